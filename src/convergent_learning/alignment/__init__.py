@@ -1,0 +1,1 @@
+"""Alignment of two sets of responses to the same stimuli: arrays in, scores out."""

@@ -1,0 +1,104 @@
+"""Which spatial positions of an activation map are kept as samples.
+
+Works on numpy arrays and torch tensors alike, and imports neither torch nor the rest of the engine:
+extraction calls it on the fly, a scoring job only asks for shapes.
+"""
+
+from __future__ import annotations
+
+import math
+
+MODES = ("all", "center", "average", "units")
+
+
+def sample_positions(activations, positions="all"):
+    """Keep the chosen positions of activation maps.
+
+    Parameters
+    ----------
+    activations : array or tensor, ``(n, c, h, w)`` or ``(n, c)``, any dtype
+        Stimuli x channels (x rows x columns). ``(n, c)`` is returned unchanged.
+    positions : "all", int, "center", "average" or "units"
+        ``"all"`` keeps every position; an int P a regular g x g grid with g = ``grid_size(h, w, P)``;
+        ``"center"`` the one at row h//2, column w//2; ``"average"`` the mean over positions;
+        ``"units"`` makes a unit of each (channel, row, column).
+
+    Returns
+    -------
+    array or tensor of the same dtype
+        ``(n, c, h, w)`` for "all", ``(n, c, g, g)`` for an int, ``(n, c)`` for "center" and
+        "average", ``(n, c·h·w)`` for "units".
+
+    Raises
+    ------
+    ValueError
+        If the array has neither 2 nor 4 dimensions, or `positions` is not one of the above.
+    """
+    if activations.ndim not in (2, 4):
+        raise ValueError(
+            f"activations must be (n, c) or (n, c, h, w), got shape {tuple(activations.shape)}; "
+            "arrange token sequences as a (n, c, h, w) grid and the class token as its own layer"
+        )
+    check_positions(positions)
+    if activations.ndim == 2 or positions == "all":
+        return activations
+    n, c, h, w = activations.shape
+    if positions == "units":
+        return activations.reshape(n, c * h * w)
+    if positions == "average":
+        # Through float32: the sum of a float16 map can exceed what float16 holds.
+        half = activations.dtype.itemsize == 2
+        mean = (_widen(activations) if half else activations).mean((2, 3))
+        return _cast(mean, activations.dtype)
+    if positions == "center":
+        return activations[:, :, h // 2, w // 2]
+    g = grid_size(h, w, positions)
+    return activations[:, :, _kept(h, g)][:, :, :, _kept(w, g)]
+
+
+def grid_size(h, w, P):
+    """Side g of the regular grid: the largest power of two <= min(h, w, sqrt(P)).
+
+    >>> grid_size(32, 32, 64), grid_size(7, 7, 64), grid_size(1, 1, 64)
+    (8, 4, 1)
+    """
+    check_positions(P)
+    side = min(h, w, math.isqrt(P))
+    return 1 << (side.bit_length() - 1)
+
+
+def shape_after(h, w, positions):
+    """Rows and columns that ``sample_positions`` leaves of an h x w map; (1, 1) for (n, c)."""
+    check_positions(positions)
+    if positions == "all":
+        return h, w
+    if isinstance(positions, str):
+        return 1, 1
+    g = grid_size(h, w, positions)
+    return g, g
+
+
+def check_positions(positions):
+    """Raise ValueError unless `positions` is a mode's name or a positive int."""
+    if isinstance(positions, str):
+        valid = positions in MODES
+    else:
+        valid = isinstance(positions, int) and not isinstance(positions, bool) and positions > 0
+    if not valid:
+        raise ValueError(
+            f"positions is {positions!r}: use a positive number of positions or one of "
+            + ", ".join(repr(mode) for mode in MODES)
+        )
+
+
+def _kept(length, g):
+    """Indices floor((i + 1/2)·length/g), i = 0 … g-1: the middle of each cell."""
+    return [((2 * i + 1) * length) // (2 * g) for i in range(g)]
+
+
+def _widen(activations):
+    return activations.float() if hasattr(activations, "float") else activations.astype("float32")
+
+
+def _cast(values, dtype):
+    return values.to(dtype) if hasattr(values, "to") else values.astype(dtype)
