@@ -1,0 +1,1 @@
+"""Intervals, tables and claims, from scores to verdicts; reads tables and imports no torch."""

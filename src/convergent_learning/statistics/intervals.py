@@ -1,0 +1,192 @@
+"""Intervals that treat the network as the unit of replication, and rank p-values.
+
+Scores belong to pairs of networks, and pairs that share a network are not independent. The interval
+here deletes one network at a time (all its pairs), separately within each architecture, and adds a
+delete-one-family part for statistics that also average over out-of-distribution conditions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+
+class Pairs(NamedTuple):
+    """Which two networks each value belongs to: four arrays of length n_pairs."""
+
+    architecture_x: np.ndarray
+    seed_x: np.ndarray
+    architecture_y: np.ndarray
+    seed_y: np.ndarray
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Pairs:
+        """The pairs of a table, which has either one architecture column or one a side."""
+        x = "architecture_x" if "architecture_x" in frame else "architecture"
+        y = "architecture_y" if "architecture_y" in frame else "architecture"
+        return cls(*(frame[name].to_numpy() for name in (x, "seed_x", y, "seed_y")))
+
+
+class Interval(NamedTuple):
+    """An estimate and its interval; every field has the trailing shape of the values given."""
+
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    standard_error: np.ndarray
+    dof: np.ndarray
+    n_networks: int
+
+
+def jackknife(
+    values: np.ndarray,
+    pairs: Pairs,
+    left_out: np.ndarray | None = None,
+    confidence: float = 0.95,
+) -> Interval:
+    """Mean over pairs with the stratified delete-one-network interval.
+
+    The estimate is the mean over architectures (pairs of architectures) of the mean over their
+    pairs, so that an architecture with more seeds does not weigh more. With S_h networks in stratum
+    (architecture) h, the variance is Σ_h (S_h−1)/S_h Σ_i (θ_(−i) − θ̄_h)², and t has Σ_h (S_h−1)
+    degrees of freedom. `left_out` adds (F−1)/F Σ_f (θ_(−f) − θ̄)² with F−1 degrees of freedom, and
+    the two are joined after Satterthwaite (1946, Biometrics Bulletin 2). Miller (1974, Biometrika
+    61) for the jackknife.
+
+    Parameters
+    ----------
+    values : (n_pairs, ...) float
+        One value per pair; trailing axes are separate statistics. NaN marks a value that is missing
+        and is left out of its statistic.
+    pairs : Pairs
+        The two networks of each value; pairs of a network with itself (a value per network) serve
+        too.
+    left_out : (n_families, n_pairs, ...) float, optional
+        The same values recomputed without each family of conditions.
+    confidence : float
+        Coverage aimed at.
+
+    Returns
+    -------
+    Interval
+        `low`, `high`, `standard_error` and `dof` are NaN where deleting some network (or family)
+        leaves nothing: fewer than 3 networks of an architecture, or fewer than 2 families.
+
+    Raises
+    ------
+    ValueError
+        If the lengths of values and pairs differ.
+    """
+    values = np.asarray(values, dtype=float)
+    if any(len(side) != len(values) for side in pairs):
+        raise ValueError(f"jackknife: {len(values)} values but {len(pairs.seed_x)} pairs")
+    shape = values.shape[1:]
+    flat = values.reshape(len(values), -1)
+    x, y, strata = _networks(pairs)
+    group = _codes(pairs.architecture_x, pairs.architecture_y)
+    keep = np.vstack([np.ones((1, len(flat))), _without_each(x, y, len(strata))])
+    means = _pair_means(keep, flat, group)
+    estimate = means[0]
+    variance, dof = _stratified_variance(means[1:], strata)
+    if left_out is not None:
+        families = np.asarray(left_out, dtype=float).reshape(len(left_out), len(values), -1)
+        everyone = np.ones((1, len(flat)))
+        replicates = np.array([_pair_means(everyone, each, group)[0] for each in families])
+        extra, extra_dof = _stratified_variance(replicates, np.zeros(len(replicates), dtype=int))
+        variance, dof = _satterthwaite(variance, dof, extra, extra_dof)
+    error = np.sqrt(variance)
+    dof = np.where(np.isfinite(error), dof, np.nan)
+    half = np.where(error > 0, stats.t.ppf(0.5 + confidence / 2, dof), 0.0) * error
+    half = np.where(np.isfinite(error), half, np.nan)
+    return Interval(
+        *(a.reshape(shape) for a in (estimate, estimate - half, estimate + half, error, dof)),
+        n_networks=len(strata),
+    )
+
+
+def rank_p_values(learned: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """One-sided p-values of learned scores against draws from the null.
+
+    p = (1 + #{draw ≥ learned}) / (R + 1) (Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9).
+
+    Parameters
+    ----------
+    learned : (...) float
+    draws : (R, ...) float
+
+    Returns
+    -------
+    (...) float
+        NaN where the learned score or any draw is NaN.
+    """
+    learned, draws = np.asarray(learned, dtype=float), np.asarray(draws, dtype=float)
+    p = (1 + (draws >= learned).sum(axis=0)) / (len(draws) + 1)
+    return np.where(np.isnan(learned) | np.isnan(draws).any(axis=0), np.nan, p)
+
+
+def adjust_p_values(p: np.ndarray) -> np.ndarray:
+    """Benjamini–Hochberg adjusted p-values of a vector; NaN stays NaN and is not counted."""
+    p = np.asarray(p, dtype=float)
+    adjusted = np.full_like(p, np.nan)
+    known = np.isfinite(p)
+    if known.any():
+        adjusted[known] = stats.false_discovery_control(p[known], method="bh")
+    return adjusted
+
+
+def _networks(pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Index of each pair's two networks, and the stratum of every network."""
+    architecture = np.concatenate([pairs.architecture_x, pairs.architecture_y])
+    seed = np.concatenate([pairs.seed_x, pairs.seed_y])
+    code = _codes(architecture, seed)
+    strata = np.empty(code.max(initial=-1) + 1, dtype=int)
+    strata[code] = _codes(architecture)
+    return code[: len(pairs.seed_x)], code[len(pairs.seed_x) :], strata
+
+
+def _codes(*columns: np.ndarray) -> np.ndarray:
+    keys = pd.MultiIndex.from_arrays(columns) if len(columns) > 1 else columns[0]
+    return pd.factorize(keys)[0]
+
+
+def _without_each(x: np.ndarray, y: np.ndarray, n_networks: int) -> np.ndarray:
+    """(n_networks, n_pairs) of 0 and 1: the pairs that remain when each network is deleted."""
+    network = np.arange(n_networks)[:, None]
+    return ((x != network) & (y != network)).astype(float)
+
+
+def _pair_means(keep: np.ndarray, values: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """(n_replicates, n_statistics) mean over groups of the mean over the pairs kept."""
+    finite = np.isfinite(values)
+    filled = np.where(finite, values, 0.0)
+    groups = np.unique(group)
+    total = np.zeros((len(keep), values.shape[1]))
+    with np.errstate(invalid="ignore"):
+        for g in groups:
+            kept, member = keep[:, group == g], group == g
+            total += (kept @ filled[member]) / (kept @ finite[member].astype(float))
+    return total / max(len(groups), 1)
+
+
+def _stratified_variance(replicates: np.ndarray, strata: np.ndarray) -> tuple[np.ndarray, float]:
+    variance, dof = np.zeros(replicates.shape[1]), 0
+    for stratum in np.unique(strata):
+        theta = replicates[strata == stratum]
+        size = len(theta)
+        variance += (size - 1) / size * ((theta - theta.mean(axis=0)) ** 2).sum(axis=0)
+        dof += size - 1
+        if size == 1:
+            variance[:] = np.nan
+    return variance, float(dof)
+
+
+def _satterthwaite(
+    first: np.ndarray, first_dof: float, second: np.ndarray, second_dof: float
+) -> tuple[np.ndarray, np.ndarray]:
+    both = first + second
+    with np.errstate(invalid="ignore", divide="ignore"):
+        dof = both**2 / (first**2 / first_dof + second**2 / second_dof)
+    return both, np.where(both > 0, dof, first_dof)

@@ -1,0 +1,242 @@
+"""From score files to the tables that figures and claims read (columns: `statistics.columns`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from convergent_learning.statistics.columns import COLUMNS, read_csv, write_table
+from convergent_learning.statistics.depth import nearest_depth
+from convergent_learning.statistics.scores import read_scores
+from convergent_learning.statistics.summaries import summaries
+
+NEAR_CHANCE = 0.02
+_PAIR = ["dataset", "architecture_x", "seed_x", "architecture_y", "seed_y"]
+_SAME = ["dataset", "architecture", "seed_x", "seed_y"]
+
+
+def write_tables(
+    scores: Sequence[str | Path],
+    accuracy: str | Path,
+    datasets: str | Path,
+    layers: str | Path,
+    conditions: str | Path,
+    out: str | Path,
+) -> None:
+    """Write fig2…fig6 tables: per pair of networks, and the drawn means with intervals.
+
+    Parameters
+    ----------
+    scores : sequence of path
+        Every score file (parquet) of the experiment.
+    accuracy, datasets, layers, conditions : path
+        The tables of those names (CSV).
+    out : path
+        Folder to write to; made if absent.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing, truncated or lacks a column, or names an unknown layer or dataset.
+    """
+    context = {
+        "accuracy": read_csv(accuracy, "accuracy"),
+        "datasets": read_csv(datasets, "datasets"),
+        "layers": read_csv(layers, "layers"),
+        "conditions": read_csv(conditions, "conditions"),
+    }
+    pairs = pair_tables(read_scores(scores), **context)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    for name, frame in (pairs | summaries(pairs, **context)).items():
+        write_table(frame, out, name)
+
+
+def pair_tables(
+    scores: pd.DataFrame,
+    accuracy: pd.DataFrame,
+    datasets: pd.DataFrame,
+    layers: pd.DataFrame,
+    conditions: pd.DataFrame,
+) -> dict[str, pd.DataFrame]:
+    """fig2_pairs … fig6_pairs and fig3_null from fold-averaged scores, in memory."""
+    scores = _with_roles(scores, layers).merge(
+        datasets[["dataset", "stimuli", "steps_per_epoch", "final_step", "chance"]].rename(
+            columns={"stimuli": "n_stimuli"}
+        ),
+        on="dataset",
+        how="left",
+    )
+    unknown = scores.loc[scores.final_step.isna(), "dataset"]
+    if len(unknown):
+        raise ValueError(f"dataset {unknown.iloc[0]} of the scores is not in datasets.csv")
+    plain = scores[scores.baseline != "rotated"]
+    in_distribution = plain[(plain.stimuli == "id") & (plain.center == "position")]
+    learned = in_distribution[in_distribution.baseline == "learned"]
+    own = _own_layers(learned)
+    tables = {
+        "fig2_pairs": _depth_pairs(plain, layers),
+        "fig4_pairs": _maps(learned),
+        "fig5_pairs": _training_pairs(own, accuracy),
+        "fig6_pairs": _ood_pairs(plain, own, accuracy, conditions),
+    }
+    rotated = _own_layers(scores[scores.baseline == "rotated"])
+    tables["fig3_pairs"], tables["fig3_null"] = _rotated(own, rotated)
+    return {name: frame[COLUMNS[name]] for name, frame in tables.items()}
+
+
+def _with_roles(scores: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
+    known = layers[["dataset", "architecture", "layer", "role"]]
+    for side in "xy":
+        names = {name: f"{name}_{side}" for name in ("architecture", "layer", "role")}
+        keys = ["dataset", f"architecture_{side}", f"layer_{side}"]
+        scores = scores.merge(known.rename(columns=names), on=keys, how="left")
+        unknown = scores.loc[scores[f"role_{side}"].isna(), keys]
+        if len(unknown):
+            raise ValueError(
+                f"layer {'/'.join(unknown.iloc[0])} of the scores is not in layers.csv"
+            )
+    return scores
+
+
+def _own_layers(scores: pd.DataFrame) -> pd.DataFrame:
+    """Within-architecture rows of the same layer in both networks, averaged over directions."""
+    same = (scores.architecture_x == scores.architecture_y) & (scores.layer_x == scores.layer_y)
+    own = scores[same].rename(
+        columns={
+            "architecture_x": "architecture",
+            "layer_x": "layer",
+            "depth_x": "depth",
+            "role_x": "role",
+        }
+    )
+    constant = ["depth", "role", "n_stimuli", "steps_per_epoch", "final_step", "chance"]
+    keys = [*_SAME, "step", "stimuli", "condition", "layer", *constant]
+    keys += ["metric", "center", "baseline", "draw"]
+    return own.groupby(keys, as_index=False, sort=True).score.mean(skipna=False)
+
+
+def _depth_pairs(plain: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
+    ends = plain[(plain.stimuli == "id") & ((plain.step == 0) | (plain.step == plain.final_step))]
+    counterparts = _counterparts(ends)
+    chosen = ends.merge(
+        counterparts, on=["dataset", "architecture_x", "architecture_y", "layer_x", "layer_y"]
+    )
+    chosen = chosen.rename(columns={"depth_x": "depth", "role_x": "role"})
+    keys = [*_PAIR, "step", "layer_x", "layer_y", "depth", "role", "metric", "center", "baseline"]
+    cells = chosen.groupby([*keys, "n_stimuli"], sort=True)
+    table = cells[["n_dead_x", "n_dead_y", "n_folds"]].max()
+    table["score"] = cells.score.mean(skipna=False)
+    table = table.reset_index()
+    sizes = layers[["dataset", "architecture", "layer", "units", "positions"]].rename(
+        columns={"architecture": "architecture_x", "layer": "layer_x"}
+    )
+    table = table.merge(sizes, on=["dataset", "architecture_x", "layer_x"])
+    training_stimuli = table.n_stimuli * (1 - 1 / table.n_folds)
+    table["rows_per_unit"] = training_stimuli * table.positions / table.units
+    return table.sort_values([*_PAIR, "step", "metric", "center", "baseline", "depth"])
+
+
+def _counterparts(scores: pd.DataFrame) -> pd.DataFrame:
+    """The layer of y beside each of x: itself, or of those with its role the nearest in depth."""
+    keys = ["dataset", "architecture_x", "architecture_y"]
+    rows = []
+    for key, group in scores.groupby(keys, sort=True):
+        x = group[["layer_x", "depth_x", "role_x"]].drop_duplicates()
+        y = group[["layer_y", "depth_y", "role_y"]].drop_duplicates()
+        for role, mine in x.groupby("role_x"):
+            theirs = y[y.role_y == role].sort_values("depth_y")
+            if key[1] == key[2]:
+                partner = mine.layer_x.to_numpy()
+            elif len(theirs):
+                nearest = nearest_depth(mine.depth_x, theirs.depth_y)
+                partner = theirs.layer_y.to_numpy()[nearest]
+            else:
+                continue
+            rows += [(*key, a, b) for a, b in zip(mine.layer_x, partner, strict=True)]
+    return pd.DataFrame(rows, columns=[*keys, "layer_x", "layer_y"])
+
+
+def _rotated(own: pd.DataFrame, rotated: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    cell = ["dataset", "architecture", "step", "layer", "depth", "role", "metric"]
+    null = rotated.groupby([*cell, "draw"], as_index=False).score.mean(skipna=False)
+    pair = [*cell, "seed_x", "seed_y"]
+    mean = rotated.groupby(pair, as_index=False).score.mean(skipna=False)
+    pairs = mean.rename(columns={"score": "rotated"}).merge(
+        own[[*pair, "score"]].rename(columns={"score": "learned"}), on=pair
+    )
+    pairs["difference"] = pairs.learned - pairs.rotated
+    order = ["dataset", "architecture", "step", "metric", "depth"]
+    return (
+        pairs.sort_values([*order, "seed_x", "seed_y"]),
+        null.sort_values([*order, "draw"]),
+    )
+
+
+def _maps(learned: pd.DataFrame) -> pd.DataFrame:
+    ends = learned[(learned.step == 0) | (learned.step == learned.final_step)]
+    # A file of one layer pair a row is a map only where layers are crossed: own-layer rows of the
+    # context metrics are in fig2.
+    crossed = ends[ends.layer_x != ends.layer_y].metric.unique()
+    ends = ends[ends.metric.isin(crossed)]
+    sides = []
+    for direction, source, target in (("x->y", "x", "y"), ("y->x", "y", "x")):
+        names = {
+            f"{name}_{side}": f"{end}_{name}"
+            for name in ("architecture", "seed", "layer", "depth", "role")
+            for end, side in (("source", source), ("target", target))
+        }
+        sides.append(ends[ends.direction == direction].rename(columns=names))
+    maps = pd.concat(sides, ignore_index=True)
+    order = "dataset step metric source_architecture source_seed target_architecture target_seed"
+    return maps.sort_values([*order.split(), "source_depth", "target_depth"])
+
+
+def _training_pairs(own: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
+    table = own.assign(epoch=own.step / own.steps_per_epoch)
+    id_accuracy = accuracy[accuracy.stimuli == "id"]
+    table = _with_accuracy(table, id_accuracy, ["dataset", "architecture", "step"], "accuracy")
+    return table.sort_values([*_SAME, "metric", "step", "depth"])
+
+
+def _with_accuracy(
+    table: pd.DataFrame, accuracy: pd.DataFrame, keys: list[str], name: str
+) -> pd.DataFrame:
+    """Add the mean accuracy of the pair's two networks as column `name`."""
+    for side in "xy":
+        mine = accuracy[[*keys, "seed", "accuracy"]].rename(
+            columns={"seed": f"seed_{side}", "accuracy": f"_accuracy_{side}"}
+        )
+        table = table.merge(mine, on=[*keys, f"seed_{side}"], how="left")
+    both = ["_accuracy_x", "_accuracy_y"]
+    table[name] = table[both].mean(axis=1, skipna=False)
+    return table.drop(columns=both)
+
+
+def _ood_pairs(
+    plain: pd.DataFrame, own: pd.DataFrame, accuracy: pd.DataFrame, conditions: pd.DataFrame
+) -> pd.DataFrame:
+    cell = [*_SAME, "layer", "depth", "role", "metric"]
+    ood = _own_layers(plain[(plain.stimuli != "id") & (plain.center == "position")])
+    condition = ["stimuli", "condition", "step", "chance"]
+    wide = ood.set_index([*cell, *condition, "baseline"]).score.unstack("baseline").reset_index()
+    for baseline in ("learned", "transfer", "shuffled"):
+        if baseline not in wide:
+            wide[baseline] = np.nan
+    wide = wide.rename(columns={"learned": "ood"}).merge(
+        own[own.step == own.final_step][[*cell, "score"]].rename(columns={"score": "id"}), on=cell
+    )
+    wide["drop"] = wide.id - wide.ood
+    wide = wide.merge(conditions[["stimuli", "condition", "group", "order"]], how="left")
+    wide["group"] = wide.group.fillna(wide.stimuli)
+    keys = ["dataset", "architecture", "step"]
+    wide = _with_accuracy(wide, accuracy[accuracy.stimuli == "id"], keys, "accuracy_id")
+    wide = _with_accuracy(wide, accuracy, [*keys, "stimuli", "condition"], "accuracy")
+    wide["accuracy_drop"] = wide.accuracy_id - wide.accuracy
+    mean = wide.groupby(["dataset", "architecture", "stimuli", "condition"]).accuracy.transform(
+        "mean"
+    )
+    wide["near_chance"] = mean <= wide.chance + NEAR_CHANCE
+    return wide.sort_values([*_SAME, "metric", "group", "stimuli", "order", "depth"])
