@@ -1,0 +1,1 @@
+"""Activations: extraction on the position grid into HDF5."""

@@ -1,0 +1,181 @@
+"""One forward pass of networks over a stimulus set: activations to HDF5, accuracy to CSV.
+
+A file a network; in it group `layers` with one dataset a layer, (n, c, g, g) or (n, c), chunked
+along the stimuli and named by the layer's graph node. Attributes say exactly what made it.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+from convergent_learning import __version__
+from convergent_learning.alignment.positions import sample_positions
+from convergent_learning.files import replace_when_done
+from convergent_learning.networks.checkpoints import Checkpoint, load_checkpoint
+from convergent_learning.networks.layers import Layer, depths
+from convergent_learning.progress import track
+from convergent_learning.stimuli import condition_slug
+from convergent_learning.stimuli.files import Stimuli, read_stimuli
+
+ACCURACY_COLUMNS = (
+    "dataset",
+    "architecture",
+    "seed",
+    "step",
+    "stimuli",
+    "condition",
+    "accuracy",
+    "n",
+)
+_BATCH = 250
+_LOG = logging.getLogger(__name__)
+
+
+def extract(
+    checkpoints: Sequence[Path],
+    stimuli: Path,
+    out: Path,
+    accuracy: Path,
+    layers: Mapping[str, tuple[Layer, ...]],
+    positions: int | str,
+    dtype: str,
+) -> None:
+    """Write ``<architecture>-seed<seed>.h5`` into folder `out` for each checkpoint.
+
+    Parameters
+    ----------
+    checkpoints : safetensors files of the networks, all at one step.
+    stimuli : stimulus set shown to all of them, so that rows correspond.
+    out, accuracy : folder of the activation files; CSV with one row a network.
+    layers : layers to keep for each architecture, in depth order.
+    positions : positions kept of a spatial layer (see `alignment.positions`).
+    dtype : ``float16`` or ``float32``.
+
+    Raises ValueError for a layer that the network's graph lacks (with the names it has) and for
+    activations that overflow `dtype`.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    stimulus_set = read_stimuli(stimuli)
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for path in track(checkpoints, f"activations {stimuli.stem}"):
+        checkpoint = load_checkpoint(path, device)
+        chosen = layers[checkpoint.architecture]
+        name = f"{checkpoint.architecture}-seed{checkpoint.seed}"
+        with replace_when_done(out / f"{name}.h5") as partial, h5py.File(partial, "w") as file:
+            _describe(file, checkpoint, stimulus_set, positions, dtype)
+            correct = _forward(file, checkpoint, stimulus_set, chosen, positions, dtype, device)
+        rows.append(_accuracy_row(checkpoint, stimulus_set, correct))
+    with replace_when_done(accuracy) as partial, open(partial, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(ACCURACY_COLUMNS)
+        writer.writerows(rows)
+
+
+def _describe(
+    file: h5py.File,
+    checkpoint: Checkpoint,
+    stimulus_set: Stimuli,
+    positions: int | str,
+    dtype: str,
+) -> None:
+    file.attrs.update(
+        {
+            "dataset": checkpoint.dataset,
+            "architecture": checkpoint.architecture,
+            "seed": checkpoint.seed,
+            "step": checkpoint.step,
+            "stimuli": stimulus_set.attrs["stimuli"],
+            "condition": stimulus_set.attrs["condition"],
+            "stimulus_digest": stimulus_set.attrs["digest"],
+            "weights_digest": checkpoint.weights_digest,
+            "dtype": dtype,
+            "positions": positions,
+            "package_version": __version__,
+        }
+    )
+
+
+@torch.inference_mode()
+def _forward(
+    file: h5py.File,
+    checkpoint: Checkpoint,
+    stimulus_set: Stimuli,
+    layers: tuple[Layer, ...],
+    positions: int | str,
+    dtype: str,
+    device: torch.device,
+) -> np.ndarray:
+    """Fill `file` and return, per stimulus, whether the decision was right (n,) bool."""
+    decision_node = _decision_node(checkpoint, layers)
+    extractor = create_feature_extractor(
+        checkpoint.network, sorted({decision_node, *(layer.name for layer in layers)})
+    )
+    mean = torch.tensor(checkpoint.mean, device=device) * 255
+    std = torch.tensor(checkpoint.std, device=device) * 255
+    group = file.create_group("layers")
+    n = len(stimulus_set.images)
+    decisions = np.empty(n, dtype=np.int64)
+    for start in range(0, n, _BATCH):
+        batch = slice(start, min(start + _BATCH, n))
+        pixels = torch.from_numpy(stimulus_set.images[batch]).to(device)
+        outputs = extractor(((pixels.float() - mean) / std).permute(0, 3, 1, 2))
+        decisions[batch] = outputs[decision_node].argmax(1).cpu().numpy()
+        for order, (layer, depth) in enumerate(zip(layers, depths(layers), strict=True)):
+            kept = sample_positions(outputs[layer.name], positions).cpu().numpy().astype(dtype)
+            if not np.isfinite(kept).all():
+                raise ValueError(
+                    f"layer {layer.name} of {checkpoint.architecture} seed {checkpoint.seed}, step"
+                    f" {checkpoint.step}: values beyond {dtype} on stimuli
+                    f" {condition_slug(stimulus_set.attrs['stimuli'], stimulus_set.attrs['condition'])}; set"
+                    " `activations.dtype: float32`, or see whether training diverged"
+                )
+            if start == 0:
+                dataset = group.create_dataset(
+                    layer.name,
+                    shape=(n, *kept.shape[1:]),
+                    dtype=dtype,
+                    chunks=(min(n, _BATCH), *kept.shape[1:]),
+                )
+                dataset.attrs.update(
+                    {"layer": layer.name, "order": order, "depth": depth, "role": layer.role}
+                )
+            group[layer.name][batch] = kept
+    return decisions == stimulus_set.labels
+
+
+def _decision_node(checkpoint: Checkpoint, layers: tuple[Layer, ...]) -> str:
+    """Name of the graph's output node, once every layer is known to be in the graph."""
+    _, nodes = get_graph_node_names(checkpoint.network)
+    for layer in layers:
+        if layer.name not in nodes:
+            raise ValueError(
+                f"config key `networks[].layers`: {checkpoint.architecture} has no layer"
+                f" {layer.name!r}; its graph nodes are {', '.join(nodes)}"
+            )
+    return nodes[-1]
+
+
+def _accuracy_row(
+    checkpoint: Checkpoint, stimulus_set: Stimuli, correct: np.ndarray
+) -> list[object]:
+    labelled = stimulus_set.labels >= 0
+    accuracy = correct[labelled].mean() if labelled.any() else ""
+    return [
+        checkpoint.dataset,
+        checkpoint.architecture,
+        checkpoint.seed,
+        checkpoint.step,
+        stimulus_set.attrs["stimuli"],
+        stimulus_set.attrs["condition"],
+        accuracy,
+        len(correct),
+    ]

@@ -1,0 +1,1 @@
+"""Datasets: raw sources proved by digests, canonical uint8 arrays, readers."""

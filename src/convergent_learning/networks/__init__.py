@@ -1,0 +1,1 @@
+"""Networks: architectures built from torchvision's blocks, and the names of their layers."""

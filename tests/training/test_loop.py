@@ -1,0 +1,97 @@
+import dataclasses
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+
+from convergent_learning.networks.checkpoints import load_checkpoint
+from convergent_learning.training import loop
+from convergent_learning.training.state import TrainingState
+
+
+def digests(folder, plan):
+    return [
+        load_checkpoint(folder / f"step{step}.safetensors", torch.device("cpu")).weights_digest
+        for step in plan.checkpoint_steps
+    ]
+
+
+def test_training_learns_and_writes_every_product(plan, digits, tmp_path):
+    plan = dataclasses.replace(plan, epochs=4, train_images=1280)
+    loop.train(plan, digits, tmp_path / "out", tmp_path / "state")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(plan.products)
+    epochs = pd.read_csv(tmp_path / "out/epochs.csv")
+    assert list(epochs.step) == [20 * epoch for epoch in range(5)]
+    assert epochs.test_accuracy.iloc[-1] > 0.5 > 0.2 > epochs.test_accuracy.iloc[0]
+    steps = pd.read_csv(tmp_path / "out/steps.csv")
+    assert list(steps.step) == list(range(1, plan.steps + 1))
+    checkpoint = load_checkpoint(tmp_path / "out/step80.safetensors", torch.device("cpu"))
+    assert (checkpoint.step, checkpoint.seed, checkpoint.dataset) == (80, 1, "digits")
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(plan, digits, tmp_path, monkeypatch):
+    loop.train(plan, digits, tmp_path / "whole", tmp_path / "state")
+    optimise = loop._Run._optimise
+    for interrupted_at in (3, 7):
+
+        def stop_there(run, step, at=interrupted_at):
+            if step == at:
+                raise KeyboardInterrupt
+            optimise(run, step)
+
+        monkeypatch.setattr(loop._Run, "_optimise", stop_there)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train(plan, digits, tmp_path / "resumed", tmp_path / "state")
+    monkeypatch.setattr(loop._Run, "_optimise", optimise)
+    loop.train(plan, digits, tmp_path / "resumed", tmp_path / "state")
+    assert digests(tmp_path / "resumed", plan) == digests(tmp_path / "whole", plan)
+    columns = ["step", "loss", "accuracy"]
+    whole, resumed = (
+        pd.read_csv(tmp_path / name / "steps.csv")[columns] for name in ("whole", "resumed")
+    )
+    pd.testing.assert_frame_equal(whole, resumed)
+
+
+def test_a_torn_state_falls_back_to_the_one_before(tmp_path):
+    state = TrainingState(tmp_path / "state")
+    for step in (1, 2, 3):
+        state.save(step, {"step": step})
+    newest = tmp_path / "state/state-000000003.pt"
+    newest.write_bytes(newest.read_bytes()[:40])
+    assert state.load(torch.device("cpu")) == {"step": 2}
+    assert len(list((tmp_path / "state").glob("*.pt"))) == 2
+
+
+def test_a_diverged_run_names_step_rate_and_last_good_checkpoint(plan, digits, tmp_path):
+    plan = dataclasses.replace(plan, learning_rate=1e30)
+    with pytest.raises(loop.DivergedError, match=r"loss is nan at step 1, learning rate .*step 0"):
+        loop.train(plan, digits, tmp_path / "out", tmp_path / "state")
+
+
+def test_a_second_process_waits_and_takes_the_finished_products(plan, digits, tmp_path):
+    code = (
+        "import sys, pathlib, logging; logging.basicConfig(level=20, stream=sys.stdout)\n"
+        "from convergent_learning.training import loop, plan\n"
+        f"plan = plan.{plan!r}\n"
+        f"loop.train(plan, pathlib.Path({str(digits)!r}), pathlib.Path({str(tmp_path / 'out')!r}),"
+        f" pathlib.Path({str(tmp_path / 'state')!r}))\n"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    logs = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum("another process trains this network" in log for log in logs) <= 1
+    assert len(digests(tmp_path / "out", plan)) == len(plan.checkpoint_steps)
+
+
+@pytest.mark.parametrize("step", [0, 3, 9])
+def test_learning_rate_rises_then_falls_to_zero(plan, step):
+    rates = [loop.learning_rate(s, plan) for s in range(plan.steps)]
+    peak = max(range(len(rates)), key=rates.__getitem__)
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert 0 < rates[step] <= plan.learning_rate

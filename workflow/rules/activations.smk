@@ -1,0 +1,56 @@
+"""Activations of all networks at one condition and step, and the fold moments made from them."""
+
+
+rule activations:
+    input:
+        checkpoints=checkpoints,
+        stimuli=STIMULI,
+    output:
+        activations=(
+            directory(ACTIVATIONS)
+            if config["keep_activations"]
+            else temp(directory(ACTIVATIONS))
+        ),
+        accuracy=ACCURACY,
+    log:
+        f"{LOG}/activations/{{dataset}}/{{slug}}_step{{step}}.log",
+    benchmark:
+        f"{BENCHMARK}/activations/{{dataset}}/{{slug}}_step{{step}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        layers=EXPERIMENT.layers,
+        positions=config["activations"]["positions"],
+        dtype=config["activations"]["dtype"],
+    script:
+        "../scripts/activations.py"
+
+
+rule moments:
+    input:
+        activations=ACTIVATIONS,
+    output:
+        MOMENTS,
+    log:
+        f"{LOG}/moments/{{dataset}}/{{slug}}_step{{step}}.log",
+    benchmark:
+        f"{BENCHMARK}/moments/{{dataset}}/{{slug}}_step{{step}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    # Ahead of the next extraction, so that few activation files wait on disk.
+    priority: 10
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        networks=[network.name for network in EXPERIMENT.networks],
+        layer_by_layer=is_layer_by_layer,
+        folds=config["alignment"]["folds"],
+        seed=EXPERIMENT.seed,
+    script:
+        "../scripts/moments.py"

@@ -1,0 +1,45 @@
+"""Alignment scores from fold moments: one job a block and metric."""
+
+
+rule scores:
+    input:
+        moments=block_moments,
+        transfer=transfer_moments,
+    output:
+        SCORES,
+    log:
+        f"{LOG}/scores/{{dataset}}_{{block}}_{{metric}}.log",
+    benchmark:
+        f"{BENCHMARK}/scores/{{dataset}}_{{block}}_{{metric}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        ridge=config["alignment"]["ridge"],
+    script:
+        "../scripts/scores.py"
+
+
+rule rotated_scores:
+    input:
+        moments=block_moments,
+    output:
+        ROTATED,
+    log:
+        f"{LOG}/scores/{{dataset}}_{{block}}_{{metric}}_rotated.log",
+    benchmark:
+        f"{BENCHMARK}/scores/{{dataset}}_{{block}}_{{metric}}_rotated.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        draws=config["alignment"]["rotations"],
+        seed=EXPERIMENT.seed,
+    script:
+        "../scripts/rotated_scores.py"
