@@ -19,8 +19,9 @@ def sample_positions(activations, positions="all"):
     activations : array or tensor, ``(n, c, h, w)`` or ``(n, c)``, any dtype
         Stimuli x channels (x rows x columns). ``(n, c)`` is returned unchanged.
     positions : "all", int, "center", "average" or "units"
-        ``"all"`` keeps every position; an int P a regular g x g grid with g = ``grid_size(h, w, P)``;
-        ``"center"`` the one at row h//2, column w//2; ``"average"`` the mean over positions;
+        ``"all"`` keeps every position; an int P a regular g x g grid,
+        g = ``grid_size(h, w, P)``; ``"center"`` the one at row h//2, column w//2;
+        ``"average"`` the mean over positions;
         ``"units"`` makes a unit of each (channel, row, column).
 
     Returns

@@ -1,0 +1,389 @@
+"""Responses in, fold moments out: one streamed pass with torch (CPU or CUDA).
+
+Rows (stimuli x positions) are never all held. Blocks are float32 (float64 if the input is) with
+TF32 off, accumulators float64, and a provisional shift taken from the first stimuli keeps large
+offsets from cancelling. The layers of a network that share a grid are stacked, so that all layer
+pairs of two networks on that grid are one matrix product.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import torch
+
+from .moments import LayerMoments, common_grid
+from .positions import sample_positions
+
+ROWS = 16384  # samples a product: float32 sums stay short, and the block stays near the cache
+SHIFT_STIMULI = 64
+DEFAULT_MEMORY = 1 << 30
+
+
+class Responses:
+    """One layer's responses, read by blocks of stimuli.
+
+    Parameters
+    ----------
+    array : numpy array, torch tensor or open HDF5 dataset, ``(n, c, h, w)`` or ``(n, c)``
+    label : str
+        Named in error messages, e.g. ``"layer 'layer3' of network 'resnet18-seed1'"``.
+    positions : see ``positions.sample_positions``
+    """
+
+    def __init__(self, array, label, positions="all"):
+        self.label, self.positions = label, positions
+        self._array = array
+        self.in_memory = isinstance(array, (np.ndarray, torch.Tensor))
+        self.n = array.shape[0]
+        first = self.block(0, min(self.n, 1))
+        if not first.is_floating_point():
+            raise ValueError(f"{label} has dtype {first.dtype}: pass floating point responses")
+        self.dtype, self.device = first.dtype, first.device
+        shape = sample_positions(_tensor(array[:1]), positions).shape
+        self.units, self.grid = shape[1], tuple(shape[2:]) or (1, 1)
+        if self.units == 0 or self.n == 0:
+            raise ValueError(f"{label} is empty: shape {tuple(array.shape)}")
+
+    @property
+    def bytes_a_stimulus(self):
+        return self.units * self.grid[0] * self.grid[1] * 4
+
+    def block(self, start, stop):
+        """Stimuli start … stop-1 as a tensor ``(m, c, positions)``; a view where possible."""
+        sampled = sample_positions(_tensor(self._array[start:stop]), self.positions)
+        return sampled.reshape(len(sampled), sampled.shape[1], -1)
+
+    def gather(self, indices):
+        """The stimuli of `indices`, in any order, as a tensor ``(m, c, positions)``."""
+        unique, inverse = np.unique(indices, return_inverse=True)
+        sampled = sample_positions(_tensor(self._array[unique]), self.positions)
+        return sampled.reshape(len(sampled), sampled.shape[1], -1)[torch.as_tensor(inverse)]
+
+
+def accumulate(
+    networks,
+    fold_of,
+    pairs=(),
+    *,
+    own=None,
+    learned=True,
+    shuffles=None,
+    memory=DEFAULT_MEMORY,
+    device=None,
+):
+    """Fold moments of every layer, and cross moments of all layer pairs of each pair of networks.
+
+    Parameters
+    ----------
+    networks : dict name -> list of Responses
+    fold_of : int array, ``(n,)``
+    pairs : sequence of (name_x, name_y)
+    own : collection of names, optional
+        Networks whose own moments are wanted; default all.
+    learned : bool
+        Whether the cross moments of corresponding stimuli are wanted.
+    shuffles : dict name_y -> int array ``(n,)``, optional
+        Also accumulate the cross moments with the stimuli of y reordered so.
+    memory : int
+        Bytes that a block of stimuli may take; accumulators come on top.
+    device : torch device, optional
+        Default: the device of the first layer.
+
+    Returns
+    -------
+    own : dict name -> list of LayerMoments
+    cross, shuffled : dict (name_x, name_y) -> dict (i, j) -> float64 array ``(K, p_i, q_j)``
+        Centred within fold and position, on the coarser of the two grids, divided by its positions.
+
+    Raises
+    ------
+    ValueError
+        On non-finite responses, different numbers of stimuli, or grids that do not nest.
+    """
+    layers = [layer for stack in networks.values() for layer in stack]
+    for layer in layers:
+        if layer.n != len(fold_of):
+            raise ValueError(
+                f"{layer.label} has {layer.n} stimuli where {len(fold_of)} are expected: "
+                "both sides must hold the same images in the same order"
+            )
+    device = torch.device(device) if device is not None else layers[0].device
+    dtype = torch.float64 if any(a.dtype == torch.float64 for a in layers) else torch.float32
+    chain = _grid_chain(layers)
+    stacks = {
+        name: _Stack(responses, chain, fold_of, own is None or name in own, dtype, device)
+        for name, responses in networks.items()
+    }
+    products = {pair: _Cross(stacks[pair[0]], stacks[pair[1]]) for pair in pairs if learned}
+    nulls = {pair: _Cross(stacks[pair[0]], stacks[pair[1]]) for pair in pairs if shuffles}
+    with _exact_float32():
+        for start, stop in _blocks(layers, memory):
+            read = {name: stack.read(start, stop) for name, stack in stacks.items()}
+            for fold in np.unique(fold_of[start:stop]):
+                members = np.flatnonzero(fold_of[start:stop] == fold)
+                for part in _parts(members, chain[0]):
+                    built = {n: stacks[n].build(_select(read[n], part)) for n in stacks}
+                    for name, matrices in built.items():
+                        stacks[name].add(fold, matrices)
+                    for (x, y), product in products.items():
+                        product.add(fold, built[x], built[y])
+                    for y in {y for _, y in nulls}:
+                        other = shuffles[y][start + part]
+                        mixed = stacks[y].build(_reordered(networks[y], read[y], other, start))
+                        for (x, partner), product in nulls.items():
+                            if partner == y:
+                                product.add(fold, built[x], mixed)
+    for stack in stacks.values():
+        stack.check_finite()
+    return (
+        {name: stack.moments() for name, stack in stacks.items() if stack.own},
+        {pair: product.centred() for pair, product in products.items()},
+        {pair: product.centred() for pair, product in nulls.items()},
+    )
+
+
+class _Stack:
+    """The layers of one network as float matrices (units, stimuli, positions), one per grid.
+
+    Rows on a grid: first the layers that have this grid, then the finer ones averaged over its
+    cells, in the order of the next finer grid.
+    """
+
+    def __init__(self, responses, chain, fold_of, own, dtype, device):
+        self.responses, self.own, self.dtype, self.device = responses, own, dtype, device
+        self.n_folds = int(fold_of.max()) + 1
+        self.counts = torch.bincount(torch.as_tensor(fold_of)).to(device)
+        self.rows, finer = {}, []
+        for grid in chain:
+            finer = [i for i, layer in enumerate(responses) if layer.grid == grid] + finer
+            if finer:
+                self.rows[grid] = list(finer)
+        self.native = {
+            g: sum(responses[i].grid == g for i in rows) for g, rows in self.rows.items()
+        }
+        self.shift = [_shift(layer, device, dtype) for layer in responses]
+        self.sums = {g: self._zeros(self.units(g), g[0] * g[1]) for g in self.rows}
+        self.second = {
+            (i, g): self._zeros(responses[i].units, responses[i].units)
+            for g, rows in self.rows.items()
+            for i in rows
+            if own
+        }
+
+    def units(self, grid, native=None):
+        """Rows of the stacked matrix: all, or only the native (True) or averaged (False) ones."""
+        chosen = [i for i in self.rows[grid] if native in (None, self.responses[i].grid == grid)]
+        return sum(self.responses[i].units for i in chosen)
+
+    def slices(self, grid):
+        """Layer index -> its rows in the stacked matrix of this grid."""
+        ends = np.cumsum([0] + [self.responses[i].units for i in self.rows[grid]])
+        return {i: slice(a, b) for i, a, b in zip(self.rows[grid], ends, ends[1:], strict=False)}
+
+    def read(self, start, stop):
+        return [layer.block(start, stop) for layer in self.responses]
+
+    def build(self, blocks):
+        """Blocks (m, c, positions), one a layer -> grid -> shifted matrix (units, m, positions)."""
+        matrices, finer, finer_grid = {}, None, None
+        for grid, rows in self.rows.items():
+            m, positions = len(blocks[0]), grid[0] * grid[1]
+            matrix = self._empty(self.units(grid), m, positions)
+            start = 0
+            for i in rows[: self.native[grid]]:
+                stop = start + self.responses[i].units
+                block = blocks[i].to(self.device, non_blocking=True)
+                matrix[start:stop].copy_(block.transpose(0, 1))
+                matrix[start:stop].sub_(self.shift[i])
+                start = stop
+            if finer is not None:
+                matrix[start:].copy_(_average(finer, finer_grid, grid))
+            matrices[grid], finer, finer_grid = matrix, matrix, grid
+        return matrices
+
+    def add(self, fold, matrices):
+        for grid, matrix in matrices.items():
+            self.sums[grid][fold] += matrix.sum(1)
+            if self.own:
+                for i, rows in self.slices(grid).items():
+                    self.second[i, grid][fold] += _gram(_flat(matrix[rows]))
+
+    def check_finite(self):
+        for i, layer in enumerate(self.responses):
+            sums = self.sums[layer.grid][:, self.slices(layer.grid)[i]]
+            if not torch.isfinite(sums).all():
+                raise ValueError(
+                    f"{layer.label} holds NaN or infinite responses: check the network and the "
+                    "images, or store activations as float32 if float16 overflowed"
+                )
+            if self.own and not torch.isfinite(self.second[i, layer.grid]).all():
+                raise ValueError(
+                    f"{layer.label}: squared responses overflow {self.dtype}: rescale them or pass "
+                    "float64"
+                )
+
+    def moments(self):
+        """Own moments of each layer, on its own grid and every coarser one of the chain."""
+        result = []
+        for i, layer in enumerate(self.responses):
+            products = {}
+            for grid in (g for g, rows in self.rows.items() if i in rows):
+                sums = self.sums[grid][:, self.slices(grid)[i]]
+                centred = _centred(self.second[i, grid], sums, sums, self.counts)
+                products[grid] = centred.cpu().numpy()
+                if grid == layer.grid:
+                    means = self.shift[i].squeeze(1).double() + sums / self.counts[:, None, None]
+                    means = means.transpose(1, 2).cpu().numpy()
+            counts = self.counts.cpu().numpy()
+            result.append(LayerMoments(counts, layer.grid, means, products, layer.label))
+        return result
+
+    def _empty(self, units, m, positions):
+        # With one position the file's order (stimuli, units) is kept: products take a transposed
+        # matrix at full speed, and no transposing copy is made.
+        if positions == 1:
+            return torch.empty(m, units, dtype=self.dtype, device=self.device).T[:, :, None]
+        return torch.empty(units, m, positions, dtype=self.dtype, device=self.device)
+
+    def _zeros(self, *shape):
+        return torch.zeros(self.n_folds, *shape, dtype=torch.float64, device=self.device)
+
+
+class _Cross:
+    """Cross moments of all layer pairs of two networks, each pair on the coarser of its grids.
+
+    On a grid: the native rows of x against all rows of y, and the averaged rows of x against the
+    native rows of y. So every pair of layers is met once.
+    """
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+        self.parts = {}
+        for grid in x.rows:
+            if grid not in y.rows:
+                continue
+            self.parts[grid, True] = x._zeros(x.units(grid, True), y.units(grid))
+            self.parts[grid, False] = x._zeros(x.units(grid, False), y.units(grid, True))
+
+    def add(self, fold, x, y):
+        for (grid, native), total in self.parts.items():
+            if total[fold].numel():
+                rows, columns = self._select(grid, native, _flat(x[grid]), _flat(y[grid]), 0)
+                total[fold] += rows @ columns.T
+
+    def centred(self):
+        """(layer of x, layer of y) -> (K, p, q) float64 array, centred and divided by positions."""
+        result = {}
+        for (grid, native), total in self.parts.items():
+            if not total.numel():
+                continue
+            sums = self._select(grid, native, self.x.sums[grid], self.y.sums[grid], 1)
+            centred = _centred(total, *sums, self.x.counts).cpu().numpy()
+            offset = 0 if native else self.x.units(grid, True)
+            for i, rows in self.x.slices(grid).items():
+                for j, columns in self.y.slices(grid).items():
+                    inside = rows.start >= offset and rows.stop - offset <= centred.shape[1]
+                    if inside and columns.stop <= centred.shape[2]:
+                        shifted = slice(rows.start - offset, rows.stop - offset)
+                        result[i, j] = centred[:, shifted, columns]
+        return result
+
+    def _select(self, grid, native, x, y, axis):
+        split, width = self.x.units(grid, True), self.y.units(grid, None if native else True)
+        rows = x.narrow(axis, 0, split) if native else x.narrow(axis, split, x.shape[axis] - split)
+        return rows, y.narrow(axis, 0, width)
+
+
+def _grid_chain(layers):
+    """Grids from fine to coarse; each must divide the one before."""
+    chain = sorted({layer.grid for layer in layers}, key=lambda g: -g[0] * g[1])
+    for fine, coarse in itertools.pairwise(chain):
+        common_grid(fine, coarse)
+    return chain
+
+
+def _blocks(layers, memory):
+    """Ranges of stimuli. Arrays in memory are viewed whole; files are read in bounded blocks."""
+    n = layers[0].n
+    if all(layer.in_memory for layer in layers):
+        return [(0, n)]
+    size = max(1, int(memory // sum(layer.bytes_a_stimulus for layer in layers)))
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def _parts(members, grid):
+    size = max(1, ROWS // (grid[0] * grid[1]))
+    return [members[start : start + size] for start in range(0, len(members), size)]
+
+
+def _select(blocks, indices):
+    indices = torch.as_tensor(indices)
+    return [block.index_select(0, indices.to(block.device)) for block in blocks]
+
+
+def _reordered(responses, read, indices, start):
+    """Blocks of the stimuli `indices`: from the block just read if it holds them, else the file."""
+    local = indices - start
+    if local.min() >= 0 and local.max() < len(read[0]):
+        return _select(read, local)
+    return [layer.gather(indices) for layer in responses]
+
+
+def _shift(layer, device, dtype):
+    """Provisional mean (units, 1, positions) from the first stimuli; need not be accurate."""
+    first = layer.block(0, min(SHIFT_STIMULI, layer.n)).to(device).double()
+    return first.mean(0).nan_to_num(0.0, 0.0, 0.0)[:, None].to(dtype)
+
+
+def _average(matrix, fine, coarse):
+    """(units, m, fine positions) -> (units, m, coarse positions): mean over each cell."""
+    units, m, _ = matrix.shape
+    maps = matrix.reshape(units, m, *fine)
+    kernel = (fine[0] // coarse[0], fine[1] // coarse[1])
+    return torch.nn.functional.avg_pool2d(maps, kernel).reshape(units, m, -1)
+
+
+def _flat(matrix):
+    return matrix.reshape(len(matrix), -1)
+
+
+def _gram(matrix, block=128):
+    """matrix @ matrix.T; the lower triangle of blocks is mirrored, not computed."""
+    units = len(matrix)
+    if units <= 2 * block:
+        return matrix @ matrix.T
+    gram = matrix.new_empty(units, units)
+    for start in range(0, units, block):
+        stop = min(start + block, units)
+        strip = matrix[start:stop] @ matrix[start:].T
+        gram[start:stop, start:] = strip
+        gram[start:, start:stop] = strip.T
+    return gram
+
+
+def _centred(second, sums_x, sums_y, counts):
+    """Raw fold products (K, p, q) and sums (K, units, positions) -> centred, per position."""
+    correction = sums_x @ sums_y.transpose(1, 2) / counts[:, None, None]
+    return (second - correction) / sums_x.shape[2]
+
+
+def _tensor(array):
+    if isinstance(array, torch.Tensor):
+        return array.detach()
+    array = np.asarray(array)
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()  # torch takes neither
+    return torch.from_numpy(array)
+
+
+class _exact_float32:
+    """TF32 and reduced-precision products off, restored afterwards."""
+
+    def __enter__(self):
+        self._precision = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+
+    def __exit__(self, *_):
+        torch.set_float32_matmul_precision(self._precision)

@@ -1,0 +1,267 @@
+"""Scores of two arrays of responses to the same stimuli: what a Python prompt needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import registry
+from .accumulate import Responses, accumulate
+from .crossvalidation import check_folds, shuffle_within
+from .crossvalidation import folds as make_folds
+from .evaluate import BACKWARD, FORWARD, evaluate
+from .maps import check_ridge
+from .moments import compare
+from .positions import check_positions
+from .rotation import haar, rotated
+
+CLAIMED = ("linear", "procrustes", "permutation", "soft_matching")
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """Result of one metric.
+
+    mean : float, over folds and directions
+    folds : (n_folds,) mean of the directions
+    directions : {"x->y": (n_folds,), "y->x": (n_folds,)}; x->y maps x onto y
+    n_dead : (x, y) units left out as dead, in the worst fold
+    maps : {"x->y": list of arrays (p, q), one a fold, "y->x": …} if asked for, else None
+    """
+
+    mean: float
+    folds: np.ndarray
+    directions: dict[str, np.ndarray]
+    n_dead: tuple[int, int]
+    maps: dict[str, list] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RotatedBasis:
+    """Learned score against scores with the source's basis rotated.
+
+    learned : float
+    draws : (n_draws,) mean over folds and directions
+    p : (1 + number of draws >= learned) / (n_draws + 1)
+    directions : {"x->y": (n_draws, n_folds), "y->x": …}; the source of the direction is rotated
+    """
+
+    learned: float
+    draws: np.ndarray
+    p: float
+    directions: dict[str, np.ndarray]
+
+
+def score(
+    x,
+    y,
+    metrics=None,
+    n_folds=5,
+    folds=None,
+    seed=0,
+    positions="all",
+    center="position",
+    ridge="cv",
+    device=None,
+    *,
+    keep_maps=False,
+):
+    """Cross-validated alignment of two sets of responses to the same stimuli.
+
+    Parameters
+    ----------
+    x, y : numpy array, torch tensor or open HDF5 dataset, ``(n, p)`` or ``(n, c, h, w)``
+        float16, bfloat16, float32 or float64; row i of both is stimulus i. Units are channels,
+        positions are samples. Products are taken in float64 if an input is, else in float32.
+    metrics : str or sequence of str, optional
+        Default: linear, procrustes, permutation (where p = q) and soft_matching.
+        ``registry.metrics(context=True)`` lists the context measures.
+    n_folds, seed : int
+        Folds over stimuli, see ``folds``.
+    folds : int array ``(n,)``, optional
+        Explicit folds 0 … K-1 instead.
+    positions : "all", int, "center", "average" or "units"
+        Positions of a map that are kept, see ``positions.sample_positions``. If the grids of x and
+        y differ, the target keeps its own; a coarser source is repeated over its cell, a finer one
+        averaged over the target's. One grid must divide the other.
+    center : "position" or "unit"
+        Each unit centred per position, or by one mean.
+    ridge : "cv" or float
+        λ of the linear map, see ``maps.linear``.
+    device : torch device, optional
+        Where products are accumulated; default the device of x.
+    keep_maps : bool
+        Keep the fitted maps and plans.
+
+    Returns
+    -------
+    dict metric -> Score
+
+    Raises
+    ------
+    ValueError
+        Unknown metric; different numbers of stimuli; too few for the folds; NaN or infinite
+        responses; `permutation` asked for with p != q; grids that do not divide.
+    """
+    forward = _comparison(x, y, n_folds, folds, seed, positions, center, ridge, device)
+    return _scores(forward, metrics, ridge, keep_maps)
+
+
+def shuffled(
+    x,
+    y,
+    metrics=None,
+    n_folds=5,
+    folds=None,
+    seed=0,
+    positions="all",
+    center="position",
+    ridge="cv",
+    device=None,
+):
+    """The null of `score`: stimuli of y permuted within folds (whole images). Same result."""
+    forward = _comparison(
+        x, y, n_folds, folds, seed, positions, center, ridge, device, shuffle=True
+    )
+    return _scores(forward, metrics, ridge)
+
+
+def transfer(
+    x,
+    y,
+    onto_x,
+    onto_y,
+    metrics=None,
+    n_folds=5,
+    folds=None,
+    seed=0,
+    positions="all",
+    center="position",
+    ridge="cv",
+    device=None,
+):
+    """Maps fitted on (x, y), scored on the held-out images of another condition.
+
+    Parameters
+    ----------
+    onto_x, onto_y : like x and y
+        Responses to the same images under the condition, in the same order.
+
+    Other parameters and the result are those of `score`.
+    """
+    common = (n_folds, folds, seed, positions, center, ridge, device)
+    forward, onto = _comparison(x, y, *common), _comparison(onto_x, onto_y, *common)
+    for side, fitted, scored in (
+        ("x", forward.source, onto.source),
+        ("y", forward.target, onto.target),
+    ):
+        if (fitted.units, fitted.grid) != (scored.units, scored.grid):
+            raise ValueError(
+                f"onto_{side} has {scored.units} units on a {scored.grid} grid where {side} has "
+                f"{fitted.units} on {fitted.grid}: pass the same layer's responses"
+            )
+        if (fitted.counts != scored.counts).any():
+            raise ValueError(f"onto_{side} has another number of stimuli than {side}")
+    return _scores(forward, metrics, ridge, scored_on=onto)
+
+
+def rotated_basis(
+    x,
+    y,
+    metric="permutation",
+    n_draws=99,
+    seed=0,
+    n_folds=5,
+    folds=None,
+    positions="all",
+    center="position",
+    ridge="cv",
+    device=None,
+):
+    """Is the basis of the units special? Learned score against Haar-rotated sources.
+
+    `seed` seeds folds and rotations; the other parameters are those of `score`.
+
+    Returns
+    -------
+    RotatedBasis
+    """
+    forward = _comparison(x, y, n_folds, folds, seed, positions, center, ridge, device)
+    chosen = registry.metric(metric)
+    learned = _scores(forward, metric, ridge)[metric].mean
+    directions = {}
+    for direction, comparison in ((FORWARD, forward), (BACKWARD, forward.reversed())):
+        rotations = haar(comparison.source.units, n_draws, seed, direction)
+        directions[direction] = np.array(
+            [
+                [
+                    entry.score
+                    for entry in evaluate(chosen, turned, ridge=ridge, directions=[FORWARD])
+                ]
+                for turned in rotated(comparison, rotations)
+            ]
+        )
+    draws = np.mean([values.mean(1) for values in directions.values()], axis=0)
+    p = (1 + int((draws >= learned).sum())) / (n_draws + 1)
+    return RotatedBasis(learned, draws, p, directions)
+
+
+def _comparison(x, y, n_folds, folds, seed, positions, center, ridge, device, shuffle=False):
+    check_positions(positions)
+    x, y = Responses(x, "x", positions), Responses(y, "y", positions)
+    if x.n != y.n:
+        raise ValueError(
+            f"x has {x.n} stimuli and y has {y.n}: both sides must hold the same images in order"
+        )
+    fold_of = make_folds(x.n, n_folds, seed) if folds is None else check_folds(folds, x.n)
+    check_ridge(ridge, fold_of.max() + 1)
+    own, cross, null = accumulate(
+        {"x": [x], "y": [y]},
+        fold_of,
+        [("x", "y")],
+        learned=not shuffle,
+        shuffles={"y": shuffle_within(fold_of, seed)} if shuffle else None,
+        device=device,
+    )
+    products = (null if shuffle else cross)["x", "y"][0, 0]
+    return compare(own["x"][0], own["y"][0], products, center)
+
+
+def _scores(forward, metrics, ridge, keep_maps=False, scored_on=None):
+    return {
+        metric.name: _collect(evaluate(metric, forward, scored_on, ridge=ridge), keep_maps)
+        for metric in _chosen(metrics, forward)
+    }
+
+
+def _chosen(metrics, forward):
+    """Metrics by name, after refusing what these widths do not allow."""
+    p, q = forward.source.units, forward.target.units
+    if metrics is None:
+        named = [registry.metric(name) for name in CLAIMED]
+        return [metric for metric in named if p == q or not metric.equal_widths]
+    named = [registry.metric(n) for n in ([metrics] if isinstance(metrics, str) else metrics)]
+    for metric in named:
+        if metric.equal_widths and p != q:
+            raise ValueError(
+                f"{metric.name} needs as many units on both sides, but x has {p} and y has {q}: "
+                "leave it out, or use soft_matching"
+            )
+    return named
+
+
+def _collect(entries, keep_maps):
+    directions = {
+        name: np.array([entry.score for entry in entries if entry.direction == name])
+        for name in (FORWARD, BACKWARD)
+    }
+    folds = (directions[FORWARD] + directions[BACKWARD]) / 2
+    dead = (max(entry.n_dead_x for entry in entries), max(entry.n_dead_y for entry in entries))
+    maps = None
+    if keep_maps:
+        maps = {
+            name: [entry.fitted for entry in entries if entry.direction == name]
+            for name in directions
+        }
+    return Score(float(folds.mean()), folds, directions, dead, maps)

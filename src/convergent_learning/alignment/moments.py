@@ -1,0 +1,266 @@
+"""Second moments of a directed comparison, for any split of the folds. numpy only.
+
+Stored per fold k: the stimulus count n_k, the mean of each unit at each position, and products
+centred within fold and position, summed over stimuli and averaged over positions. They merge into
+any union of folds without cancellation. Averaging over positions makes a coarser source repeated
+over its cells need nothing more: its own product is unchanged, and its product with a finer
+target equals the one with the target averaged over the cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+DEAD = 1e-9  # variance of a dead unit, relative to the largest of its layer
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMoments:
+    """Own fold moments of one layer.
+
+    counts : (K,) stimuli a fold
+    grid : (rows, columns) of the layer's own grid
+    means : (K, positions, p) on the own grid
+    products : dict grid -> (K, p, p), the own grid and every coarser one a partner has
+    label : what messages call it
+    """
+
+    counts: np.ndarray
+    grid: tuple[int, int]
+    means: np.ndarray
+    products: dict[tuple[int, int], np.ndarray]
+    label: str = "a layer"
+    _cache: dict = field(default_factory=dict, repr=False)
+
+    @property
+    def units(self):
+        return self.means.shape[2]
+
+    def sums(self, grid, center):
+        """Own products as `Sums`."""
+        offsets = self.offsets(grid, center)
+        return self.kept(
+            ("sums", grid, center),
+            lambda: Sums(self.counts, self.products[grid], offsets, offsets, center),
+        )
+
+    def offsets(self, grid, center):
+        """Fold means (K, positions, p) on a grid, less the mean over all folds."""
+        return self.kept(("offsets", grid, center), lambda: self._offsets(grid, center))
+
+    def kept(self, key, compute):
+        """What `compute` returns, kept under `key`: all partners of a layer share it."""
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]
+
+    def _offsets(self, grid, center):
+        means = self.means
+        if grid != self.grid:
+            rows, columns = self.grid[0] // grid[0], self.grid[1] // grid[1]
+            cells = means.reshape(len(means), grid[0], rows, grid[1], columns, -1)
+            means = cells.mean((2, 4)).reshape(len(means), grid[0] * grid[1], -1)
+        origin = np.tensordot(self.counts / self.counts.sum(), means, 1)
+        if center == "unit":
+            origin = origin.mean(0, keepdims=True)
+        offsets = means - origin
+        # Rounding of a constant unit's mean is not variance.
+        offsets[np.abs(offsets) <= 16 * np.finfo(np.float64).eps * np.abs(origin)] = 0.0
+        return offsets
+
+
+class Sums:
+    """Products about a common origin: additive over folds, centred for any union of them."""
+
+    def __init__(self, counts, products, x, y, center):
+        self._counts = np.asarray(counts, dtype=np.float64)
+        weight = self._counts[:, None, None]
+        self._raw = products + np.matmul((weight * x).transpose(0, 2, 1), y) / x.shape[1]
+        self._x, self._y = weight * x, weight * y
+        if center == "unit":  # one mean a unit: only the sum over positions matters
+            self._x = self._x.mean(1, keepdims=True)
+            self._y = self._y.mean(1, keepdims=True)
+        self._cache = {}
+
+    def over(self, folds):
+        """(p, q) product over the stimuli of `folds`, centred with the means of those folds."""
+        if folds not in self._cache:
+            chosen = list(folds)
+            x, y = self._x[chosen].sum(0), self._y[chosen].sum(0)
+            correction = x.T @ y / (self._counts[chosen].sum() * len(x))
+            self._cache[folds] = self._raw[chosen].sum(0) - correction
+        return self._cache[folds]
+
+
+def compare(x, y, cross, center="position"):
+    """Comparison of source x with target y (LayerMoments) from their cross moments.
+
+    cross : (K, p, q) fold products on the coarser of the two grids
+    center : "position" (each unit centred at each position) or "unit" (one mean a unit)
+    """
+    if center not in ("position", "unit"):
+        raise ValueError(f"center is {center!r}: use 'position' or 'unit'")
+    grid = common_grid(x.grid, y.grid)
+    products = Sums(x.counts, cross, x.offsets(grid, center), y.offsets(grid, center), center)
+    return Comparison(x, y, products, center)
+
+
+class Comparison:
+    """Moments of source x and target y, on the target's grid.
+
+    Parameters
+    ----------
+    source, target : LayerMoments
+    products : Sums
+        Cross products on the coarser of the two grids; (q, p) if `flipped`, else (p, q).
+    """
+
+    def __init__(self, source, target, products, center, flipped=False):
+        self.source, self.target, self.center = source, target, center
+        self.grid = common_grid(source.grid, target.grid)
+        self.folds = tuple(range(len(source.counts)))
+        self._products, self._flipped = products, flipped
+
+    @property
+    def same_grid(self):
+        return self.source.grid == self.target.grid
+
+    def reversed(self):
+        """The comparison with y as source and x as target, from the same products."""
+        return Comparison(self.target, self.source, self._products, self.center, not self._flipped)
+
+    def xx(self, folds):
+        return self.source.sums(self.grid, self.center).over(folds)
+
+    def yy(self, folds):
+        return self.target.sums(self.target.grid, self.center).over(folds)
+
+    def xy(self, folds):
+        product = self._products.over(folds)
+        return product.T if self._flipped else product
+
+    def variance_x(self, folds):
+        return self.xx(folds).diagonal()
+
+    def variance_y(self, folds):
+        return self.yy(folds).diagonal()
+
+    def eigh(self, folds, live):
+        """Eigenvalues and vectors of the source's live block; one decomposition for all targets."""
+        return self.source.kept(
+            ("eigh", self.grid, self.center, folds, live.tobytes()),
+            lambda: np.linalg.eigh(block(self.xx(folds), live, live)),
+        )
+
+    def in_eigenbasis(self, folds, of, live):
+        """U' V U: the source's product over `folds` in the eigenvectors of that over `of`."""
+
+        def compute():
+            _, vectors = self.eigh(of, live)
+            return vectors.T @ block(self.xx(folds), live, live) @ vectors
+
+        key = ("eigenbasis", self.grid, self.center, folds, of, live.tobytes())
+        return self.source.kept(key, compute)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Centred second moments of one split: what a metric fits on, or is scored on.
+
+    xx, xy, yy : (p, p), (p, q), (q, q) over all units, dead ones included
+    live_x, live_y : bool masks, live in the training and the held-out split
+    """
+
+    comparison: Comparison
+    folds: tuple[int, ...]
+    live_x: np.ndarray
+    live_y: np.ndarray
+
+    @property
+    def xx(self):
+        return self.comparison.xx(self.folds)
+
+    @property
+    def xy(self):
+        return self.comparison.xy(self.folds)
+
+    @property
+    def yy(self):
+        return self.comparison.yy(self.folds)
+
+    @property
+    def variance_x(self):
+        return self.comparison.variance_x(self.folds)
+
+    @property
+    def variance_y(self):
+        return self.comparison.variance_y(self.folds)
+
+    @property
+    def correlation(self):
+        """(p, q) Pearson r between units; 0 where either is dead."""
+        x = np.where(self.live_x, self.variance_x, np.inf)
+        y = np.where(self.live_y, self.variance_y, np.inf)
+        return self.xy / np.sqrt(x)[:, None] / np.sqrt(y)
+
+    def eigh(self):
+        return self.comparison.eigh(self.folds, self.live_x)
+
+
+def split(comparison, fold, scored_on=None):
+    """Training moments of all other folds and held-out moments of `fold`, with shared live masks.
+
+    scored_on : Comparison, optional
+        The same layers on another stimulus set: the held-out moments come from it (transfer).
+    """
+    scored_on = comparison if scored_on is None else scored_on
+    training = tuple(k for k in comparison.folds if k != fold)
+    live_x = _live(comparison.variance_x(training)) & _live(scored_on.variance_x((fold,)))
+    live_y = _live(comparison.variance_y(training)) & _live(scored_on.variance_y((fold,)))
+    return (
+        Moments(comparison, training, live_x, live_y),
+        Moments(scored_on, (fold,), live_x, live_y),
+    )
+
+
+def inner_splits(train):
+    """(training, held-out) moments of each fold in turn left out of a training split.
+
+    All share one pair of masks, so that they can be stacked.
+    """
+    comparison = train.comparison
+    inner = [(tuple(k for k in train.folds if k != j), (j,)) for j in train.folds]
+    sets = [folds for pair in inner for folds in pair]
+    live_x, live_y = train.live_x.copy(), train.live_y.copy()
+    for folds in sets:
+        live_x &= _live(comparison.variance_x(folds))
+        live_y &= _live(comparison.variance_y(folds))
+    return [
+        (Moments(comparison, fitted, live_x, live_y), Moments(comparison, held, live_x, live_y))
+        for fitted, held in inner
+    ]
+
+
+def common_grid(a, b):
+    """The coarser of two grids; ValueError unless it divides the other."""
+    coarse, fine = (a, b) if a[0] * a[1] <= b[0] * b[1] else (b, a)
+    if fine[0] % coarse[0] or fine[1] % coarse[1]:
+        raise ValueError(
+            f"a {a[0]}x{a[1]} and a {b[0]}x{b[1]} grid do not divide: sample both on "
+            "grids that do, with positions=64 (a power-of-two grid) or positions='average'"
+        )
+    return coarse
+
+
+def block(matrix, rows, columns):
+    """matrix[rows][:, columns] for masks; the matrix itself when both are full."""
+    if not rows.all():
+        matrix = matrix[rows]
+    return matrix if columns.all() else matrix[:, columns]
+
+
+def _live(variances):
+    largest = variances.max(initial=0.0)
+    return variances > max(DEAD * largest, np.finfo(np.float64).tiny)

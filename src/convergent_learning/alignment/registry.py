@@ -1,0 +1,60 @@
+"""The vocabulary of metrics: fit on training moments, score on held-out ones."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_METRICS: dict[str, Metric] = {}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A registered metric.
+
+    fit : training Moments (and `ridge`, if it takes one) -> map, plan or anything `score` reads
+    score : (what fit returned, held-out Moments) -> float
+    symmetric : on equal grids the fit of y onto x is the transpose of that of x onto y
+    context : reported beside the claims' metrics, used for no claim
+    equal_widths : defined for layers of the same number of units only
+    """
+
+    name: str
+    fit: Callable
+    score: Callable
+    symmetric: bool = False
+    context: bool = False
+    equal_widths: bool = False
+
+    @property
+    def takes_ridge(self):
+        return "ridge" in inspect.signature(self.fit).parameters
+
+
+def register(name, score, *, symmetric=False, context=False, equal_widths=False):
+    """Decorator that makes a fit function a metric, known by `name` everywhere."""
+
+    def add(fit):
+        _METRICS[name] = Metric(name, fit, score, symmetric, context, equal_widths)
+        return fit
+
+    return add
+
+
+def metric(name):
+    """The metric called `name`; ValueError listing the known ones otherwise."""
+    _load()
+    if name not in _METRICS:
+        raise ValueError(f"unknown metric {name!r}; known: {', '.join(sorted(_METRICS))}")
+    return _METRICS[name]
+
+
+def metrics(context=False):
+    """Names of the registered metrics, or of the context measures."""
+    _load()
+    return tuple(name for name, entry in _METRICS.items() if entry.context == context)
+
+
+def _load():
+    from . import context, maps, matching  # noqa: F401  (importing registers them)

@@ -1,0 +1,96 @@
+"""The rotated-basis baseline: is the basis of the units special? numpy only.
+
+Source x becomes xQ with Q Haar-random; X'Y becomes Q'X'Y and X'X becomes Q'X'XQ (Khosla et al.
+2024, who rotate the responses themselves).
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from .moments import Comparison, block
+
+CHUNK = 32 << 20  # bytes of rotated products held at once
+
+
+def haar(units, n_draws, seed, *names):
+    """(n_draws, units, units) Haar-random orthogonal matrices, reproducible from (seed, names).
+
+    QR of a Gaussian matrix with the signs of R's diagonal moved to Q (Mezzadri 2007). A smaller
+    `n_draws` gives the first of a larger one.
+    """
+    digest = hashlib.sha256("\0".join(names).encode()).digest()
+    rng = np.random.default_rng([seed, int.from_bytes(digest[:8])])
+    rotations = np.empty((n_draws, units, units))
+    for draw in range(n_draws):
+        q, r = np.linalg.qr(rng.standard_normal((units, units)))
+        rotations[draw] = q * np.sign(np.diag(r))
+    return rotations
+
+
+def rotated(comparison, rotations):
+    """The comparison with its source rotated, once for each (p, p) matrix of `rotations`.
+
+    Products of a chunk of draws are made together, one matrix product for each split.
+    """
+    units = rotations.shape[1]
+    width = max(units, len(comparison.variance_y(comparison.folds)))
+    size = max(1, CHUNK // (8 * units * width))
+    for start in range(0, len(rotations), size):
+        chunk = _Chunk(comparison, rotations[start : start + size])
+        for draw in range(len(chunk.rotations)):
+            yield _Rotated(comparison, chunk, draw)
+
+
+class _Chunk:
+    """Rotated products of several draws, each made when first asked for."""
+
+    def __init__(self, comparison, rotations):
+        self.rotations = rotations
+        self._transposed = np.ascontiguousarray(rotations.transpose(0, 2, 1))
+        self._comparison, self._products, self._variances = comparison, {}, {}
+
+    def xy(self, folds):
+        if folds not in self._products:
+            self._products[folds] = self._left(self._comparison.xy(folds))
+        return self._products[folds]
+
+    def variance_x(self, folds):
+        if folds not in self._variances:
+            left = self._left(self._comparison.xx(folds))
+            self._variances[folds] = np.einsum("dij,dij->di", left, self._transposed)
+        return self._variances[folds]
+
+    def _left(self, product):
+        draws, p, _ = self._transposed.shape
+        return (self._transposed.reshape(draws * p, p) @ product).reshape(draws, p, -1)
+
+
+class _Rotated(Comparison):
+    """One draw; has what a Comparison has, with the products of the rotated source."""
+
+    def __init__(self, base, chunk, draw):
+        self.__dict__.update(base.__dict__)
+        self._base, self._chunk, self._draw = base, chunk, draw
+
+    def reversed(self):
+        raise TypeError("a rotated comparison has one direction: its source is rotated")
+
+    def xy(self, folds):
+        return self._chunk.xy(folds)[self._draw]
+
+    def variance_x(self, folds):
+        return self._chunk.variance_x(folds)[self._draw]
+
+    def xx(self, folds):
+        rotation = self._chunk.rotations[self._draw]
+        return rotation.T @ self._base.xx(folds) @ rotation
+
+    def eigh(self, folds, live):
+        return np.linalg.eigh(block(self.xx(folds), live, live))
+
+    def in_eigenbasis(self, folds, of, live):
+        _, vectors = self.eigh(of, live)
+        return vectors.T @ block(self.xx(folds), live, live) @ vectors

@@ -1,0 +1,260 @@
+"""Activation files of one condition in, one file of fold moments out.
+
+Scores need nothing else, so activations may be deleted; a new metric reads only this file.
+
+Layout (HDF5). Root attributes: what was measured, the fold seed and counts. For each network
+``networks/<network>`` (attributes: architecture, seed, digests) and below it
+``layers/<layer>`` with ``means`` (K, positions, p) and ``products/<h>x<w>`` (K, p, p), float64.
+``cross/<x>/<y>/<layer of x>`` is (K, p, q), float32, where q runs over the partner layers
+of y: all in depth order, or the same one. ``shuffled/<x>/<y>/<layer>`` holds own layers.
+Cross moments keep 24 bits, the precision of the products they are sums of.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from .. import __version__
+from .accumulate import Responses, accumulate
+from .crossvalidation import folds, shuffle_within
+
+MEMORY = 2 << 30
+SHARED = ("dataset", "step", "stimuli", "condition", "stimulus_digest")
+PER_NETWORK = ("architecture", "seed", "weights_digest", "dtype", "positions")
+PER_LAYER = ("layer", "order", "depth", "role")
+
+
+def write_moments(
+    activations,
+    out,
+    layer_pairs,
+    across,
+    n_folds,
+    seed,
+    shuffled,
+    device=None,
+    memory=MEMORY,
+):
+    """Accumulate the fold moments of all networks at one condition.
+
+    Parameters
+    ----------
+    activations : sequence of paths
+        One HDF5 file a network, all of the same stimuli.
+    out : path
+        Written under a temporary name in the same folder, then renamed.
+    layer_pairs : "all" or "own"
+        Cross moments of all layer pairs, or of each layer with the same layer.
+    across : bool
+        Also pair networks of different architectures ("all" only).
+    n_folds, seed : int
+        The folds, and the permutations of the shuffled null, derive from them.
+    shuffled : bool
+        Also the cross moments of own layers within architecture with y's stimuli permuted within
+        folds (whole images; seeded by network y).
+    device : torch device, optional
+        Default: CUDA if there is one.
+    memory : int
+        Bytes for a block of activations and the accumulators of a block of pairs together. One
+        pair and one stimulus always fit.
+
+    Raises
+    ------
+    ValueError
+        A file is unreadable, files differ in stimuli, or responses are not finite: names the file,
+        layer and stimulus set.
+    """
+    if layer_pairs not in ("all", "own"):
+        raise ValueError(f"layer_pairs is {layer_pairs!r}: use 'all' or 'own'")
+    if across and layer_pairs == "own":
+        raise ValueError("across=True needs layer_pairs='all': architectures share no layers")
+    out = Path(out)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        with ExitStack() as stack:
+            networks = _open(activations, stack)
+            fold_of = folds(_stimuli(networks), n_folds, seed)
+            out.parent.mkdir(parents=True, exist_ok=True)
+            target = stack.enter_context(h5py.File(temporary, "w"))
+            _describe(target, networks, fold_of, n_folds, seed, layer_pairs)
+            passes = list(_passes(networks, layer_pairs, across, n_folds, shuffled, memory // 2))
+            for job in _progress(passes, out.name):
+                _run(job, target, networks, fold_of, seed, memory // 2, device)
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class _Network:
+    """An open activation file: attributes and layers in depth order."""
+
+    def __init__(self, path, stack):
+        self.path = path
+        try:
+            file = stack.enter_context(h5py.File(path, "r"))
+            self.attrs = {key: file.attrs[key] for key in SHARED + PER_NETWORK}
+            datasets = sorted(file["layers"].values(), key=lambda d: d.attrs["order"])
+            self.layers = {d.attrs["layer"]: d for d in datasets}
+            self.layer_attrs = {
+                d.attrs["layer"]: {k: d.attrs[k] for k in PER_LAYER} for d in datasets
+            }
+        except (OSError, KeyError, RuntimeError) as error:
+            raise ValueError(
+                f"{path} is not a complete activation file ({error}): delete it"
+            ) from error
+        self.architecture = self.attrs["architecture"]
+        self.name = f"{self.architecture}-seed{self.attrs['seed']}"
+
+    def responses(self, names):
+        where = (
+            f"network {self.name!r} on {self.attrs['stimuli']} {self.attrs['condition']}".rstrip()
+        )
+        return [Responses(self.layers[n], f"layer {n!r} of {where} ({self.path})") for n in names]
+
+
+def _open(paths, stack):
+    networks = {}
+    for path in paths:
+        network = _Network(path, stack)
+        if network.name in networks:
+            raise ValueError(f"{path}: network {network.name} was given twice")
+        networks[network.name] = network
+    if not networks:
+        raise ValueError("no activation files were given")
+    return networks
+
+
+def _stimuli(networks):
+    """Number of stimuli, after checking that all files are of the same ones."""
+    first = next(iter(networks.values()))
+    n = len(next(iter(first.layers.values())))
+    for network in networks.values():
+        for key in SHARED:
+            if network.attrs[key] != first.attrs[key]:
+                raise ValueError(
+                    f"{network.path} has {key} {network.attrs[key]!r} but {first.path} has "
+                    f"{first.attrs[key]!r}: moments compare networks on the same stimuli"
+                )
+        for name, dataset in network.layers.items():
+            if len(dataset) != n:
+                raise ValueError(
+                    f"{network.path}: layer {name!r} has {len(dataset)} stimuli, "
+                    f"others {n}: delete it"
+                )
+    return n
+
+
+def _describe(target, networks, fold_of, n_folds, seed, layer_pairs):
+    first = next(iter(networks.values()))
+    target.attrs.update({key: first.attrs[key] for key in SHARED})
+    target.attrs.update(
+        n=len(fold_of),
+        n_folds=n_folds,
+        fold_seed=seed,
+        layer_pairs=layer_pairs,
+        package_version=__version__,
+    )
+    target["counts"] = np.bincount(fold_of)
+    for order, network in enumerate(networks.values()):
+        group = target.create_group(f"networks/{network.name}")
+        group.attrs.update({key: network.attrs[key] for key in PER_NETWORK}, order=order)
+
+
+class _Pass:
+    """One stream over some layers of some networks."""
+
+    def __init__(self, layers, pairs, own, learned, shuffled):
+        self.layers, self.pairs = layers, pairs
+        self.own, self.learned, self.shuffled = own, learned, shuffled
+
+    def __str__(self):
+        names = {name for stack in self.layers.values() for name in stack}
+        what = names.pop() if len(names) == 1 else f"{len(names)} layers"
+        return f"{what} of {', '.join(self.layers)}"
+
+
+def _passes(networks, layer_pairs, across, n_folds, shuffled, memory):
+    """Own layers stream layer by layer; layer x layer in groups of pairs whose sums fit."""
+    pairs = list(itertools.combinations(networks, 2))
+    within = [p for p in pairs if networks[p[0]].architecture == networks[p[1]].architecture]
+    if layer_pairs == "all":
+        yield from _groups(networks, pairs if across else within, n_folds, memory)
+    if layer_pairs == "own" or shuffled:
+        learned = layer_pairs == "own"
+        for architecture in {network.architecture: None for network in networks.values()}:
+            names = [n for n in networks if networks[n].architecture == architecture]
+            chosen = [pair for pair in within if pair[0] in names]
+            for layer in networks[names[0]].layers:
+                layers = {name: [layer] for name in names}
+                if learned or chosen:
+                    yield _Pass(layers, chosen, names if learned else (), learned, shuffled)
+
+
+def _groups(networks, pairs, n_folds, memory):
+    width = {n: sum(d.shape[1] for d in networks[n].layers.values()) for n in networks}
+    group, size, groups = [], 0, []
+    for x, y in pairs:
+        needed = n_folds * width[x] * width[y] * 8
+        if group and size + needed > memory:
+            groups.append(group)
+            group, size = [], 0
+        group.append((x, y))
+        size += needed
+    done = set()
+    for chosen in [*groups, group]:
+        names = {name for pair in chosen for name in pair} if done else set(networks)
+        layers = {name: list(networks[name].layers) for name in networks if name in names}
+        yield _Pass(layers, chosen, names - done, True, False)
+        done |= names
+
+
+def _run(job, target, networks, fold_of, seed, memory, device):
+    shuffles = None
+    if job.shuffled:
+        shuffles = {name: shuffle_within(fold_of, seed, name) for name in job.layers}
+    own, cross, null = accumulate(
+        {name: networks[name].responses(layers) for name, layers in job.layers.items()},
+        fold_of,
+        job.pairs,
+        own=job.own,
+        learned=job.learned,
+        shuffles=shuffles,
+        memory=memory,
+        device=device,
+    )
+    for name, moments in own.items():
+        for layer, layer_moments in zip(job.layers[name], moments, strict=True):
+            _write_layer(target, networks[name], layer, layer_moments)
+    for kind, pairs in (("cross", cross), ("shuffled", null)):
+        for (x, y), products in pairs.items():
+            for i, layer in enumerate(job.layers[x]):
+                row = [products[i, j] for j in range(len(job.layers[y]))]
+                target[f"{kind}/{x}/{y}/{layer}"] = np.concatenate(row, axis=2).astype(np.float32)
+
+
+def _write_layer(target, network, layer, moments):
+    group = target.create_group(f"networks/{network.name}/layers/{layer}")
+    group.attrs.update(network.layer_attrs[layer], units=moments.units, grid=moments.grid)
+    group["means"] = moments.means
+    for (rows, columns), products in moments.products.items():
+        group[f"products/{rows}x{columns}"] = products
+
+
+def _progress(passes, name):
+    """A bar on a terminal, plain lines in a log."""
+    if sys.stderr.isatty():
+        yield from tqdm(passes, desc=name, unit="pass")
+        return
+    for done, job in enumerate(passes, 1):
+        print(f"{name}: {done}/{len(passes)} {job}", file=sys.stderr, flush=True)
+        yield job
