@@ -20,7 +20,7 @@ fig3_null
     A draw of the rotation: the mean over pairs.
 fig3
     The mean over pairs; `rotated_low`, `rotated_high` are the 2.5% and 97.5% quantiles of the
-    draws; `p_adjusted` is Benjamini–Hochberg over the layers of a dataset (all architectures, without
+    draws; `p_adjusted` is Benjamini–Hochberg over the layers of a dataset (all architectures, no
     logits) at that step and metric.
 fig4_pairs
     A directed pair and a source and target layer, at step 0 and the last.

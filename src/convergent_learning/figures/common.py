@@ -1,0 +1,138 @@
+"""What several figures need: tables by dataset, curves along depth, words for captions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from convergent_learning.figures import style
+from convergent_learning.statistics.columns import read_table
+
+INTERVAL = (
+    "Bands and bars are 95% intervals of the mean over pairs (delete-one-network jackknife, "
+    "stratified by architecture)."
+)
+Tables = dict[str, pd.DataFrame]
+
+
+def draw_by_dataset(
+    folder: str | Path,
+    names: Sequence[str],
+    height: Callable[[Tables], float],
+    panels: Callable[[Figure | SubFigure, Tables], None],
+    out_pdf: str | Path,
+    out_png: str | Path,
+) -> None:
+    """Draw `panels` once a dataset, one below the other, and save.
+
+    Parameters
+    ----------
+    folder : path
+        The tables folder.
+    names : sequence of str
+        Tables to read; `datasets` and `layers` are read as well.
+    height : callable
+        Height in mm for the tables of one dataset.
+    panels : callable
+        Draws the tables of one dataset into a (sub)figure.
+    """
+    tables = load(folder, names)
+    parts = [of_dataset(tables, dataset) for dataset in tables["datasets"].dataset]
+    heights = [height(part) for part in parts]
+    with style.applied():
+        whole = style.figure(sum(heights))
+        if len(parts) == 1:
+            panels(whole, parts[0])
+        else:
+            subfigures = whole.subfigures(len(parts), 1, height_ratios=heights, squeeze=False)
+            for sub, part in zip(subfigures[:, 0], parts, strict=True):
+                sub.suptitle(part["datasets"].dataset.iloc[0], fontsize=8, fontweight="bold")
+                panels(sub, part)
+        style.save(whole, out_pdf, out_png)
+
+
+def load(folder: str | Path, names: Sequence[str]) -> Tables:
+    """The named tables, and `datasets` and `layers`."""
+    return {name: read_table(folder, name) for name in ("datasets", "layers", *names)}
+
+
+def of_dataset(tables: Tables, dataset: str) -> Tables:
+    """The rows of one dataset; tables without a dataset column are whole."""
+    return {
+        name: frame[frame.dataset == dataset] if "dataset" in frame else frame
+        for name, frame in tables.items()
+    }
+
+
+def architectures(tables: Tables) -> list[str]:
+    """Architectures in the order of layers.csv."""
+    return list(dict.fromkeys(tables["layers"].architecture))
+
+
+def final_step(tables: Tables) -> int:
+    """Last training step of the dataset."""
+    return int(tables["datasets"].final_step.iloc[0])
+
+
+def along_depth(
+    ax: Axes,
+    rows: pd.DataFrame,
+    colour: str,
+    columns: tuple[str, str, str] = ("mean", "low", "high"),
+    join: bool = True,
+    **line: object,
+) -> None:
+    """A curve over the blocks with its band; pooled features and logits apart, with bars.
+
+    With `join` false the blocks are points with bars too: layers between them have no score.
+    """
+    mean, low, high = columns
+    line = {"marker": "o", "linestyle": "-", "color": colour, "zorder": 3} | line
+    blocks = rows[rows.role == "block"].sort_values("depth")
+    if join:
+        ax.plot(blocks.depth, blocks[mean], **line)
+        band(ax, blocks.depth, blocks[low], blocks[high], colour)
+    apart = [("pooled", "s", "white"), ("logits", "^", "white")]
+    for role, marker, face in apart if join else [("block", line["marker"], colour), *apart]:
+        points = rows[rows.role == role]
+        bars = np.abs(points[[low, high]].to_numpy().T - points[mean].to_numpy())
+        look = {"fmt": marker, "color": colour, "mfc": face, "zorder": line["zorder"]}
+        ax.errorbar(
+            points.depth, points[mean], yerr=np.nan_to_num(bars), ms=3, elinewidth=0.7, **look
+        )
+
+
+def band(ax: Axes, x: pd.Series, low: pd.Series, high: pd.Series, colour: str) -> None:
+    """An interval as a band; nothing where there is no interval."""
+    ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0, zorder=2)
+
+
+def depth_axis(ax: Axes, layers: pd.DataFrame) -> None:
+    """0…1, with the part that is not blocks shaded."""
+    ax.set_xlim(-0.05, 1.05)
+    ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    last = layers[layers.role == "block"].depth.max()
+    later = layers[layers.depth > last].depth.min()
+    if np.isfinite(later):
+        ax.axvspan((last + later) / 2, 1.05, color=style.PALE, linewidth=0, zorder=0)
+
+
+def sizes(frame: pd.DataFrame, by: str = "architecture") -> str:
+    """How many networks and pairs a figure rests on, in words."""
+    said = []
+    for name, rows in frame.groupby(by, sort=False):
+        networks, pairs = int(rows.n_networks.max()), int(rows.n_pairs.max())
+        said.append(f"{style.architecture(str(name))}, {networks} networks ({pairs} pairs)")
+    return "n: " + "; ".join(said) + "."
+
+
+def interval_sentence(frame: pd.DataFrame, low: str = "low") -> str:
+    """What the intervals are, or why there are none."""
+    if frame[low].notna().any():
+        return INTERVAL
+    return "No intervals: they need 3 networks of each architecture."

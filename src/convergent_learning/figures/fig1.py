@@ -1,0 +1,202 @@
+"""Figure 1: the stimuli, how the networks trained, and their accuracy on every condition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.image as mpl_image
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+
+from convergent_learning.figures import common, style
+
+_TILE_MM = 15.5
+_LOOKS = [("o", style.INK), ("s", "#E69F00"), ("^", "#56B4E9"), ("D", "#009E73")]
+
+
+def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+    """Draw figure 1 from the tables folder (with fig1_stimuli.png) into a PDF and a PNG."""
+    tiles = _tiles(Path(tables))
+
+    def panels(figure: Figure | SubFigure, parts: common.Tables) -> None:
+        _panels(figure, parts, tiles)
+
+    names = ["fig1_training", "fig1_stimuli", "accuracy", "conditions"]
+    common.draw_by_dataset(tables, names, _height, panels, out_pdf, out_png)
+
+
+def caption(tables: str | Path) -> str:
+    """The caption, with n and accuracies taken from the tables."""
+    loaded = common.load(tables, ["accuracy", "conditions"])
+    accuracy, conditions = loaded["accuracy"], loaded["conditions"]
+    final = accuracy.merge(loaded["datasets"][["dataset", "final_step"]])
+    final = final[(final.stimuli == "id") & (final.step == final.final_step)]
+    networks = [
+        f"{style.architecture(name)}, {rows.seed.nunique()} networks, accuracy "
+        f"{rows.accuracy.mean():.3f} ({rows.accuracy.min():.3f}–{rows.accuracy.max():.3f})"
+        for name, rows in final.groupby("architecture", sort=False)
+    ]
+    images = ", ".join(f"{n:,}" for n in loaded["datasets"].stimuli)
+    return (
+        f"Stimuli and networks. Top: one of the {images} test images under each of "
+        f"{len(conditions)} conditions of {conditions.group.nunique()} families, mild to strong "
+        "from top to bottom. Middle: loss and accuracy over training, one line a network; dashed, "
+        "training set; solid, test set. Bottom: accuracy after training on each condition, one "
+        "marker a network, a bar at their mean; dashed lines, mean accuracy on the unaltered "
+        f"images; dotted, chance. n: {'; '.join(networks)}."
+    )
+
+
+def _tiles(folder: Path) -> list[np.ndarray]:
+    """The tiles of fig1_stimuli.png, one per row of fig1_stimuli.csv: squares, left to right."""
+    path = folder / "fig1_stimuli.png"
+    count = len(common.read_table(folder, "fig1_stimuli"))
+    try:
+        picture = mpl_image.imread(path)
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such picture; run the rule that writes it") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(
+            f"{path}: not a readable picture ({error}); delete it and rerun"
+        ) from error
+    height, width = picture.shape[:2]
+    side = round((height * width / max(count, 1)) ** 0.5)
+    if not side or (height // side) * (width // side) < count:
+        raise ValueError(f"{path}: {width} × {height} pixels do not hold {count} square tiles")
+    across = width // side
+    return [picture[i // across * side :, i % across * side :][:side, :side] for i in range(count)]
+
+
+def _grid(stimuli: pd.DataFrame) -> tuple[list[str], int, int]:
+    """Columns (stimulus families), levels of the longest, images."""
+    families = list(dict.fromkeys(stimuli.stimuli))
+    levels = int(stimuli.groupby(["image", "stimuli"]).size().max()) if len(stimuli) else 0
+    return families, max(levels, 1), max(stimuli.image.nunique(), 1)
+
+
+def _top_height(tables: common.Tables) -> float:
+    _, levels, images = _grid(tables["fig1_stimuli"])
+    return 9 + (_TILE_MM + 2) * levels * images
+
+
+def _height(tables: common.Tables) -> float:
+    return _top_height(tables) + 45 + 62
+
+
+def _panels(figure: Figure | SubFigure, tables: common.Tables, tiles: list[np.ndarray]) -> None:
+    heights = [_top_height(tables), 45, 62]
+    top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights)
+    _draw_stimuli(top, tables["fig1_stimuli"], tiles)
+    _draw_training(middle, tables)
+    _draw_accuracy(bottom.subplots(), tables)
+
+
+def _draw_stimuli(figure: SubFigure, stimuli: pd.DataFrame, tiles: list[np.ndarray]) -> None:
+    families, levels, images = _grid(stimuli)
+    axes = figure.subplots(
+        levels * images,
+        max(len(families), 1),
+        squeeze=False,
+        gridspec_kw={"wspace": 0, "hspace": 0},
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    pictures = list(dict.fromkeys(stimuli.image))
+    for (image, family), rows in stimuli.groupby(["image", "stimuli"], sort=False):
+        for level, row in enumerate(rows.itertuples()):
+            ax = axes[pictures.index(image) * levels + level, families.index(family)]
+            ax.set_axis_on()
+            ax.imshow(tiles[row.Index], interpolation="nearest", cmap="gray", vmin=0, vmax=1)
+            ax.set_xticks([])
+            ax.set_yticks([])
+            ax.spines[:].set_visible(False)
+            ax.set_xlabel(row.condition, fontsize=6, labelpad=1)
+    for column, family in enumerate(families):
+        label = "original" if family == "id" else style.family(family).label
+        axes[0, column].set_title(label.replace(" ", "\n"), fontsize=6, pad=2)
+    style.letter(figure, "a")
+
+
+def _draw_training(figure: SubFigure, tables: common.Tables) -> None:
+    axes = figure.subplots(1, 2)
+    training, names = tables["fig1_training"], common.architectures(tables)
+    for ax, letter, quantity in zip(axes, "bc", ("loss", "accuracy"), strict=True):
+        style.panel(ax, letter)
+        for place, name in enumerate(names):
+            colour = _LOOKS[place % len(_LOOKS)][1]
+            runs = training[training.architecture == name]
+            for _, run in runs.sort_values("epoch").groupby("seed"):
+                for split, dashes in (("train", "--"), ("test", "-")):
+                    known = run[run[f"{split}_{quantity}"].notna()]
+                    values = known[f"{split}_{quantity}"]
+                    ax.plot(known.epoch, values, dashes, color=colour, linewidth=0.8)
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(quantity)
+        ax.set_xlim(left=0)
+    axes[0].set_ylim(bottom=0)
+    axes[1].set_ylim(0, 1)
+    axes[0].legend(handles=_key(names), loc="upper right", handlelength=2.2)
+
+
+def _key(names: list[str]) -> list[Line2D]:
+    lines = [
+        Line2D([], [], color=_LOOKS[i % len(_LOOKS)][1], label=style.architecture(name))
+        for i, name in enumerate(names)
+    ]
+    splits = (("test set", "-"), ("training set", "--"))
+    return lines + [
+        Line2D([], [], color=style.GREY, linestyle=dashes, label=label) for label, dashes in splits
+    ]
+
+
+def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
+    style.panel(ax, "d")
+    names, conditions = common.architectures(tables), tables["conditions"]
+    accuracy = tables["accuracy"]
+    accuracy = accuracy[accuracy.step == common.final_step(tables)]
+    chance = float(tables["datasets"].chance.iloc[0])
+    ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
+    ax.set_ylim(0, 1)
+    ax.set_ylabel("accuracy")
+    if conditions.empty:
+        style.note(ax, "no out-of-distribution conditions")
+        return
+    for place, name in enumerate(names):
+        marker, colour = _LOOKS[place % len(_LOOKS)]
+        rows = accuracy[accuracy.architecture == name]
+        plain = rows[rows.stimuli == "id"].accuracy.mean()
+        ax.axhline(plain, color=colour, linewidth=0.7, linestyle="--", zorder=1)
+        shift = (place - (len(names) - 1) / 2) * 0.28
+        for x, condition in enumerate(conditions.itertuples()):
+            here = rows[
+                (rows.stimuli == condition.stimuli) & (rows.condition == condition.condition)
+            ]
+            at = np.full(len(here), x + shift)
+            tint = style.family(condition.stimuli).colour
+            ax.plot(at, here.accuracy, marker, ms=2.6, mfc="none", mec=tint, mew=0.6)
+            ax.hlines(here.accuracy.mean(), x + shift - 0.12, x + shift + 0.12, tint, linewidth=1.4)
+    ax.set_xticks(range(len(conditions)), _condition_labels(conditions), rotation=45, ha="right")
+    ax.set_xlim(-0.7, len(conditions) - 0.3)
+    _separate_families(ax, conditions)
+    markers = [
+        Line2D(
+            [], [], ls="--", marker=m, mfc="none", color=c, lw=0.7, label=style.architecture(name)
+        )
+        for name, (m, c) in zip(names, _LOOKS * len(names), strict=False)
+    ]
+    ax.legend(handles=markers, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderpad=0)
+
+
+def _condition_labels(conditions: pd.DataFrame) -> list[str]:
+    return [
+        f"{style.family(c.stimuli).label} {c.condition}".strip() for c in conditions.itertuples()
+    ]
+
+
+def _separate_families(ax: Axes, conditions: pd.DataFrame) -> None:
+    families = conditions.group.to_numpy()
+    for edge in np.flatnonzero(families[1:] != families[:-1]):
+        ax.axvline(edge + 0.5, color=style.PALE, linewidth=0.8, zorder=0)

@@ -1,0 +1,121 @@
+"""Figure 3: the privileged basis, learned against rotated axes, trained against untrained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from convergent_learning.figures import common, style
+
+_ALPHA = 0.05
+_METRIC = "permutation"
+
+
+def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+    """Draw figure 3 from the tables folder into a PDF and a PNG."""
+    common.draw_by_dataset(tables, ["fig3"], _height, _panels, out_pdf, out_png)
+
+
+def caption(tables: str | Path) -> str:
+    """The caption, with n, draws and intervals taken from the tables."""
+    fig3 = common.load(tables, ["fig3"])["fig3"]
+    draws = int(np.nan_to_num(fig3.n_draws.max()))
+    return (
+        "A privileged basis. Permutation score of each layer with its learned axes (green) and "
+        f"with the source network's axes rotated at random (grey band: 95% of {draws} draws; "
+        "line: their mean), after training and at step 0; right, learned minus rotated. Filled "
+        f"markers: p ≤ {_ALPHA} by rank among the draws, Benjamini–Hochberg over the layers of all "
+        "architectures. Shaded: pooled features (squares) and logits (triangles); the logits' "
+        f"axes are fixed by the labels, and no test counts them. {common.sizes(fig3)} "
+        f"{common.interval_sentence(fig3, 'learned_low')}"
+    )
+
+
+def _height(tables: common.Tables) -> float:
+    return 14 + 44 * len(common.architectures(tables))
+
+
+def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
+    names = common.architectures(tables)
+    axes = figure.subplots(len(names), 3, sharex=True, squeeze=False)
+    fig3, final = tables["fig3"], common.final_step(tables)
+    fig3 = fig3[fig3.metric == _METRIC]
+    for row, name in enumerate(names):
+        rows = fig3[fig3.architecture == name]
+        layers = tables["layers"][tables["layers"].architecture == name]
+        stages = ((final, "trained"), (0, "untrained (step 0)"))
+        for column, (step, title) in enumerate(stages):
+            ax = axes[row, column]
+            style.panel(ax, "abcdefghijkl"[3 * row + column], title if row == 0 else "")
+            common.depth_axis(ax, layers)
+            ax.axhline(0, color=style.GREY, linewidth=0.5)
+            _scores(ax, rows[rows.step == step])
+        _differences(axes[row, 2], rows, final)
+        title = "learned − rotated" if row == 0 else ""
+        style.panel(axes[row, 2], "abcdefghijkl"[3 * row + 2], title)
+        common.depth_axis(axes[row, 2], layers)
+        axes[row, 0].set_ylabel(f"{style.architecture(name)}\nheld-out correlation")
+        axes[row, 2].set_ylabel("difference")
+    _share_limits(axes[:, :2], fig3[["learned_high", "learned", "rotated_low"]])
+    _share_limits(axes[:, 2:], fig3[["difference_high", "difference_low", "difference"]])
+    for ax in axes[-1]:
+        ax.set_xlabel("relative depth")
+    figure.legend(handles=_key(), loc="outside lower center", ncols=6, handlelength=2.2)
+
+
+def _scores(ax: Axes, rows: pd.DataFrame) -> None:
+    if rows.empty:
+        style.note(ax, "no rotated-basis scores\nat this step")
+        return
+    blocks = rows[rows.role == "block"]
+    low, high = blocks.rotated_low, blocks.rotated_high
+    ax.fill_between(blocks.depth, low, high, color=style.GREY, alpha=0.45, linewidth=0, zorder=2)
+    ax.plot(blocks.depth, blocks.rotated, color=style.GREY, linewidth=0.8)
+    apart = rows[rows.role != "block"]
+    error = np.abs(apart[["rotated_low", "rotated_high"]].to_numpy().T - apart.rotated.to_numpy())
+    ax.errorbar(
+        apart.depth, apart.rotated, yerr=error, fmt="_", color=style.GREY, ms=5, elinewidth=2
+    )
+    colour = style.metric_colour(_METRIC)
+    columns = ("learned", "learned_low", "learned_high")
+    common.along_depth(ax, rows, colour, columns, mfc="white", ms=3)
+    passed = rows[rows.p_adjusted <= _ALPHA]
+    for role, marker in (("block", "o"), ("pooled", "s")):
+        of_role = passed[passed.role == role]
+        ax.plot(of_role.depth, of_role.learned, marker, color=colour, ms=3, zorder=4)
+    counted = rows.p_adjusted.notna().sum()
+    text = f"{len(passed)} of {counted} layers p ≤ {_ALPHA}"
+    ax.text(0.98, 0.97, text, transform=ax.transAxes, ha="right", va="top", fontsize=6)
+
+
+def _differences(ax: Axes, rows: pd.DataFrame, final: int) -> None:
+    columns = ("difference", "difference_low", "difference_high")
+    ax.axhline(0, color=style.GREY, linewidth=0.5)
+    untrained, trained = rows[rows.step == 0], rows[rows.step == final]
+    common.along_depth(ax, untrained, style.GREY, columns, linestyle="--", marker=".")
+    common.along_depth(ax, trained, style.metric_colour(_METRIC), columns)
+
+
+def _share_limits(axes: np.ndarray, values: pd.DataFrame) -> None:
+    low, high = np.nanmin(values.to_numpy(), initial=0), np.nanmax(values.to_numpy(), initial=0)
+    low, high = (low, high) if high > low else (0, 1)
+    for ax in axes.flat:
+        ax.set_ylim(low - 0.05 * (high - low), high + 0.18 * (high - low))
+
+
+def _key() -> list[Line2D | Patch]:
+    colour = style.metric_colour(_METRIC)
+    return [
+        Line2D([], [], color=colour, marker="o", label=f"learned, p ≤ {_ALPHA}"),
+        Line2D([], [], color=colour, marker="o", mfc="white", label=f"learned, p > {_ALPHA}"),
+        Patch(color=style.GREY, alpha=0.45, linewidth=0, label="rotated axes"),
+        Line2D([], [], color=style.GREY, ls="--", marker=".", label="untrained difference"),
+        Line2D([], [], color=colour, ls="", marker="s", mfc="white", label="pooled features"),
+        Line2D([], [], color=colour, ls="", marker="^", mfc="white", label="logits"),
+    ]

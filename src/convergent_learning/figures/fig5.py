@@ -1,0 +1,186 @@
+"""Figure 5: alignment and accuracy over training, the first epoch resolved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from convergent_learning.figures import common, style
+
+_METRIC = "procrustes"
+_FIRST_EPOCH_SHARE = 0.5  # of the width of the axis
+_SAME = 2e-3  # curves closer than this are one line on paper
+
+
+def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+    """Draw figure 5 from the tables folder into a PDF and a PNG."""
+    names = ["fig5", "fig5_accuracy", "accuracy"]
+    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png)
+
+
+def caption(tables: str | Path) -> str:
+    """The caption, with n and intervals taken from the tables."""
+    loaded = common.load(tables, ["fig5", "fig5_accuracy"])
+    fig5, datasets = loaded["fig5"], loaded["datasets"]
+    shares = [
+        f"{share:.0%} of the steps of {dataset}"
+        for dataset, share in zip(
+            datasets.dataset, datasets.steps_per_epoch / datasets.final_step, strict=True
+        )
+    ]
+    return (
+        "Alignment over training. Top: mean over layers (without logits) by metric. Middle: "
+        "Procrustes layer by layer, light for early and dark for late blocks; the thick lines are "
+        "the first and the last third. Bottom: test accuracy of each network (thin) and their "
+        "mean; dotted, chance. The first epoch, shaded, is stretched to half of the axis; it is "
+        f"{' and '.join(shares)}. {common.sizes(fig5)} {common.interval_sentence(fig5)}"
+    )
+
+
+def _height(tables: common.Tables) -> float:
+    return 130.0
+
+
+def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
+    names = common.architectures(tables)
+    axes = figure.subplots(3, len(names), sharex=True, sharey="row", squeeze=False)
+    fig5 = tables["fig5"]
+    for column, name in enumerate(names):
+        rows = fig5[fig5.architecture == name]
+        for row in range(3):
+            letter = "abcdefghijkl"[row * len(names) + column]
+            style.panel(axes[row, column], letter, style.architecture(name) if row == 0 else "")
+            _epoch_axis(axes[row, column], fig5.epoch)
+        _alignment(axes[0, column], rows[rows.layer == "all"])
+        _layers(axes[1, column], rows[rows.metric == _METRIC])
+        _accuracy(axes[2, column], tables, name)
+        axes[2, column].set_xlabel("epoch")
+    axes[0, 0].set_ylabel("held-out correlation,\nmean over layers")
+    axes[1, 0].set_ylabel("held-out correlation,\nProcrustes by layer")
+    axes[2, 0].set_ylabel("test accuracy")
+    axes[2, 0].set_ylim(0, 1)
+
+
+def _epoch_axis(ax: Axes, epochs: pd.Series) -> None:
+    """Linear from 0 to 1 on half of the axis, and linear from 1 on over the rest."""
+    last = float(epochs.max()) if len(epochs) else 1.0
+    if not last > 1:
+        ax.set_xlim(0, max(last, 1e-6) * 1.12)
+        return
+    half = _FIRST_EPOCH_SHARE
+    knots = ([0.0, 1.0, last], [0.0, half, 1.0])
+    ax.set_xscale("function", functions=(_piecewise(*knots), _piecewise(*reversed(knots))))
+    ax.set_xlim(-0.02, last + 0.3 * (last - 1))
+    whole = np.unique(np.linspace(1, last, min(int(last), 6)).round())
+    ax.set_xticks([0, 0.25, 0.5, *whole], ["0", "¼", "½", *(f"{e:.0f}" for e in whole)])
+    ax.minorticks_off()
+    ax.axvspan(0, 1, color=style.PALE, linewidth=0, zorder=0)
+
+
+def _piecewise(xs: list[float], ys: list[float]):
+    """Piecewise linear through the knots, its end pieces continued."""
+
+    def function(values: np.ndarray) -> np.ndarray:
+        values = np.asarray(values, dtype=float)
+        slopes = np.diff(ys) / np.diff(xs)
+        beyond = np.where(values > xs[-1], (values - xs[-1]) * slopes[-1], 0)
+        before = np.where(values < xs[0], (values - xs[0]) * slopes[0], 0)
+        return np.interp(values, xs, ys) + beyond + before
+
+    return function
+
+
+def _alignment(ax: Axes, rows: pd.DataFrame) -> None:
+    if rows.empty:
+        style.note(ax, "no scores over training")
+        return
+    curves = {}
+    for metric in style.METRICS:
+        curve = rows[rows.metric == metric].sort_values("epoch")
+        if curve.empty:
+            continue
+        # At equal widths soft matching is permutation: dashes let both show.
+        dashes = "--" if metric == "soft_matching" else "-"
+        colour = style.metric_colour(metric)
+        ax.plot(curve.epoch, curve["mean"], dashes, marker="o", color=colour, zorder=3)
+        common.band(ax, curve.epoch, curve["low"], curve["high"], colour)
+        curves[metric] = curve
+    labels = {metric: style.metric_label(metric) for metric in curves}
+    if {"permutation", "soft_matching"} <= curves.keys():
+        apart = (
+            curves["permutation"]["mean"].to_numpy() - curves["soft_matching"]["mean"].to_numpy()
+        )
+        if np.nanmax(np.abs(apart)) < _SAME:
+            labels["permutation"] = "Permutation =\nsoft matching"
+            del labels["soft_matching"]
+    ends = {
+        metric: (curves[metric].epoch.max(), curves[metric]["mean"].iloc[-1]) for metric in labels
+    }
+    _label_ends(ax, ends, labels)
+
+
+def _label_ends(ax: Axes, ends: dict, labels: dict) -> None:
+    for metric, (x, y) in ends.items():
+        ax.annotate(
+            labels[metric],
+            (x, y),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6,
+            color=style.metric_colour(metric),
+        )
+
+
+def _layers(ax: Axes, rows: pd.DataFrame) -> None:
+    blocks = rows[rows.role == "block"]
+    if blocks.empty:
+        style.note(ax, "no scores over training")
+        return
+    shades = mpl.colormaps["cividis_r"]
+    for depth, curve in blocks.groupby("depth"):
+        curve = curve.sort_values("epoch")
+        shade = shades(0.1 + 0.9 * depth / blocks.depth.max())
+        ax.plot(curve.epoch, curve["mean"], color=shade, linewidth=0.6)
+    for third, shade in (("early", shades(0.15)), ("late", shades(1.0))):
+        curve = rows[rows.layer == third].sort_values("epoch")
+        if curve.empty:
+            continue
+        ax.plot(curve.epoch, curve["mean"], color=shade, marker="o", linewidth=1.6, zorder=4)
+        common.band(ax, curve.epoch, curve["low"], curve["high"], shade)
+        at = (curve.epoch.max(), curve["mean"].iloc[-1])
+        look = {"va": "center", "fontsize": 6, "color": style.INK}
+        text = f"{third} third"
+        ax.annotate(text, at, xytext=(4, 0), textcoords="offset points", **look)
+
+
+def _accuracy(ax: Axes, tables: common.Tables, name: str) -> None:
+    mean = tables["fig5_accuracy"]
+    mean = mean[mean.architecture == name].sort_values("epoch")
+    if mean.empty:
+        style.note(ax, "no accuracy")
+        return
+    each = tables["accuracy"]
+    each = each[(each.architecture == name) & (each.stimuli == "id")]
+    steps_per_epoch = float(tables["datasets"].steps_per_epoch.iloc[0])
+    for _, run in each.sort_values("step").groupby("seed"):
+        ax.plot(run.step / steps_per_epoch, run.accuracy, color=style.GREY, linewidth=0.5)
+    ax.plot(mean.epoch, mean["mean"], color=style.INK, marker="o")
+    common.band(ax, mean.epoch, mean["low"].clip(0, 1), mean["high"].clip(0, 1), style.INK)
+    chance = float(tables["datasets"].chance.iloc[0])
+    ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
+    ax.text(
+        0.99,
+        chance,
+        "chance",
+        transform=ax.get_yaxis_transform(),
+        ha="right",
+        va="bottom",
+        fontsize=6,
+        color=style.GREY,
+    )

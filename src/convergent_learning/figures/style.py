@@ -1,0 +1,156 @@
+"""One look for all figures: sizes in mm, type, colours, and saving without a trace of the time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure, SubFigure
+
+ONE_COLUMN, TWO_COLUMNS = 89.0, 183.0  # mm
+_MM = 1 / 25.4
+
+INK, GREY, PALE = "#222222", "#767676", "#ECECEC"
+
+# Okabe & Ito (2008), "Color universal design"; a metric keeps its colour in every figure.
+METRICS = {
+    "linear": ("Linear", "#0072B2"),
+    "procrustes": ("Procrustes", "#D55E00"),
+    "permutation": ("Permutation", "#009E73"),
+    "soft_matching": ("Soft matching", "#CC79A7"),
+}
+
+
+class Look(NamedTuple):
+    """How a family of conditions is drawn."""
+
+    label: str
+    colour: str
+    marker: str
+
+
+# Tol's "muted" scheme, with black for its pale grey; markers tell apart what colour may not.
+_FAMILIES = {
+    "colour": Look("greyscale", "#222222", "X"),
+    "contrast": Look("contrast", "#332288", "o"),
+    "high_pass": Look("high-pass", "#88CCEE", "^"),
+    "low_pass": Look("low-pass", "#44AA99", "v"),
+    "phase_scrambling": Look("phase noise", "#117733", "s"),
+    "power_equalisation": Look("power equalised", "#999933", "p"),
+    "false_colour": Look("false colour", "#AA4499", "D"),
+    "rotation": Look("rotation", "#DDAA33", "P"),
+    "eidolon_I": Look("eidolon I", "#CC6677", "<"),
+    "eidolon_II": Look("eidolon II", "#CC6677", ">"),
+    "eidolon_III": Look("eidolon III", "#CC6677", "d"),
+    "uniform_noise": Look("uniform noise", "#882255", "h"),
+}
+_SPARE = [("#0077BB", "H"), ("#EE7733", "8"), ("#009988", "*"), ("#BB5566", "1"), ("#555555", "2")]
+_ARCHITECTURES = {"resnet": "ResNet-", "vgg": "VGG-", "vit_": "ViT-", "alexnet": "AlexNet"}
+
+_RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6,
+    "ytick.labelsize": 6,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.titlepad": 4,
+    "axes.labelpad": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2,
+    "ytick.major.size": 2,
+    "xtick.major.pad": 2,
+    "ytick.major.pad": 2,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 2.6,
+    "lines.markeredgewidth": 0.7,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+    "figure.dpi": 100,
+    "figure.constrained_layout.h_pad": 0.03,
+    "figure.constrained_layout.w_pad": 0.03,
+    "path.simplify": False,
+}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """The style, whatever the user's matplotlibrc says; restored afterwards."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_RC)
+        yield
+
+
+def figure(height_mm: float, width_mm: float = TWO_COLUMNS) -> Figure:
+    """An empty figure of a size in mm."""
+    made = Figure(figsize=(width_mm * _MM, height_mm * _MM), layout="constrained")
+    FigureCanvasAgg(made)
+    return made
+
+
+def save(made: Figure, out_pdf: str | Path, out_png: str | Path) -> None:
+    """Write PDF (fonts embedded) and PNG (300 dpi), the same bytes for the same figure."""
+    made.savefig(out_pdf, format="pdf", metadata={"CreationDate": None, "ModDate": None})
+    made.savefig(out_png, format="png", metadata={"Software": None})
+
+
+def panel(ax: Axes, letter: str, title: str = "") -> None:
+    """Panel letter at the left, title in the middle."""
+    if letter:
+        ax.set_title(letter, loc="left", fontsize=8, fontweight="bold")
+    ax.set_title(title)
+
+
+def letter(made: SubFigure, text: str) -> None:
+    """A letter for a part of several axes."""
+    made.suptitle(text, x=0.004, y=0.995, ha="left", fontsize=8, fontweight="bold")
+
+
+def note(ax: Axes, text: str) -> None:
+    """Say in an empty panel why it is empty."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=GREY, wrap=True)
+
+
+def metric_label(metric: str) -> str:
+    """A metric's name in print."""
+    return METRICS[metric][0] if metric in METRICS else metric.replace("_", " ")
+
+
+def metric_colour(metric: str) -> str:
+    """A metric's colour."""
+    return METRICS[metric][1] if metric in METRICS else GREY
+
+
+def family(name: str) -> Look:
+    """How a family is drawn; one that is not built in gets a spare look by its name."""
+    if name in _FAMILIES:
+        return _FAMILIES[name]
+    colour, marker = _SPARE[sum(map(ord, name)) % len(_SPARE)]
+    return Look(name.replace("_", " "), colour, marker)
+
+
+def architecture(name: str) -> str:
+    """An architecture's name in print: resnet18 is ResNet-18."""
+    for stem, printed in _ARCHITECTURES.items():
+        if re.match(rf"{stem}", name):
+            return printed + name[len(stem) :]
+    return name
