@@ -20,13 +20,4 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        rules.report.input,
-
-
-for number in FIGURES:
-
-    rule:
-        name:
-            f"fig{number}"
-        input:
-            expand(FIGURE, number=number, extension=["pdf", "png"]),
+        rules.report.output,

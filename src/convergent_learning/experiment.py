@@ -75,10 +75,7 @@ IDENTITY = Condition("id")
 class Experiment:
     """What a validated config means: networks, plans, conditions and blocks of scores."""
 
-    def __init__(self, config: dict[str, Any], schema: dict[str, Any]):
-        problems = _schema_problems(config, schema) or list(_problems(config))
-        if problems:
-            raise ConfigError(problems)
+    def __init__(self, config: dict[str, Any]):
         self.config = config
         self.name: str = config["experiment"]
         self.seed: int = config["seed"]
@@ -154,9 +151,12 @@ class Experiment:
         return next(entry for entry in self.config["datasets"] if entry["name"] == name)
 
 
-def read_schema(path: Path) -> dict[str, Any]:
-    """The JSON schema of the config."""
-    return json.loads(Path(path).read_text())
+def check(config: dict[str, Any], schema: Path) -> None:
+    """Raise ConfigError unless `config` keeps to `schema` and to what code and data allow."""
+    problems = _schema_problems(config, json.loads(Path(schema).read_text()))
+    problems = problems or list(_problems(config))
+    if problems:
+        raise ConfigError(problems)
 
 
 def _schema_problems(config: dict[str, Any], schema: dict[str, Any]) -> list[str]:
@@ -230,7 +230,7 @@ def _network_problems(networks: list[dict[str, Any]]) -> Iterator[str]:
             yield _unknown(f"{key}.architecture", architecture, LAYERS)
             continue
         if architecture in [other["architecture"] for other in networks[:index]]:
-            yield f"{key}.architecture: {architecture!r} is listed twice; put all seeds in one entry"
+            yield f"{key}.architecture: {architecture!r} is listed twice; list its seeds together"
         if entry["layers"] == "default":
             continue
         known = nodes[architecture]

@@ -7,9 +7,7 @@ rule activations:
         stimuli=STIMULI,
     output:
         activations=(
-            directory(ACTIVATIONS)
-            if config["keep_activations"]
-            else temp(directory(ACTIVATIONS))
+            directory(ACTIVATIONS) if config["keep_activations"] else temp(directory(ACTIVATIONS))
         ),
         accuracy=ACCURACY,
     log:
@@ -39,11 +37,11 @@ rule moments:
         f"{LOG}/moments/{{dataset}}/{{slug}}_step{{step}}.log",
     benchmark:
         f"{BENCHMARK}/moments/{{dataset}}/{{slug}}_step{{step}}.tsv"
+    # Ahead of the next extraction, so that few activation files wait on disk.
+    priority: 10
     conda:
         ENVIRONMENT
     threads: 1
-    # Ahead of the next extraction, so that few activation files wait on disk.
-    priority: 10
     resources:
         mem_mb=3000,
         runtime=120,

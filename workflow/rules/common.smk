@@ -5,14 +5,14 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from convergent_learning.experiment import CONTEXT_METRIC, ConfigError, Experiment, read_schema
+from convergent_learning.experiment import CONTEXT_METRIC, ConfigError, Experiment, check
+from convergent_learning.statistics.columns import COLUMNS
 
 try:
-    EXPERIMENT = Experiment(
-        config, read_schema(Path(workflow.basedir) / "workflow/schemas/config.schema.json")
-    )
+    check(config, Path(workflow.basedir) / "workflow/schemas/config.schema.json")
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
+EXPERIMENT = Experiment(config)
 
 for overlay in workflow.overwrite_configfiles:
     if EXPERIMENT.name != Path(overlay).stem:
@@ -39,6 +39,16 @@ FIGURE = f"{RESULTS}/figures/fig{{number}}.{{extension}}"
 LOG = f"{RESULTS}/logs"
 BENCHMARK = f"{RESULTS}/benchmarks"
 
+# Tables besides its own that a figure reads: a figure asked for by name computes no more.
+SETTING_TABLES = {
+    1: ["accuracy", "datasets", "conditions"],
+    2: ["datasets", "layers"],
+    3: ["datasets", "layers"],
+    4: ["datasets", "layers"],
+    5: ["datasets", "layers"],
+    6: ["datasets", "layers", "conditions"],
+}
+ROTATED_METRICS = [metric for metric in EXPERIMENT.metrics if metric == "permutation"]
 BLOCKS = {dataset: EXPERIMENT.blocks(dataset) for dataset in EXPERIMENT.datasets}
 FINAL_STEP = {dataset: EXPERIMENT.steps(dataset)[-1] for dataset in EXPERIMENT.datasets}
 SCORED_METRICS = [*EXPERIMENT.metrics, CONTEXT_METRIC]
@@ -51,6 +61,7 @@ SAMPLES = [
 
 
 wildcard_constraints:
+    network="|".join(network.name for network in EXPERIMENT.networks),
     dataset="|".join(EXPERIMENT.datasets),
     block="|".join({block for blocks in BLOCKS.values() for block in blocks}),
     metric="|".join(SCORED_METRICS),
@@ -93,12 +104,54 @@ def is_layer_by_layer(wildcards):
     return wildcards.slug == "id" and int(wildcards.step) in (steps[0], steps[-1])
 
 
-def score_files(*blocks):
-    """Score files of all datasets: `blocks` (all if none) times the metrics."""
-    return [
+def figure_scores(number):
+    """Score files that figure `number` summarises, of all datasets."""
+    chosen = {
+        2: ["final", "untrained"],
+        3: ["final", "untrained"],
+        4: ["final", "untrained"],
+        5: ["final", "untrained", "training"],
+        6: ["final", *EXPERIMENT.families()],
+    }[number]
+    files = [
         SCORES.format(dataset=dataset, block=block, metric=metric)
         for dataset in EXPERIMENT.datasets
-        for block in BLOCKS[dataset]
-        if not blocks or block in blocks
-        for metric in SCORED_METRICS
+        for block in chosen
+        if block in BLOCKS[dataset]
+        for metric in (SCORED_METRICS if number == 2 else EXPERIMENT.metrics)
     ]
+    return files + (rotated_scores() if number == 3 else [])
+
+
+def figure_accuracy(number):
+    """Accuracy files that figure `number` summarises."""
+    shown = {5: lambda sample: sample["slug"] == "id", 6: is_final}
+    return [
+        ACCURACY.format(**sample) for sample in SAMPLES if number in shown and shown[number](sample)
+    ]
+
+
+def is_final(sample):
+    return sample["step"] == FINAL_STEP[sample["dataset"]]
+
+
+def setting_tables(number):
+    """Tables of the setting that figure `number` reads."""
+    return [f"{TABLES}/{name}.csv" for name in SETTING_TABLES[number]]
+
+
+def rotated_scores():
+    """Scores of the rotated basis: of the metrics that a rotation can lower."""
+    return [
+        ROTATED.format(dataset=dataset, block=block, metric=metric)
+        for dataset in EXPERIMENT.datasets
+        for block in ("final", "untrained")
+        for metric in ROTATED_METRICS
+    ]
+
+
+def figure_tables(number):
+    """Tables that figure `number` draws, besides those of the setting."""
+    names = [name for name in COLUMNS if name.startswith(f"fig{number}")]
+    images = [f"{TABLES}/fig1_stimuli.png"] if number == 1 else []
+    return [f"{TABLES}/{name}.csv" for name in names] + images

@@ -1,6 +1,5 @@
 """Training: a rule a dataset, as the checkpoints' step numbers depend on its size."""
 
-
 for name in EXPERIMENT.datasets:
 
     rule:
@@ -21,9 +20,7 @@ for name in EXPERIMENT.datasets:
             mem_mb=3000,
             runtime=720,
         params:
-            plan=lambda wildcards, dataset=name: asdict(
-                EXPERIMENT.plan(dataset, wildcards.network)
-            ),
+            plan=lambda wildcards, dataset=name: asdict(EXPERIMENT.plan(dataset, wildcards.network)),
             state=f"{RESULTS}/training_state/{name}",
         script:
             "../scripts/train.py"

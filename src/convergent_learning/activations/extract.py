@@ -134,8 +134,7 @@ def _forward(
             if not np.isfinite(kept).all():
                 raise ValueError(
                     f"layer {layer.name} of {checkpoint.architecture} seed {checkpoint.seed}, step"
-                    f" {checkpoint.step}: values beyond {dtype} on stimuli
-                    f" {condition_slug(stimulus_set.attrs['stimuli'], stimulus_set.attrs['condition'])}; set"
+                    f" {checkpoint.step}: values beyond {dtype} on {_shown(stimulus_set)}; set"
                     " `activations.dtype: float32`, or see whether training diverged"
                 )
             if start == 0:
@@ -162,6 +161,10 @@ def _decision_node(checkpoint: Checkpoint, layers: tuple[Layer, ...]) -> str:
                 f" {layer.name!r}; its graph nodes are {', '.join(nodes)}"
             )
     return nodes[-1]
+
+
+def _shown(stimulus_set: Stimuli) -> str:
+    return condition_slug(stimulus_set.attrs["stimuli"], stimulus_set.attrs["condition"])
 
 
 def _accuracy_row(

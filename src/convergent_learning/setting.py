@@ -1,0 +1,114 @@
+"""Tables of what an experiment consists of: datasets, layers, conditions, accuracy, training.
+
+Figures and claims read them beside the scores; their columns are in `statistics.columns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from convergent_learning.alignment.reading import MomentsFile
+from convergent_learning.datasets.canonical import read_summary
+from convergent_learning.experiment import Experiment
+from convergent_learning.files import damaged_file_named, replace_when_done
+from convergent_learning.stimuli import families, level_text
+
+
+def write_datasets(experiment: Experiment, files: Mapping[str, Path], out: Path) -> None:
+    """One row a dataset: classes, chance, sizes, steps and the digests of the raw records."""
+    rows = []
+    for name, path in files.items():
+        summary = read_summary(path)
+        plan = experiment.plan(name, experiment.networks[0].name)
+        rows.append(
+            {
+                "dataset": name,
+                "classes": len(summary["classes"]),
+                "chance": 1 / len(summary["classes"]),
+                "train_images": plan.train_images,
+                "stimuli": experiment.config["stimuli"]["images"],
+                "steps_per_epoch": plan.steps_per_epoch,
+                "final_step": plan.steps,
+                "sha256_train": summary["sha256_train"],
+                "sha256_test": summary["sha256_test"],
+            }
+        )
+    _write(pd.DataFrame(rows), out)
+
+
+def write_layers(moments: Mapping[str, Path], out: Path) -> None:
+    """One row a dataset, architecture and layer: depth, role, units and the kept grid."""
+    rows = []
+    for dataset, path in moments.items():
+        with MomentsFile(path) as file:
+            for network in {n.architecture: n for n in reversed(file.networks)}.values():
+                for layer in network.layers:
+                    height, width = file.moments(network, layer).grid
+                    rows.append(
+                        {
+                            "dataset": dataset,
+                            "architecture": network.architecture,
+                            "layer": layer.name,
+                            "depth": layer.depth,
+                            "role": layer.role,
+                            "units": layer.units,
+                            "positions": height * width,
+                            "height": height,
+                            "width": width,
+                        }
+                    )
+    _write(pd.DataFrame(rows), out)
+
+
+def write_conditions(experiment: Experiment, out: Path) -> None:
+    """One row an OOD condition: its place from mild to strong and its family's group."""
+    rows = []
+    for family in experiment.families():
+        levels = [c.level for c in experiment.conditions if c.stimuli == family]
+        about = families()[family]
+        for order, level in enumerate(levels):
+            rows.append(
+                {
+                    "stimuli": family,
+                    "condition": level,
+                    "order": order,
+                    "graded": about.graded,
+                    "identity": "" if about.identity is None else level_text(about.identity),
+                    "group": about.group,
+                }
+            )
+    columns = ["stimuli", "condition", "order", "graded", "identity", "group"]
+    _write(pd.DataFrame(rows, columns=columns), out)
+
+
+def write_accuracy(parts: Sequence[Path], out: Path) -> None:
+    """All accuracy files of the extraction passes as one table."""
+    tables = [_read(path, dtype={"condition": str}) for path in parts]
+    table = pd.concat(tables, ignore_index=True)
+    keys = ["dataset", "architecture", "seed", "step", "stimuli", "condition"]
+    _write(table.sort_values(keys, kind="stable"), out)
+
+
+def write_training(parts: Mapping[tuple[str, str, int], Path], out: Path) -> None:
+    """Loss and accuracy at every epoch of every network, keyed (dataset, architecture, seed)."""
+    tables = []
+    for (dataset, architecture, seed), path in parts.items():
+        table = _read(path)
+        table.insert(0, "dataset", dataset)
+        table.insert(1, "architecture", architecture)
+        table.insert(2, "seed", seed)
+        tables.append(table)
+    _write(pd.concat(tables, ignore_index=True), out)
+
+
+def _read(path: Path, **options) -> pd.DataFrame:
+    with damaged_file_named(path, ValueError):  # of which pandas' parser errors are subclasses
+        return pd.read_csv(path, **options)
+
+
+def _write(table: pd.DataFrame, out: Path) -> None:
+    with replace_when_done(out) as partial:
+        table.to_csv(partial, index=False)

@@ -1,0 +1,184 @@
+"""Tables of numbers, the figures drawn from them, and the claims they decide."""
+
+
+rule datasets_table:
+    input:
+        expand(DATASET, dataset=EXPERIMENT.datasets),
+    output:
+        f"{TABLES}/datasets.csv",
+    log:
+        f"{LOG}/tables/datasets.log",
+    benchmark:
+        f"{BENCHMARK}/tables/datasets.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        config=config,
+    script:
+        "../scripts/datasets_table.py"
+
+
+rule layers_table:
+    input:
+        [
+            MOMENTS.format(dataset=dataset, slug="id", step=step)
+            for dataset, step in FINAL_STEP.items()
+        ],
+    output:
+        f"{TABLES}/layers.csv",
+    log:
+        f"{LOG}/tables/layers.log",
+    benchmark:
+        f"{BENCHMARK}/tables/layers.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        datasets=EXPERIMENT.datasets,
+    script:
+        "../scripts/layers_table.py"
+
+
+rule conditions_table:
+    output:
+        f"{TABLES}/conditions.csv",
+    log:
+        f"{LOG}/tables/conditions.log",
+    benchmark:
+        f"{BENCHMARK}/tables/conditions.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        config=config,
+    script:
+        "../scripts/conditions_table.py"
+
+
+rule accuracy_table:
+    input:
+        [ACCURACY.format(**sample) for sample in SAMPLES],
+    output:
+        f"{TABLES}/accuracy.csv",
+    log:
+        f"{LOG}/tables/accuracy.log",
+    benchmark:
+        f"{BENCHMARK}/tables/accuracy.tsv"
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/accuracy_table.py"
+
+
+rule training_table:
+    input:
+        expand(
+            f"{NETWORK}/epochs.csv",
+            dataset=EXPERIMENT.datasets,
+            network=[network.name for network in EXPERIMENT.networks],
+        ),
+    output:
+        f"{TABLES}/fig1_training.csv",
+    log:
+        f"{LOG}/tables/fig1_training.log",
+    benchmark:
+        f"{BENCHMARK}/tables/fig1_training.tsv"
+    conda:
+        ENVIRONMENT
+    params:
+        networks=[
+            (dataset, network.architecture, network.seed)
+            for dataset in EXPERIMENT.datasets
+            for network in EXPERIMENT.networks
+        ],
+    script:
+        "../scripts/training_table.py"
+
+
+rule stimulus_tiles:
+    input:
+        identity=STIMULI.format(dataset=EXPERIMENT.datasets[0], slug="id"),
+        conditions=[
+            STIMULI.format(dataset=EXPERIMENT.datasets[0], slug=condition.slug)
+            for condition in EXPERIMENT.conditions
+        ],
+    output:
+        png=f"{TABLES}/fig1_stimuli.png",
+        csv=f"{TABLES}/fig1_stimuli.csv",
+    log:
+        f"{LOG}/tables/fig1_stimuli.log",
+    benchmark:
+        f"{BENCHMARK}/tables/fig1_stimuli.tsv"
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/stimulus_tiles.py"
+
+
+for number in FIGURES[1:]:
+
+    rule:
+        name:
+            f"fig{number}_tables"
+        input:
+            scores=figure_scores(number),
+            accuracy=figure_accuracy(number),
+            setting=setting_tables(number),
+        output:
+            figure_tables(number),
+        log:
+            f"{LOG}/tables/fig{number}.log",
+        benchmark:
+            f"{BENCHMARK}/tables/fig{number}.tsv"
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            number=number,
+        script:
+            "../scripts/figure_tables.py"
+
+
+for number in FIGURES:
+
+    rule:
+        name:
+            f"fig{number}"
+        input:
+            tables=figure_tables(number),
+            setting=setting_tables(number),
+            code=[f"{LIBRARY}/figures/fig{number}.py", f"{LIBRARY}/figures/style.py"],
+        output:
+            pdf=report(
+                FIGURE.format(number=number, extension="pdf"),
+                category="Figures",
+                labels={"figure": f"{number}"},
+            ),
+            png=FIGURE.format(number=number, extension="png"),
+        log:
+            f"{LOG}/figures/fig{number}.log",
+        benchmark:
+            f"{BENCHMARK}/figures/fig{number}.tsv"
+        conda:
+            ENVIRONMENT
+        params:
+            number=number,
+        script:
+            "../scripts/figure.py"
+
+
+rule claims:
+    input:
+        tables=[table for number in FIGURES for table in figure_tables(number)],
+        setting=[table for number in FIGURES for table in setting_tables(number)],
+        code=[f"{LIBRARY}/statistics/claims.py"],
+    output:
+        f"{RESULTS}/claims.json",
+    log:
+        f"{LOG}/claims.log",
+    benchmark:
+        f"{BENCHMARK}/claims.tsv"
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/claims.py"

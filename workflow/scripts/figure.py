@@ -1,0 +1,12 @@
+from importlib import import_module
+from pathlib import Path
+
+from convergent_learning.jobs import start
+
+start(snakemake)
+figure = import_module(f"convergent_learning.figures.fig{snakemake.params.number}")
+figure.draw(
+    Path(snakemake.input.tables[0]).parent,
+    Path(snakemake.output.pdf),
+    Path(snakemake.output.png),
+)

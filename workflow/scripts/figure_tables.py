@@ -1,0 +1,11 @@
+from pathlib import Path
+
+from convergent_learning.jobs import start
+from convergent_learning.statistics.tables import write_tables
+
+start(snakemake)
+write_tables(
+    snakemake.params.number,
+    [Path(path) for path in snakemake.input.scores],
+    Path(snakemake.output[0]).parent,
+)
