@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from .conditions import apply
+from .corruptions import write_corruption_set
 from .files import (
     Stimuli,
     open_stimuli,
@@ -19,7 +20,9 @@ from .files import (
     stimulus_digest,
     writing_stimuli,
 )
+from .folders import write_folder_set
 from .registry import Level, batches, condition_slug, get_family, level_text
+from .subset import balanced_subset
 from .thumbnails import thumbnails
 
 # All that the workflow calls to build and read stimulus sets.
@@ -30,6 +33,8 @@ __all__ = [
     "stimulus_digest",
     "thumbnails",
     "write_condition_set",
+    "write_corruption_set",
+    "write_folder_set",
     "write_identity_set",
 ]
 
@@ -67,7 +72,7 @@ def write_identity_set(dataset_h5: Path, out: Path, n_images: int, seed: int) ->
                 f"stimuli.images: {n_images} images asked for, the test set of "
                 f"{data.attrs['dataset']} has {len(labels)}; choose 1 to {len(labels)}"
             )
-        index = _balanced_subset(labels, n_images, seed)
+        index = balanced_subset(labels, n_images, seed)
         images = data["test/images"]
         attributes = {
             "dataset": data.attrs["dataset"],
@@ -154,18 +159,6 @@ def duplicate_conditions(paths: Iterable[Path]) -> list[tuple[str, str, float]]:
                 )
                 found.append((*slugs, difference / 255))
     return found
-
-
-def _balanced_subset(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Sorted indices of n images, classes filled in turn from a seeded shuffle."""
-    generator = np.random.default_rng(seed)
-    shuffled = generator.permutation(len(labels))
-    turn = np.empty(len(labels), dtype=np.int64)
-    for label in np.unique(labels):
-        members = labels[shuffled] == label
-        turn[members] = np.arange(members.sum())
-    # Stable: within a turn, the shuffle decides which classes come first.
-    return np.sort(shuffled[np.argsort(turn, kind="stable")[:n]])
 
 
 def _stored_spectrum(dataset_h5: Path) -> np.ndarray:
