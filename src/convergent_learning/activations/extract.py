@@ -130,7 +130,9 @@ def _forward(
         outputs = extractor(((pixels.float() - mean) / std).permute(0, 3, 1, 2))
         decisions[batch] = outputs[decision_node].argmax(1).cpu().numpy()
         for order, (layer, depth) in enumerate(zip(layers, depths(layers), strict=True)):
-            kept = sample_positions(outputs[layer.name], positions).cpu().numpy().astype(dtype)
+            sampled = sample_positions(outputs[layer.name], positions).cpu().numpy()
+            with np.errstate(over="ignore"):  # an overflow is an error below
+                kept = sampled.astype(dtype)
             if not np.isfinite(kept).all():
                 raise ValueError(
                     f"layer {layer.name} of {checkpoint.architecture} seed {checkpoint.seed}, step"

@@ -1,0 +1,110 @@
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from convergent_learning.activations.extract import extract
+from convergent_learning.datasets.canonical import prepare
+from convergent_learning.networks.architectures import build
+from convergent_learning.networks.checkpoints import load_checkpoint, save_checkpoint
+from convergent_learning.networks.layers import LAYERS, Layer
+from convergent_learning.stimuli.files import read_stimuli
+from convergent_learning.stimuli.sets import write_identity_set
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Stimuli, and a checkpoint of each of two seeds of a narrow ResNet."""
+    folder = tmp_path_factory.mktemp("made")
+    prepare("digits", folder / "digits.h5")
+    write_identity_set(folder / "digits.h5", folder / "id.h5", 20, seed=0)
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        network = build("resnet18", 10, 1 / 16)
+        about = {
+            "architecture": "resnet18",
+            "width": 1 / 16,
+            "dataset": "digits",
+            "classes": 10,
+            "seed": seed,
+            "step": 7,
+            "mean": [0.3] * 3,
+            "std": [0.4] * 3,
+        }
+        save_checkpoint(folder / f"{seed}.safetensors", network, about)
+    return folder
+
+
+def run(made, out, layers=LAYERS["resnet18"], positions=16, dtype="float32"):
+    checkpoints = [made / "1.safetensors", made / "2.safetensors"]
+    accuracy = out / "accuracy.csv"
+    extract(checkpoints, made / "id.h5", out, accuracy, {"resnet18": layers}, positions, dtype)
+    return out / "resnet18-seed1.h5"
+
+
+def test_activations_are_those_of_the_module_on_the_grid(made, tmp_path):
+    path = run(made, tmp_path)
+    checkpoint = load_checkpoint(made / "1.safetensors", torch.device("cpu"))
+    images = read_stimuli(made / "id.h5").images
+    inputs = torch.from_numpy((images / 255 - 0.3) / 0.4).float().permute(0, 3, 1, 2)
+    kept = {}
+    block = checkpoint.network.layer2[1]
+    block.register_forward_hook(lambda *call: kept.update(block=call[2]))
+    with torch.inference_mode():
+        logits = checkpoint.network(inputs)
+    grid = [2, 6, 10, 14]  # floor((i + 1/2) 16 / 4)
+    with h5py.File(path) as file:
+        np.testing.assert_allclose(
+            file["layers/layer2.1.relu_1"], kept["block"][:, :, grid][:, :, :, grid], atol=1e-4
+        )
+        np.testing.assert_allclose(file["layers/fc"], logits, atol=1e-4)
+
+
+def test_attributes_say_what_made_the_file(made, tmp_path):
+    path = run(made, tmp_path)
+    digest = load_checkpoint(made / "1.safetensors", torch.device("cpu")).weights_digest
+    names = [layer.name for layer in LAYERS["resnet18"]]
+    with h5py.File(path) as file:
+        assert file.attrs["weights_digest"] == digest
+        assert file.attrs["stimulus_digest"] == read_stimuli(made / "id.h5").attrs["digest"]
+        assert (file.attrs["seed"], file.attrs["step"], file.attrs["positions"]) == (1, 7, 16)
+        layers = sorted(file["layers"].values(), key=lambda layer: layer.attrs["order"])
+        assert [layer.attrs["layer"] for layer in layers] == names
+        depths = [layer.attrs["depth"] for layer in layers]
+        np.testing.assert_allclose(depths, np.linspace(0, 1, 11))
+
+
+def test_accuracy_is_that_of_the_logits(made, tmp_path):
+    path = run(made, tmp_path)
+    labels = read_stimuli(made / "id.h5").labels
+    with h5py.File(path) as file:
+        expected = (file["layers/fc"][:].argmax(1) == labels).mean()
+    row = pd.read_csv(tmp_path / "accuracy.csv").iloc[0]
+    assert (row.accuracy, row.n, row.stimuli) == (expected, 20, "id")
+
+
+def test_an_unknown_layer_is_named_with_the_nodes_there_are(made, tmp_path):
+    with pytest.raises(ValueError, match=r"resnet18 has no layer 'layer9'.*layer4\.1\.relu_1"):
+        run(made, tmp_path, layers=(Layer("layer9", "block"),))
+
+
+def test_overflow_of_float16_is_named(made, tmp_path):
+    huge = load_checkpoint(made / "1.safetensors", torch.device("cpu")).network
+    with torch.no_grad():
+        huge.bn1.weight.fill_(1e6)
+    about = {
+        "architecture": "resnet18", "width": 1 / 16, "dataset": "digits", "classes": 10,
+        "seed": 3, "step": 0, "mean": [0.3] * 3, "std": [0.4] * 3,
+    }  # fmt: skip
+    save_checkpoint(tmp_path / "3.safetensors", huge, about)
+    with pytest.raises(ValueError, match=r"layer relu of resnet18 seed 3.*float32"):
+        extract(
+            [tmp_path / "3.safetensors"],
+            made / "id.h5",
+            tmp_path / "out",
+            tmp_path / "accuracy.csv",
+            {"resnet18": LAYERS["resnet18"]},
+            16,
+            "float16",
+        )

@@ -1,0 +1,63 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SMOKE = "workflow/experiments/smoke.yaml"
+
+
+class Checkout:
+    """A copy of the workflow in a folder of its own, and Snakemake run in it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        for name in ("workflow", "profiles", "envs", "src"):
+            shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+        for name in ("Snakefile", "config.yaml"):
+            shutil.copy(ROOT / name, folder / name)
+
+    def command(self, *arguments: str, configfile: str = SMOKE) -> list[str]:
+        overlay = ["--configfile", configfile] if configfile else []
+        return [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", *overlay]
+
+    def snakemake(self, *arguments: str, **options: str) -> subprocess.CompletedProcess:
+        """Run to the end; stdout holds both streams."""
+        return subprocess.run(
+            self.command(*arguments, **options),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment(),
+        )
+
+    def planned(self, *arguments: str, **options: str) -> set[str]:
+        """Names of the rules that a dry run would execute."""
+        done = self.snakemake("-n", "--quiet", *arguments, **options)
+        assert done.returncode == 0, done.stdout
+        lines = (line.split() for line in done.stdout.splitlines())
+        return {line[0] for line in lines if len(line) == 2 and line[1].isdigit()} - {"total"}
+
+
+def environment() -> dict[str, str]:
+    """No more threads than a job asks for, whatever machine the tests run on."""
+    return os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    return Checkout(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A checkout in which the smoke experiment has run, and what Snakemake printed."""
+    checkout = Checkout(tmp_path_factory.mktemp("smoke"))
+    done = checkout.snakemake()
+    assert done.returncode == 0, done.stdout[-5000:]
+    return checkout

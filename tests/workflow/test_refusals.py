@@ -1,0 +1,47 @@
+"""Bad input is refused while the DAG is built; damaged files are named when they are read."""
+
+import pytest
+
+
+def test_a_bad_config_stops_before_any_job(checkout):
+    overlay = checkout.folder / "workflow/experiments/typo.yaml"
+    overlay.write_text("experiment: typo\nalignment:\n  metrics: [linear, prokrustes]\n")
+    done = checkout.snakemake("-n", configfile="workflow/experiments/typo.yaml")
+    assert done.returncode != 0
+    assert "alignment.metrics[1]: unknown 'prokrustes'" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_an_overlay_must_carry_the_name_of_its_file(checkout):
+    overlay = checkout.folder / "workflow/experiments/mine.yaml"
+    overlay.write_text("seed: 3\n")
+    done = checkout.snakemake("-n", configfile="workflow/experiments/mine.yaml")
+    assert done.returncode != 0
+    assert "experiment: mine" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "target"),
+    [
+        ("networks/digits/vgg11-seed1/step20.safetensors", "moments/digits/id_step20.h5"),
+        ("moments/digits/id_step20.h5", "scores/digits_final_linear.parquet"),
+        ("scores/digits_final_linear.parquet", "tables/fig4.csv"),
+        ("stimuli/digits/id.h5", "moments/digits/id_step20.h5"),
+    ],
+)
+def test_a_truncated_file_is_named_and_no_figure_drawn(finished, file, target):
+    results = finished.folder / "results/smoke"
+    path = results / file
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    try:
+        done = finished.snakemake(
+            f"results/smoke/{target}", "--forcerun", f"results/smoke/{target}", "--rerun-triggers",
+            "params",
+        )  # fmt: skip
+        assert done.returncode != 0
+        assert path.name in done.stdout
+        assert "delete it" in done.stdout
+    finally:
+        path.write_bytes(whole)

@@ -1,0 +1,139 @@
+"""The DAG itself, run on the embedded digits: every rule, in a folder of its own."""
+
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from convergent_learning.statistics.columns import COLUMNS
+
+SCORE_COLUMNS = [
+    *("dataset", "architecture_x", "architecture_y", "seed_x", "seed_y", "step"),
+    *("stimuli", "condition", "layer_x", "layer_y", "depth_x", "depth_y", "metric", "center"),
+    *("baseline", "draw", "direction", "fold", "score", "n_dead_x", "n_dead_y"),
+]
+
+
+@pytest.fixture
+def results(finished):
+    return finished.folder / "results/smoke"
+
+
+def test_every_figure_is_there_as_pdf_and_png(results):
+    for number in range(1, 7):
+        assert (results / f"figures/fig{number}.pdf").read_bytes().startswith(b"%PDF")
+        picture = np.asarray(Image.open(results / f"figures/fig{number}.png").convert("L"))
+        assert picture.shape[1] > 900
+        assert picture.std() > 10
+
+
+def test_every_table_has_its_columns(results):
+    for name, columns in COLUMNS.items():
+        table = pd.read_csv(results / f"tables/{name}.csv")
+        assert list(table.columns)[: len(columns)] == columns or set(columns) <= set(table.columns)
+        assert len(table)
+
+
+def test_scores_are_tidy_and_hold_every_comparison(results):
+    scores = pd.read_parquet(results / "scores")
+    assert list(scores.columns) == SCORE_COLUMNS
+    assert set(scores.metric) >= {"linear", "procrustes", "permutation", "soft_matching", "cka"}
+    assert set(scores.baseline) == {"learned", "rotated", "shuffled", "transfer"}
+    assert set(scores.center) == {"position", "unit"}
+    assert set(scores.direction) == {"x->y", "y->x"}
+    assert set(scores.fold) == set(range(5))
+    across = scores[scores.architecture_x != scores.architecture_y]
+    assert len(across)
+    learned = scores[(scores.baseline == "learned") & (scores.center == "position")]
+    id_scores = learned[(learned.stimuli == "id") & (learned.metric == "procrustes")]
+    own = id_scores[id_scores.layer_x == id_scores.layer_y]
+    per_step = own.groupby(["architecture_x", "step", "layer_x"]).size()
+    assert (per_step == 3 * 2 * 5).all()  # pairs x directions x folds
+    assert sorted(own.step.unique()) == [0, 5, 10, 20]
+
+
+def test_accuracy_has_every_checkpoint_and_condition(results):
+    accuracy = pd.read_csv(results / "tables/accuracy.csv", keep_default_na=False)
+    identity = accuracy[accuracy.stimuli == "id"]
+    assert len(identity) == 6 * 4
+    conditions = accuracy[accuracy.stimuli != "id"]
+    assert set(conditions.stimuli) == {"contrast", "low_pass"}
+    assert len(conditions) == 6 * 3
+
+
+def test_claims_have_their_fields_and_a_verdict(results):
+    claims = json.loads((results / "claims.json").read_text())
+    assert {claim["id"] for claim in claims} >= {f"C{i}" for i in range(1, 8)}
+    fields = {
+        *("id", "claim", "statistic", "estimate", "ci_low", "ci_high"),
+        *("threshold", "n", "verdict", "reason"),
+    }
+    for claim in claims:
+        assert set(claim) == fields
+        assert claim["verdict"] in ("supported", "not supported", "inconclusive")
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(results):
+    page = (results / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 6
+    assert "<script src" not in page
+    assert 'rel="stylesheet"' not in page
+    for claim in json.loads((results / "claims.json").read_text()):
+        assert claim["id"] in page
+
+
+def test_activations_are_gone_and_moments_stay(results):
+    assert not list((results / "activations").rglob("*.h5"))
+    assert len(list((results / "moments/digits").glob("*.h5"))) == 4 + 3
+
+
+def test_every_job_has_a_log_and_a_benchmark(results):
+    logs = {p.relative_to(results / "logs").with_suffix("") for p in results.rglob("*.log")}
+    times = {p.relative_to(results / "benchmarks").with_suffix("") for p in results.rglob("*.tsv")}
+    assert logs == times
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in finished.snakemake().stdout
+
+
+def test_a_missing_figure_is_rebuilt_and_nothing_else(finished):
+    figure = finished.folder / "results/smoke/figures/fig4.png"
+    before = figure.read_bytes()
+    figure.unlink()
+    assert finished.planned("fig4") == {"fig4"}
+    assert finished.snakemake("fig4").returncode == 0
+    assert figure.read_bytes() == before
+
+
+def test_an_edited_figure_module_redraws_that_figure_alone(finished):
+    module = finished.folder / "src/convergent_learning/figures/fig3.py"
+    original, times = module.read_text(), os.stat(module)
+    module.write_text(original + "\n# edited\n")
+    try:
+        assert finished.planned("fig3") == {"fig3"}
+    finally:
+        module.write_text(original)
+        os.utime(module, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_one_more_condition_trains_nothing(finished):
+    overlay = finished.folder / "more/smoke.yaml"
+    overlay.parent.mkdir(exist_ok=True)
+    original = (finished.folder / "workflow/experiments/smoke.yaml").read_text()
+    overlay.write_text(original.replace("levels: [50, 10]", "levels: [50, 30, 10]"))
+    planned = finished.planned(configfile="more/smoke.yaml")
+    assert {"condition_stimuli", "activations", "moments", "scores", "fig6"} <= planned
+    assert not {rule for rule in planned if rule.startswith("train_")}
+
+
+def test_one_more_metric_reads_moments_only(finished):
+    overlay = finished.folder / "more/smoke.yaml"
+    overlay.parent.mkdir(exist_ok=True)
+    original = (finished.folder / "workflow/experiments/smoke.yaml").read_text()
+    overlay.write_text(original + "  metrics: [linear, procrustes, permutation]\n")
+    planned = finished.planned(configfile="more/smoke.yaml")
+    assert not planned & {"activations", "moments", "condition_stimuli", "dataset"}
