@@ -10,10 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from convergent_learning.figures import common, style
 
-_TILE_MM = 15.5
+_TILE_MM = 13.5
 _LOOKS = [("o", style.INK), ("s", "#E69F00"), ("^", "#56B4E9"), ("D", "#009E73")]
 
 
@@ -79,7 +80,7 @@ def _grid(stimuli: pd.DataFrame) -> tuple[list[str], int, int]:
 
 def _top_height(tables: common.Tables) -> float:
     _, levels, images = _grid(tables["fig1_stimuli"])
-    return 9 + (_TILE_MM + 2) * levels * images
+    return 7 + (_TILE_MM + 3) * levels * images
 
 
 def _height(tables: common.Tables) -> float:
@@ -113,7 +114,7 @@ def _draw_stimuli(figure: SubFigure, stimuli: pd.DataFrame, tiles: list[np.ndarr
             ax.set_xticks([])
             ax.set_yticks([])
             ax.spines[:].set_visible(False)
-            ax.set_xlabel(row.condition, fontsize=6, labelpad=1)
+            ax.set_xlabel(style.level(family, row.condition), fontsize=6, labelpad=1)
     for column, family in enumerate(families):
         label = "original" if family == "id" else style.family(family).label
         axes[0, column].set_title(label.replace(" ", "\n"), fontsize=6, pad=2)
@@ -136,6 +137,7 @@ def _draw_training(figure: SubFigure, tables: common.Tables) -> None:
         ax.set_xlabel("epoch")
         ax.set_ylabel(quantity)
         ax.set_xlim(left=0)
+        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1)
     axes[0].legend(handles=_key(names), loc="upper right", handlelength=2.2)
@@ -159,6 +161,8 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
     accuracy = accuracy[accuracy.step == common.final_step(tables)]
     chance = float(tables["datasets"].chance.iloc[0])
     ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
+    place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+    ax.text(0.998, chance, "chance", fontsize=6, color=style.GREY, **place)
     ax.set_ylim(0, 1)
     ax.set_ylabel("accuracy")
     if conditions.empty:
@@ -183,7 +187,14 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
     _separate_families(ax, conditions)
     markers = [
         Line2D(
-            [], [], ls="--", marker=m, mfc="none", color=c, lw=0.7, label=style.architecture(name)
+            [],
+            [],
+            ls="--",
+            marker=m,
+            mfc="none",
+            color=c,
+            lw=0.7,
+            label=f"{style.architecture(name)} (line: original images)",
         )
         for name, (m, c) in zip(names, _LOOKS * len(names), strict=False)
     ]
@@ -192,7 +203,8 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
 
 def _condition_labels(conditions: pd.DataFrame) -> list[str]:
     return [
-        f"{style.family(c.stimuli).label} {c.condition}".strip() for c in conditions.itertuples()
+        f"{style.family(c.stimuli).label} {style.level(c.stimuli, c.condition)}".strip()
+        for c in conditions.itertuples()
     ]
 
 

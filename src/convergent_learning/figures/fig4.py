@@ -81,9 +81,10 @@ def _draw_maps(figure: SubFigure, tables: common.Tables) -> None:
             rows = fig4[(fig4.source_architecture == source) & (fig4.step == step)]
             mesh = _draw_map(ax, rows[rows.target_architecture == target], low, high) or mesh
             first = place == 0
-            style.panel(ax, "ab"[stage] if first else "", _map_title(source, target, name))
+            title = _map_title(source, target) if stage == 0 else ""
+            style.panel(ax, "ab"[stage] if first else "", title)
             if column == 0:
-                ax.set_ylabel("source layer")
+                ax.set_ylabel(f"{name}\nsource layer")
             if stage == 1:
                 ax.set_xlabel("target layer")
     if mesh is not None:
@@ -92,10 +93,9 @@ def _draw_maps(figure: SubFigure, tables: common.Tables) -> None:
         bar.outline.set_visible(False)
 
 
-def _map_title(source: str, target: str, stage: str) -> str:
+def _map_title(source: str, target: str) -> str:
     first, second = style.architecture(source), style.architecture(target)
-    pair = first if source == target else f"{first} → {second}"
-    return f"{pair}, {stage}"
+    return first if source == target else f"{first} → {second}"
 
 
 def _draw_map(ax: Axes, rows: pd.DataFrame, low: float, high: float) -> QuadMesh | None:
@@ -108,6 +108,9 @@ def _draw_map(ax: Axes, rows: pd.DataFrame, low: float, high: float) -> QuadMesh
     for side, axis in (("source", ax.yaxis), ("target", ax.xaxis)):
         roles = rows.drop_duplicates(f"{side}_depth").sort_values(f"{side}_depth")
         axis.set_ticks(*_ticks(list(roles[f"{side}_role"])))
+        blocks = int((roles[f"{side}_role"] == "block").sum())
+        edge = ax.axhline if side == "source" else ax.axvline
+        edge(blocks, color="white", linewidth=0.8)
     best = rows[rows.best.astype(bool)]
     x = square.columns.get_indexer(best.target_depth) + 0.5
     y = square.index.get_indexer(best.source_depth) + 0.5

@@ -49,17 +49,19 @@ def _height(tables: common.Tables) -> float:
 def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
     names = common.architectures(tables)
     axes = figure.subplots(3, len(names), sharex=True, sharey="row", squeeze=False)
-    fig5 = tables["fig5"]
+    fig5, curves = tables["fig5"], []
     for column, name in enumerate(names):
         rows = fig5[fig5.architecture == name]
         for row in range(3):
             letter = "abcdefghijkl"[row * len(names) + column]
             style.panel(axes[row, column], letter, style.architecture(name) if row == 0 else "")
             _epoch_axis(axes[row, column], fig5.epoch)
-        _alignment(axes[0, column], rows[rows.layer == "all"])
+        curves.append(_alignment(axes[0, column], rows[rows.layer == "all"]))
         _layers(axes[1, column], rows[rows.metric == _METRIC])
         _accuracy(axes[2, column], tables, name)
         axes[2, column].set_xlabel("epoch")
+    for ax, drawn in zip(axes[0], curves, strict=True):
+        _label_ends(ax, drawn)
     axes[0, 0].set_ylabel("held-out correlation,\nmean over layers")
     axes[1, 0].set_ylabel("held-out correlation,\nProcrustes by layer")
     axes[2, 0].set_ylabel("test accuracy")
@@ -95,10 +97,10 @@ def _piecewise(xs: list[float], ys: list[float]):
     return function
 
 
-def _alignment(ax: Axes, rows: pd.DataFrame) -> None:
+def _alignment(ax: Axes, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Draw a curve a metric; returns them."""
     if rows.empty:
         style.note(ax, "no scores over training")
-        return
     curves = {}
     for metric in style.METRICS:
         curve = rows[rows.metric == metric].sort_values("epoch")
@@ -110,31 +112,30 @@ def _alignment(ax: Axes, rows: pd.DataFrame) -> None:
         ax.plot(curve.epoch, curve["mean"], dashes, marker="o", color=colour, zorder=3)
         common.band(ax, curve.epoch, curve["low"], curve["high"], colour)
         curves[metric] = curve
+    return curves
+
+
+def _label_ends(ax: Axes, curves: dict[str, pd.DataFrame]) -> None:
+    """Name each curve at its end, from the top down and never closer than a line of type."""
     labels = {metric: style.metric_label(metric) for metric in curves}
     if {"permutation", "soft_matching"} <= curves.keys():
-        apart = (
-            curves["permutation"]["mean"].to_numpy() - curves["soft_matching"]["mean"].to_numpy()
-        )
-        if np.nanmax(np.abs(apart)) < _SAME:
+        first, second = (curves[m]["mean"].to_numpy() for m in ("permutation", "soft_matching"))
+        if len(first) == len(second) and np.nanmax(np.abs(first - second), initial=0) < _SAME:
             labels["permutation"] = "Permutation =\nsoft matching"
             del labels["soft_matching"]
-    ends = {
-        metric: (curves[metric].epoch.max(), curves[metric]["mean"].iloc[-1]) for metric in labels
-    }
-    _label_ends(ax, ends, labels)
+    line = 0.09 * np.diff(ax.get_ylim())[0]
+    free = np.inf
+    for metric in sorted(labels, key=lambda m: -curves[m]["mean"].iloc[-1]):
+        curve = curves[metric]
+        height = line * (1 + labels[metric].count("\n"))
+        y = min(curve["mean"].iloc[-1], free - height / 2)
+        free = y - height / 2
+        _label(ax, labels[metric], curve.epoch.max(), y, style.metric_colour(metric))
 
 
-def _label_ends(ax: Axes, ends: dict, labels: dict) -> None:
-    for metric, (x, y) in ends.items():
-        ax.annotate(
-            labels[metric],
-            (x, y),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=6,
-            color=style.metric_colour(metric),
-        )
+def _label(ax: Axes, text: str, x: float, y: float, colour: str) -> None:
+    look = {"va": "center", "fontsize": 6, "color": colour}
+    ax.annotate(text, (x, y), xytext=(4, 0), textcoords="offset points", **look)
 
 
 def _layers(ax: Axes, rows: pd.DataFrame) -> None:
@@ -145,18 +146,15 @@ def _layers(ax: Axes, rows: pd.DataFrame) -> None:
     shades = mpl.colormaps["cividis_r"]
     for depth, curve in blocks.groupby("depth"):
         curve = curve.sort_values("epoch")
-        shade = shades(0.1 + 0.9 * depth / blocks.depth.max())
+        shade = shades(0.25 + 0.75 * depth / blocks.depth.max())
         ax.plot(curve.epoch, curve["mean"], color=shade, linewidth=0.6)
-    for third, shade in (("early", shades(0.15)), ("late", shades(1.0))):
+    for third, shade in (("early", shades(0.3)), ("late", shades(1.0))):
         curve = rows[rows.layer == third].sort_values("epoch")
         if curve.empty:
             continue
         ax.plot(curve.epoch, curve["mean"], color=shade, marker="o", linewidth=1.6, zorder=4)
         common.band(ax, curve.epoch, curve["low"], curve["high"], shade)
-        at = (curve.epoch.max(), curve["mean"].iloc[-1])
-        look = {"va": "center", "fontsize": 6, "color": style.INK}
-        text = f"{third} third"
-        ax.annotate(text, at, xytext=(4, 0), textcoords="offset points", **look)
+        _label(ax, f"{third} third", curve.epoch.max(), curve["mean"].iloc[-1], style.INK)
 
 
 def _accuracy(ax: Axes, tables: common.Tables, name: str) -> None:
@@ -174,13 +172,5 @@ def _accuracy(ax: Axes, tables: common.Tables, name: str) -> None:
     common.band(ax, mean.epoch, mean["low"].clip(0, 1), mean["high"].clip(0, 1), style.INK)
     chance = float(tables["datasets"].chance.iloc[0])
     ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
-    ax.text(
-        0.99,
-        chance,
-        "chance",
-        transform=ax.get_yaxis_transform(),
-        ha="right",
-        va="bottom",
-        fontsize=6,
-        color=style.GREY,
-    )
+    place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+    ax.text(0.99, chance, "chance", fontsize=6, color=style.GREY, **place)

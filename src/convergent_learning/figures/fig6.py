@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from convergent_learning.figures import common, style
 
 _METRIC = "procrustes"
-_TITLES = ("drop, each condition", "drop, mean over conditions", "early third", "late third")
+_TITLES = ("each condition", "mean of conditions", "early third", "late third")
 
 
 def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
@@ -71,8 +71,8 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
             letter = "abcdefghijklmnop"[4 * row + column]
             style.panel(axes[row, column], letter, _TITLES[column] if row == 0 else "")
             axes[row, column].axhline(0, color=style.GREY, linewidth=0.5, zorder=1)
-        for column in (0, 1):
-            common.depth_axis(axes[row, column], own["layers"])
+        common.depth_axis(axes[row, 0], own["layers"][own["layers"].role == "block"])
+        common.depth_axis(axes[row, 1], own["layers"])
         axes[row, 0].set_ylabel(f"{style.architecture(name)}\ndrop in held-out correlation")
     for column in (0, 1):
         axes[-1, column].set_xlabel("relative depth")
@@ -118,24 +118,15 @@ def _mean_drop(ax: Axes, rows: pd.DataFrame) -> None:
     if mean.empty:
         style.note(ax, "no out-of-distribution\nconditions")
         return
-    columns = ("drop", "drop_low", "drop_high")
-    common.along_depth(ax, mean, style.metric_colour(_METRIC), columns)
+    colour = style.metric_colour(_METRIC)
+    common.along_depth(ax, mean, colour, ("drop", "drop_low", "drop_high"))
     blocks = mean[mean.role == "block"].sort_values("depth")
     ax.plot(blocks.depth, blocks.transfer_drop, "--", color=style.GREY)
-    for y, text, colour in (
-        (blocks["drop"], "refitted", style.metric_colour(_METRIC)),
-        (blocks.transfer_drop, "ID maps kept", style.GREY),
-    ):
-        if y.notna().any():
-            ax.annotate(
-                text,
-                (blocks.depth.iloc[len(blocks) // 2], y.iloc[len(blocks) // 2]),
-                color=colour,
-                fontsize=6,
-                xytext=(-3, 5),
-                textcoords="offset points",
-                ha="right",
-            )
+    handles = [
+        Line2D([], [], color=colour, marker="o", label="maps refitted"),
+        Line2D([], [], color=style.GREY, linestyle="--", label="ID maps kept"),
+    ]
+    ax.legend(handles=handles, loc="upper left", fontsize=6, borderpad=0, handlelength=2)
 
 
 def _against_accuracy(ax: Axes, third: str, points: pd.DataFrame, slopes: pd.DataFrame) -> None:
@@ -159,9 +150,10 @@ def _against_accuracy(ax: Axes, third: str, points: pd.DataFrame, slopes: pd.Dat
     used = known[~known.near_chance.astype(bool)].accuracy_drop
     ends = np.array([used.min(), used.max()])
     ax.plot(ends, intercept + slope * ends, color=style.INK, linewidth=1)
-    text = f"slope {slope:.2f}"
+    text = f"slope {style.number(slope)}"
     if np.isfinite(line.slope_low.iloc[0]):
-        text += f"\n[{line.slope_low.iloc[0]:.2f}, {line.slope_high.iloc[0]:.2f}]"
+        low, high = line.slope_low.iloc[0], line.slope_high.iloc[0]
+        text += f"\n[{style.number(low)}, {style.number(high)}]"
     ax.text(0.03, 0.97, text, transform=ax.transAxes, va="top", fontsize=6)
 
 

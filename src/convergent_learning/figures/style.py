@@ -51,6 +51,17 @@ _FAMILIES = {
     "uniform_noise": Look("uniform noise", "#882255", "h"),
 }
 _SPARE = [("#0077BB", "H"), ("#EE7733", "8"), ("#009988", "*"), ("#BB5566", "1"), ("#555555", "2")]
+_LEVELS = {
+    "contrast": "{}%",
+    "high_pass": "σ {}",
+    "low_pass": "σ {}",
+    "phase_scrambling": "±{}°",
+    "rotation": "{}°",
+    "eidolon_I": "{} px",
+    "eidolon_II": "{} px",
+    "eidolon_III": "{} px",
+    "uniform_noise": "±{}",
+}
 _ARCHITECTURES = {"resnet": "ResNet-", "vgg": "VGG-", "vit_": "ViT-", "alexnet": "AlexNet"}
 
 _RC = {
@@ -146,6 +157,18 @@ def family(name: str) -> Look:
         return _FAMILIES[name]
     colour, marker = _SPARE[sum(map(ord, name)) % len(_SPARE)]
     return Look(name.replace("_", " "), colour, marker)
+
+
+def level(name: str, text: str) -> str:
+    """A level of a family with its unit; nothing for a family that has only one way to be."""
+    if text in ("bw", "pow", "opponent"):
+        return ""
+    return _LEVELS.get(name, "{}").format(text)
+
+
+def number(value: float) -> str:
+    """Two decimals with a minus sign, and no minus before zero."""
+    return f"{round(float(value), 2) + 0.0:.2f}".replace("-", "−")
 
 
 def architecture(name: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from convergent_learning.statistics.columns import COLUMNS, read_table
+from convergent_learning.statistics.columns import read_table
 from convergent_learning.statistics.contrasts import Contrast, NoStatistic
 from convergent_learning.statistics.intervals import Pairs, jackknife
 from convergent_learning.statistics.parts import PARTS, Part
@@ -62,11 +62,7 @@ def evaluate_frames(frames: dict[str, pd.DataFrame]) -> list[dict]:
     datasets = list(frames["datasets"].dataset)
     entries = []
     for dataset in datasets:
-        own = {
-            name: frames[name][frames[name].dataset == dataset] if name in frames
-            else pd.DataFrame(columns=COLUMNS[name])
-            for name in _TABLES
-        }  # fmt: skip
+        own = {name: frame[frame.dataset == dataset] for name, frame in frames.items()}
         prefix = f"{dataset}: " if len(datasets) > 1 else ""
         for claim, text in CLAIMS.items():
             parts = [_part_entry(part, own) for part in PARTS if part.id.startswith(claim)]

@@ -37,7 +37,7 @@ def summaries(
     """All summary tables from the pair tables, in memory."""
     tables = {
         "fig2": _fig2(pairs["fig2_pairs"]),
-        "fig3": _fig3(pairs["fig3_pairs"], pairs["fig3_null"]),
+        "fig3": basis_summary(pairs["fig3_pairs"], pairs["fig3_null"]),
         "fig4": _fig4(pairs["fig4_pairs"]),
         "fig4_matches": _means(
             matching_shares(pairs["fig4_pairs"]), ["step", "metric", "n_layers"]
@@ -138,7 +138,8 @@ def _fig2(pairs: pd.DataFrame) -> pd.DataFrame:
     return _means(pairs, cell, "score").sort_values([*order, "step", "depth"])
 
 
-def _fig3(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
+def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
+    """fig3 from fig3_pairs and fig3_null: learned, rotated, difference, p and adjusted p a layer."""
     cell = ["dataset", "architecture", "step", *_LAYER, "metric"]
     table = None
     for value in ("learned", "rotated", "difference"):

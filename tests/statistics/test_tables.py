@@ -1,0 +1,163 @@
+"""Tables from score files: contents, roles, and errors that name the file at fault."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic
+
+from convergent_learning.statistics.columns import COLUMNS, read_table
+from convergent_learning.statistics.scores import read_scores
+from convergent_learning.statistics.tables import pair_tables, write_tables
+
+FAMILIES = {"colour": ["bw"], "contrast": ["50", "5"], "eidolon_I": ["8"], "eidolon_II": ["8"]}
+WRITTEN = [f"fig{n}{kind}" for n in range(2, 7) for kind in ("", "_pairs")] + [
+    *("fig3_null", "fig4_matches", "fig5_accuracy", "fig6_conditions", "fig6_slopes")
+]
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("experiment")
+    frame, context = synthetic.score_frame(families=FAMILIES)
+    frame.loc[frame.layer_x == "relu", "n_dead_x"] = 3
+    files = synthetic.write_scores(folder, frame, context)
+    write_tables(**files, out=folder / "tables")
+    return folder, frame, files
+
+
+def test_every_table_is_written_with_its_columns(experiment):
+    for name in WRITTEN:
+        table = read_table(experiment[0] / "tables", name)
+        assert list(table) == COLUMNS[name]
+        assert len(table), name
+
+
+def test_scores_are_fold_means(experiment):
+    _, frame, files = experiment
+    got = read_scores(files["scores"])
+    keys = [c for c in frame if c not in ("fold", "score", "n_dead_x", "n_dead_y")]
+    expected = frame.groupby(keys).score.mean()
+    assert len(got) == len(expected)
+    assert np.allclose(got.set_index(keys).score.loc[expected.index], expected)
+    assert (got.n_folds == 2).all()
+
+
+def test_small_batches_give_the_same(experiment, monkeypatch):
+    files = experiment[2]["scores"][:3]
+    whole = read_scores(files)
+    monkeypatch.setattr("convergent_learning.statistics.scores._BATCH_ROWS", 137)
+    pd.testing.assert_frame_equal(read_scores(files), whole)
+
+
+def test_a_nan_fold_makes_the_cell_nan(experiment, tmp_path):
+    frame = pd.read_parquet(experiment[2]["scores"][0])
+    frame.loc[0, "score"] = np.nan
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert read_scores([tmp_path / "a.parquet"]).score.isna().sum() == 1
+
+
+def test_fig2_pairs_own_layers_and_counterparts(experiment):
+    table = read_table(experiment[0] / "tables", "fig2_pairs")
+    within = table[table.architecture_x == table.architecture_y]
+    assert (within.layer_x == within.layer_y).all()
+    assert set(within.step) == {0, 784}
+    assert set(within.baseline) == {"learned", "shuffled"}
+    assert set(within.center) == {"position", "unit"}
+    across = table[table.architecture_x != table.architecture_y]
+    pooled = across[across.layer_x == "flatten"]
+    assert set(pooled.layer_y) == {"flatten"}
+    assert set(across[across.layer_x == "fc"].layer_y) == {"classifier"}
+    blocks = across[across.role == "block"]
+    assert blocks.layer_y.str.startswith("features").all()
+    assert len(across[["seed_x", "seed_y"]].drop_duplicates()) == 9
+    row = within[(within.layer_x == "relu") & (within.metric == "linear")].iloc[0]
+    assert row.rows_per_unit == pytest.approx(1000 * (1 - 1 / 2) * 64 / 16)
+    assert row.n_dead_x == 3
+
+
+def test_fig3_tests_no_logits(experiment):
+    table = read_table(experiment[0] / "tables", "fig3")
+    logits = table.role == "logits"
+    assert table.p_adjusted[logits].isna().all()
+    assert table.p_adjusted[~logits].notna().all()
+    assert (table.n_draws == 19).all()
+    pairs = read_table(experiment[0] / "tables", "fig3_pairs")
+    assert np.allclose(pairs.difference, pairs.learned - pairs.rotated, atol=1e-6)
+
+
+def test_fig4_has_one_best_block_a_target(experiment):
+    table = read_table(experiment[0] / "tables", "fig4")
+    table = table[table.metric == "procrustes"]
+    groups = ["step", "source_architecture", "target_architecture", "target_layer", "target_role"]
+    best = table.groupby(groups).best.sum()
+    role = best.index.get_level_values("target_role")
+    assert (best[role == "block"] == 1).all()
+    assert (best[role != "block"] == 0).all()
+    directed = read_table(experiment[0] / "tables", "fig4_pairs")
+    directed = directed[directed.metric == "procrustes"]
+    assert len(directed) == 2 * (2 * 3 * (11 * 11 + 10 * 10) + 2 * 9 * 11 * 10)
+
+
+def test_fig6_drops_and_accuracies(experiment):
+    table = read_table(experiment[0] / "tables", "fig6_pairs")
+    assert np.allclose(table["drop"], table.id - table.ood, atol=1e-6)
+    assert np.allclose(table.accuracy_drop, table.accuracy_id - table.accuracy, atol=1e-6)
+    assert set(table.loc[table.stimuli.str.startswith("eidolon"), "group"]) == {"eidolon"}
+    assert set(table.condition) == {"bw", "50", "5", "8"}
+    everything = read_table(experiment[0] / "tables", "fig6")
+    assert "all" in set(everything.stimuli)
+    slopes = read_table(experiment[0] / "tables", "fig6_slopes")
+    late = slopes[(slopes.third == "late") & (slopes.metric == "procrustes")]
+    assert np.allclose(late.slope, 0.6, atol=0.2)
+
+
+def test_near_chance_conditions_are_marked(experiment):
+    _, frame, files = experiment
+    frames = {k: pd.read_csv(v, keep_default_na=False) for k, v in files.items() if k != "scores"}
+    accuracy = frames["accuracy"]
+    accuracy.loc[accuracy.stimuli == "contrast", "accuracy"] = 0.11
+    frames["accuracy"] = accuracy
+    scores = read_scores(files["scores"])
+    table = pair_tables(scores, **frames)["fig6_pairs"]
+    assert (table.near_chance == (table.stimuli == "contrast")).all()
+
+
+def test_truncated_file_is_named(experiment, tmp_path):
+    path = tmp_path / "cut.parquet"
+    path.write_bytes(experiment[2]["scores"][0].read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"cut\.parquet.*delete it"):
+        read_scores([path])
+
+
+def test_missing_column_and_repeated_rows_are_named(experiment, tmp_path):
+    path = experiment[2]["scores"][0]
+    pd.read_parquet(path).drop(columns="depth_x").to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"a\.parquet.*depth_x"):
+        read_scores([tmp_path / "a.parquet"])
+    with pytest.raises(ValueError, match="same rows"):
+        read_scores([path, path])
+    with pytest.raises(ValueError, match="no score files"):
+        read_scores([])
+
+
+def test_unknown_layer_and_bad_tables_are_named(experiment, tmp_path):
+    _, _, files = experiment
+    layers = pd.read_csv(files["layers"])
+    layers[layers.layer != "relu"].to_csv(tmp_path / "layers.csv", index=False)
+    with pytest.raises(ValueError, match=r"resnet18/relu.*layers\.csv"):
+        write_tables(**(files | {"layers": tmp_path / "layers.csv"}), out=tmp_path)
+    layers.drop(columns="role").to_csv(tmp_path / "layers.csv", index=False)
+    with pytest.raises(ValueError, match=r"layers\.csv.*role"):
+        read_table(tmp_path, "layers")
+    with pytest.raises(ValueError, match=r"fig2\.csv.*no such table"):
+        read_table(tmp_path, "fig2")
+
+
+def test_rerun_gives_the_same_bytes(experiment, tmp_path):
+    folder, _, files = experiment
+    write_tables(**(files | {"scores": files["scores"][::-1]}), out=tmp_path)
+    for name in WRITTEN:
+        file = f"{name}.csv"
+        assert (tmp_path / file).read_bytes() == (folder / "tables" / file).read_bytes(), name
