@@ -99,27 +99,26 @@ def _sample(planes: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.nda
     k, h, w = planes.shape
     y, below = _fold(np.arange(h)[:, None] + rows, h)
     x, right = _fold(np.arange(w) + columns, w)
-    # Neighbour below and to the right; the last line is its own neighbour (its weight is 0 there).
-    first = (np.arange(k)[:, None, None] * h + y) * w + x
-    down = np.where(y < h - 1, w, 0)
-    beside = x < w - 1
-    values = planes.ravel()
-    upper, lower = first, first + down
-    upper = _between(values, upper, beside, right)
-    lower = _between(values, lower, beside, right)
+    # A last row and column, read with weight 0 only, spare a look at the border.
+    values = np.pad(planes, ((0, 0), (0, 1), (0, 1))).ravel()
+    at = (np.arange(k)[:, None, None] * (h + 1) + y) * (w + 1) + x
+    upper = _between(values, at, right)
+    lower = _between(values, at + (w + 1), right)
     return upper + below * (lower - upper)
 
 
 def _fold(position: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Integer part and fraction of positions mirrored at the borders (… b a | a b …)."""
-    position = np.mod(position + 0.5, 2 * side)
-    position = np.clip(np.minimum(position, 2 * side - position) - 0.5, 0, side - 1)
+    position = position + 0.5
+    # Modulo 2·side, in a third of the time of np.mod.
+    position -= 2 * side * np.floor(position / (2 * side))
+    np.minimum(position, 2 * side - position, out=position)
+    position -= 0.5
+    np.clip(position, 0, side - 1, out=position)
     whole = position.astype(np.intp)
     return whole, position - whole
 
 
-def _between(
-    values: np.ndarray, at: np.ndarray, beside: np.ndarray, fraction: np.ndarray
-) -> np.ndarray:
+def _between(values: np.ndarray, at: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     left = values.take(at)
-    return left + fraction * (values.take(at + beside) - left)
+    return left + fraction * (values.take(at + 1) - left)
