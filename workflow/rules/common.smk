@@ -6,7 +6,10 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from convergent_learning.experiment import CONTEXT_METRIC, ConfigError, Experiment, check
+from convergent_learning.stale_locks import clear_stale_locks
 from convergent_learning.statistics.columns import COLUMNS
+
+clear_stale_locks(Path(".snakemake"))
 
 try:
     check(config, Path(workflow.basedir) / "workflow/schemas/config.schema.json")
