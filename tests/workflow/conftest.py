@@ -38,10 +38,11 @@ class Checkout:
 
     def planned(self, *arguments: str, **options: str) -> set[str]:
         """Names of the rules that a dry run would execute."""
-        done = self.snakemake("-n", "--quiet", *arguments, **options)
+        done = self.snakemake("-n", *arguments, **options)
         assert done.returncode == 0, done.stdout
-        lines = (line.split() for line in done.stdout.splitlines())
-        return {line[0] for line in lines if len(line) == 2 and line[1].isdigit()} - {"total"}
+        _, _, stats = done.stdout.partition("Job stats:")
+        rows = stats.partition("\n\n")[0].split("\n")[3:]
+        return {row.split()[0] for row in rows} - {"total"}
 
 
 def environment() -> dict[str, str]:

@@ -75,7 +75,8 @@ wildcard_constraints:
 def training_products(dataset):
     """Files that the training of any network on `dataset` ends with."""
     names = EXPERIMENT.plan(dataset, EXPERIMENT.networks[0].name).products
-    return [NETWORK.replace("{dataset}", dataset) + f"/{name}" for name in names]
+    folder = Path(NETWORK.replace("{dataset}", dataset))
+    return [folder / name for name in names]
 
 
 def checkpoints(wildcards):
