@@ -1,0 +1,35 @@
+import subprocess
+
+from convergent_learning.report.provenance import provenance, wall_times
+
+
+def test_commit_and_local_changes_are_named(tmp_path):
+    def git(*arguments):
+        command = ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    assert provenance(tmp_path)["Code"] == "not a git checkout"
+    git("init", "--quiet")
+    (tmp_path / "file").write_text("one")
+    git("add", "file")
+    git("commit", "--quiet", "--message", "one")
+    assert provenance(tmp_path)["Code"] == f"commit {git('rev-parse', 'HEAD')}"
+    (tmp_path / "file").write_text("two")
+    assert provenance(tmp_path)["Code"].endswith("with local changes")
+
+
+def test_wall_times_are_summed_by_stage(tmp_path):
+    header = "s\th:m:s\tmax_rss\n"
+    for name, row in {
+        "train/digits/a": "10\t0:00:10\t700",
+        "train/digits/b": "14\t0:00:14\t500",
+        "claims": "2\t0:00:02\t-",
+    }.items():
+        path = tmp_path / f"{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(header + row + "\n")
+    table = wall_times(tmp_path)
+    assert list(table.index) == ["train", "claims"]
+    assert tuple(table.loc["train"]) == (2, 24, 14, 700)
