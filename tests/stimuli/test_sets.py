@@ -15,6 +15,7 @@ from PIL import Image
 
 from convergent_learning.files import DamagedFileError
 from convergent_learning.stimuli import apply, sets
+from convergent_learning.stimuli.files import writing_stimuli
 from convergent_learning.stimuli.subset import balanced_subset
 
 
@@ -205,3 +206,31 @@ def test_balanced_subsets(sizes, seed, data):
     assert (counts.max(initial=0) - counts[~short] <= 1).all()
     if n:
         assert set(balanced_subset(labels, n - 1, seed)) <= set(chosen)
+
+
+def test_thumbnails_of_large_images_and_of_sets_of_other_images(tmp_path):
+    def write(name, side, n, value):
+        path = tmp_path / f"{name}.h5"
+        attributes = {"stimuli": name, "condition": ""}
+        indices = np.arange(n)
+        with writing_stimuli(path, (n, side, side, 3), indices, indices, attributes) as append:
+            append(np.full((n, side, side, 3), value, dtype=np.uint8))
+        return path
+
+    paths = [write("id", 224, 3, 10), write("sketch", 96, 2, 20)]
+    sets.thumbnails(paths[0], paths[1:], tmp_path / "strip.png", tmp_path / "strip.csv", image=2)
+    strip = np.asarray(Image.open(tmp_path / "strip.png"))
+    assert strip.shape == (64, 128, 3)
+    assert (strip[:, :64] == 10).all()
+    assert (strip[:, 64:] == 20).all()
+    assert (tmp_path / "strip.csv").read_text().splitlines()[1:] == ["0,2,id,", "1,0,sketch,"]
+
+
+def test_a_set_that_is_not_complete_leaves_no_file(tmp_path):
+    labels = np.arange(2)
+    with (
+        pytest.raises(ValueError, match=r"half\.h5: 1 of 2 images"),
+        writing_stimuli(tmp_path / "half.h5", (2, 8, 8, 3), labels, labels, {}) as append,
+    ):
+        append(np.zeros((1, 8, 8, 3), dtype=np.uint8))
+    assert list(tmp_path.iterdir()) == []
