@@ -62,31 +62,36 @@ def check_ridge(ridge, n_folds):
 
 
 def _best_ridge(train):
-    """λ with the best mean held-out score over the inner folds."""
-    inner = inner_splits(train)
-    if not (inner[0][0].live_x.any() and inner[0][0].live_y.any()):
+    """λ with the best mean held-out score over the inner folds.
+
+    With the eigenvectors U of a training moment and a = U'X'Y, the fit of every λ is U d_λ a. Only
+    the choice of λ comes from here, so products are float32, in units of the layers' variances.
+    """
+    live_x, live_y, inner = inner_splits(train)
+    if not (live_x.any() and live_y.any()):
         return RIDGE_GRID[0]
-    live_x, live_y = inner[0][0].live_x, inner[0][0].live_y
+    shape = (len(RIDGE_GRID), live_x.sum(), live_y.sum())
+    weights, mapped = np.empty(shape, np.float32), np.empty(shape, np.float32)
     scores = np.zeros(len(RIDGE_GRID))
     for fitted, held_out in inner:
         values, vectors = fitted.eigh()
-        shrinkage = np.stack([_shrinkage(values, ridge) for ridge in RIDGE_GRID])
-        fit = vectors.T @ block(fitted.xy, live_x, live_y)
-        held = vectors.T @ block(held_out.xy, live_x, live_y)
-        rotated = fitted.comparison.in_eigenbasis(held_out.folds, fitted.folds, live_x)
-        covariance = shrinkage @ (fit * held)
-        weights = shrinkage[:, :, None] * fit
-        variance = np.einsum("rij,rij->rj", weights, rotated @ weights)
-        target = held_out.variance_y[live_y]
-        scores += _pearson(covariance, variance, target).mean(1)
+        mean = values.mean()
+        shrinkage = (mean * _shrinkage(values, RIDGE_GRID[:, None])).astype(np.float32)
+        scale = np.sqrt(mean * held_out.variance_y[live_y])
+        fit = (vectors.T @ block(fitted.xy, live_x, live_y) / scale).astype(np.float32)
+        held = (vectors.T @ block(held_out.xy, live_x, live_y) / scale).astype(np.float32)
+        np.multiply(shrinkage[:, :, None], fit, out=weights)
+        np.matmul(held_out.in_eigenbasis_of(fitted), weights, out=mapped)
+        variance = np.einsum("rij,rij->rj", weights, mapped)
+        scores += _pearson(shrinkage @ (fit * held), variance, np.float32(1)).mean(1)
     return RIDGE_GRID[scores.argmax()]
 
 
 def _shrinkage(values, ridge):
     """1/(eigenvalue + penalty); directions without variance get no weight."""
     penalised = values + ridge * values.mean()
-    floor = len(values) * np.finfo(np.float64).eps * values[-1] if len(values) else 0.0
-    return np.divide(1.0, penalised, out=np.zeros_like(values), where=penalised > floor)
+    floor = len(values) * np.finfo(np.float64).eps * values[-1]
+    return np.divide(1.0, penalised, out=np.zeros_like(penalised), where=penalised > floor)
 
 
 def _pearson(covariance, variance_x, variance_y):

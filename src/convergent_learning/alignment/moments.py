@@ -56,6 +56,21 @@ class LayerMoments:
             self._cache[key] = compute()
         return self._cache[key]
 
+    def live(self, grid, center, folds):
+        """Mask of the units that vary over the stimuli of `folds`."""
+        return self.kept(
+            ("live", grid, center, folds),
+            lambda: live(self.sums(grid, center).over(folds).diagonal()),
+        )
+
+    def inner_live(self, grid, center, folds):
+        """Mask of the units that vary in every split of `folds` into one and the rest."""
+        sets = [part for parts in _leave_one_out(folds) for part in parts]
+        return self.kept(
+            ("inner live", grid, center, folds),
+            lambda: np.all([self.live(grid, center, part) for part in sets], axis=0),
+        )
+
     def _offsets(self, grid, center):
         means = self.means
         if grid != self.grid:
@@ -147,6 +162,18 @@ class Comparison:
     def variance_y(self, folds):
         return self.yy(folds).diagonal()
 
+    def live_x(self, folds):
+        return self.source.live(self.grid, self.center, folds)
+
+    def live_y(self, folds):
+        return self.target.live(self.target.grid, self.center, folds)
+
+    def inner_live_x(self, folds):
+        return self.source.inner_live(self.grid, self.center, folds)
+
+    def inner_live_y(self, folds):
+        return self.target.inner_live(self.target.grid, self.center, folds)
+
     def eigh(self, folds, live):
         """Eigenvalues and vectors of the source's live block; one decomposition for all targets."""
         return self.source.kept(
@@ -155,11 +182,15 @@ class Comparison:
         )
 
     def in_eigenbasis(self, folds, of, live):
-        """U' V U: the source's product over `folds` in the eigenvectors of that over `of`."""
+        """U'VU, float32: the source's product over `folds` in the eigenvectors of that over `of`.
+
+        Divided by the mean eigenvalue.
+        """
 
         def compute():
-            _, vectors = self.eigh(of, live)
-            return vectors.T @ block(self.xx(folds), live, live) @ vectors
+            values, vectors = self.eigh(of, live)
+            product = vectors.T @ block(self.xx(folds), live, live) @ vectors
+            return (product / values.mean()).astype(np.float32)
 
         key = ("eigenbasis", self.grid, self.center, folds, of, live.tobytes())
         return self.source.kept(key, compute)
@@ -206,7 +237,12 @@ class Moments:
         return self.xy / np.sqrt(x)[:, None] / np.sqrt(y)
 
     def eigh(self):
+        """Eigenvalues and vectors of the live block of xx."""
         return self.comparison.eigh(self.folds, self.live_x)
+
+    def in_eigenbasis_of(self, other):
+        """The live block of xx in the eigenvectors of another split's; see `Comparison`."""
+        return self.comparison.in_eigenbasis(self.folds, other.folds, self.live_x)
 
 
 def split(comparison, fold, scored_on=None):
@@ -217,8 +253,8 @@ def split(comparison, fold, scored_on=None):
     """
     scored_on = comparison if scored_on is None else scored_on
     training = tuple(k for k in comparison.folds if k != fold)
-    live_x = _live(comparison.variance_x(training)) & _live(scored_on.variance_x((fold,)))
-    live_y = _live(comparison.variance_y(training)) & _live(scored_on.variance_y((fold,)))
+    live_x = comparison.live_x(training) & scored_on.live_x((fold,))
+    live_y = comparison.live_y(training) & scored_on.live_y((fold,))
     return (
         Moments(comparison, training, live_x, live_y),
         Moments(scored_on, (fold,), live_x, live_y),
@@ -226,21 +262,27 @@ def split(comparison, fold, scored_on=None):
 
 
 def inner_splits(train):
-    """(training, held-out) moments of each fold in turn left out of a training split.
+    """Masks, and (training, held-out) moments of each fold in turn left out of a training split.
 
-    All share one pair of masks, so that they can be stacked.
+    Returns
+    -------
+    live_x, live_y : bool masks, live in `train` and in every inner split
+    splits : list of (Moments, Moments)
     """
     comparison = train.comparison
-    inner = [(tuple(k for k in train.folds if k != j), (j,)) for j in train.folds]
-    sets = [folds for pair in inner for folds in pair]
-    live_x, live_y = train.live_x.copy(), train.live_y.copy()
-    for folds in sets:
-        live_x &= _live(comparison.variance_x(folds))
-        live_y &= _live(comparison.variance_y(folds))
-    return [
-        (Moments(comparison, fitted, live_x, live_y), Moments(comparison, held, live_x, live_y))
-        for fitted, held in inner
-    ]
+    live_x = train.live_x & comparison.inner_live_x(train.folds)
+    live_y = train.live_y & comparison.inner_live_y(train.folds)
+    return (
+        live_x,
+        live_y,
+        [
+            (
+                Moments(comparison, fitted, live_x, live_y),
+                Moments(comparison, held_out, live_x, live_y),
+            )
+            for fitted, held_out in _leave_one_out(train.folds)
+        ],
+    )
 
 
 def common_grid(a, b):
@@ -261,6 +303,11 @@ def block(matrix, rows, columns):
     return matrix if columns.all() else matrix[:, columns]
 
 
-def _live(variances):
+def live(variances):
+    """Mask of the units whose variance is above ``DEAD`` times the layer's largest."""
     largest = variances.max(initial=0.0)
     return variances > max(DEAD * largest, np.finfo(np.float64).tiny)
+
+
+def _leave_one_out(folds):
+    return [(tuple(k for k in folds if k != j), (j,)) for j in folds]

@@ -10,7 +10,7 @@ import hashlib
 
 import numpy as np
 
-from .moments import Comparison, block
+from .moments import Comparison, block, live
 
 CHUNK = 32 << 20  # bytes of rotated products held at once
 
@@ -88,9 +88,16 @@ class _Rotated(Comparison):
         rotation = self._chunk.rotations[self._draw]
         return rotation.T @ self._base.xx(folds) @ rotation
 
+    def live_x(self, folds):
+        return live(self.variance_x(folds))
+
+    def inner_live_x(self, folds):
+        return np.ones(len(self.variance_x(folds)), bool)
+
     def eigh(self, folds, live):
         return np.linalg.eigh(block(self.xx(folds), live, live))
 
     def in_eigenbasis(self, folds, of, live):
-        _, vectors = self.eigh(of, live)
-        return vectors.T @ block(self.xx(folds), live, live) @ vectors
+        values, vectors = self.eigh(of, live)
+        product = vectors.T @ block(self.xx(folds), live, live) @ vectors
+        return (product / values.mean()).astype(np.float32)
