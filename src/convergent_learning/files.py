@@ -49,12 +49,21 @@ def damaged_file_named(path: Path, *errors: type[Exception]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading.
+def open_hdf5(path: Path, *required: str) -> Iterator[h5py.File]:
+    """An HDF5 file that has the required groups or datasets, open for reading.
 
-    Raises DamagedFileError naming the file when it, or a dataset in it, cannot be read.
+    HDF5 finds a truncated file when it opens it. Errors of the block are not caught: a full disk
+    while another file is written must not be blamed on the one that is read.
+
+    Raises FileNotFoundError if there is none, DamagedFileError if it is truncated or lacks one of
+    `required`; the message says to delete it.
     """
     import h5py
 
-    with damaged_file_named(path, OSError, KeyError), h5py.File(path, "r") as file:
+    with damaged_file_named(path, OSError):
+        file = h5py.File(path, "r")
+    with file:
+        missing = [name for name in required if name not in file]
+        if missing:
+            raise DamagedFileError(path, f"it has no {', '.join(missing)}")
         yield file

@@ -1,8 +1,6 @@
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from convergent_learning.datasets import canonical, records
 from convergent_learning.datasets.cifar10 import NoSourceError
@@ -52,21 +50,6 @@ def test_a_truncated_file_is_named(digits, tmp_path):
     torn.write_bytes(digits.read_bytes()[:5000])
     with pytest.raises(DamagedFileError, match=r"digits\.h5 .*delete it"):
         canonical.read_split(torn, "test")
-
-
-@given(
-    labels=st.lists(st.integers(0, 4), min_size=1, max_size=60).map(np.array),
-    share=st.floats(0, 1),
-    seed=st.integers(0, 100),
-)
-def test_subsets_are_balanced_sorted_and_without_repeats(labels, share, seed):
-    size = max(1, round(share * len(labels)))
-    chosen = canonical.balanced_subset(labels, size, seed)
-    assert len(set(chosen)) == size
-    assert (np.diff(chosen) > 0).all()
-    available, taken = (np.bincount(part, minlength=5) for part in (labels, labels[chosen]))
-    for a in range(5):  # a class is behind another only when it is used up
-        assert taken[a] == available[a] or (taken[a] >= taken - 1).all()
 
 
 @pytest.mark.slow

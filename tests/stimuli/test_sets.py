@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from convergent_learning.files import DamagedFileError
+from convergent_learning.randomness import balanced_subset
 from convergent_learning.stimuli import apply, sets
 from convergent_learning.stimuli.files import writing_stimuli
-from convergent_learning.stimuli.subset import balanced_subset
 
 
 @pytest.fixture

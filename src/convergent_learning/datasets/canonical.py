@@ -20,6 +20,7 @@ import numpy as np
 from convergent_learning.datasets import records
 from convergent_learning.datasets.registry import DATASETS
 from convergent_learning.files import open_hdf5, replace_when_done
+from convergent_learning.randomness import balanced_subset
 from convergent_learning.stimuli.fourier import mean_spectrum
 
 
@@ -70,7 +71,7 @@ def _write(file: h5py.File, name: str, splits: records.Splits) -> None:
 
 def read_split(path: Path, split: str, images: int | None = None, seed: int = 0) -> Split:
     """One split of a canonical file; `images` keeps a class-balanced subset drawn with `seed`."""
-    with open_hdf5(path) as file:
+    with open_hdf5(path, "train", "test") as file:
         labels = file[split]["labels"][:]
         keep = slice(None) if images is None else balanced_subset(labels, images, seed)
         return Split(
@@ -80,22 +81,6 @@ def read_split(path: Path, split: str, images: int | None = None, seed: int = 0)
             std=file.attrs["std"],
             classes=len(json.loads(file.attrs["classes"])),
         )
-
-
-def balanced_subset(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Sorted indices of a seeded subset whose class counts differ by at most one where possible.
-
-    Raises ValueError when `size` is not between 1 and the number of labels.
-    """
-    if not 1 <= size <= len(labels):
-        raise ValueError(f"cannot draw {size} of {len(labels)} images")
-    order = np.random.default_rng(seed).permutation(len(labels))
-    shuffled = labels[order]
-    by_class = np.argsort(shuffled, kind="stable")
-    starts = np.searchsorted(shuffled[by_class], shuffled[by_class])
-    rank_in_class = np.empty(len(labels), dtype=int)
-    rank_in_class[by_class] = np.arange(len(labels)) - starts
-    return np.sort(order[np.argsort(rank_in_class, kind="stable")[:size]])
 
 
 def read_summary(path: Path) -> dict:

@@ -11,11 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from convergent_learning.files import (
-    DamagedFileError,
-    damaged_file_named,
-    replace_when_done,
-)
+from convergent_learning.files import open_hdf5, replace_when_done
 
 FORMAT_VERSION = 1
 
@@ -123,32 +119,9 @@ def writing_stimuli(
 
 
 @contextmanager
-def open_with(path: Path, *required: str) -> Iterator[h5py.File]:
-    """An HDF5 file that has the required datasets, for reading.
-
-    HDF5 finds a truncated file when it opens it. Errors of the block are not caught: a full disk
-    while a set is written must not be blamed on the file that is read.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-    DamagedFileError
-        If it is truncated or lacks a dataset; the message says to delete it.
-    """
-    with damaged_file_named(path, OSError):
-        file = h5py.File(path, "r")
-    with file:
-        missing = [name for name in required if name not in file]
-        if missing:
-            raise DamagedFileError(path, f"it has no {', '.join(missing)}")
-        yield file
-
-
-@contextmanager
 def open_stimuli(path: Path) -> Iterator[h5py.File]:
-    """A stimulus file for reading batch by batch; errors as :func:`open_with`."""
-    with open_with(path, "images", "labels", "index") as file:
+    """A stimulus file for reading batch by batch; errors as :func:`open_hdf5`."""
+    with open_hdf5(path, "images", "labels", "index") as file:
         yield file
 
 

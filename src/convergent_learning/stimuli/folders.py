@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from convergent_learning.randomness import balanced_subset
+
 from .files import writing_stimuli
 from .geirhos16 import sixteen_categories
 from .images import SMALLEST_SIDE
 from .registry import batches, families
-from .subset import balanced_subset
 
 LAYOUTS = ("imagefolder", "geirhos")
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from convergent_learning.files import open_hdf5
+from convergent_learning.randomness import balanced_subset
+
 from .conditions import apply
 from .corruptions import write_corruption_set
 from .files import (
     Stimuli,
     open_stimuli,
-    open_with,
     read_attributes,
     read_stimuli,
     stimulus_digest,
@@ -22,7 +24,6 @@ from .files import (
 )
 from .folders import write_folder_set
 from .registry import Level, batches, condition_slug, get_family, level_text
-from .subset import balanced_subset
 from .thumbnails import thumbnails
 
 # All that the workflow calls to build and read stimulus sets.
@@ -65,7 +66,7 @@ def write_identity_set(dataset_h5: Path, out: Path, n_images: int, seed: int) ->
     DamagedFileError
         If the data set file cannot be read.
     """
-    with open_with(dataset_h5, "test/images", "test/labels") as data:
+    with open_hdf5(dataset_h5, "test/images", "test/labels") as data:
         labels = data["test/labels"][:]
         if not 1 <= n_images <= len(labels):
             raise ValueError(
@@ -162,7 +163,7 @@ def duplicate_conditions(paths: Iterable[Path]) -> list[tuple[str, str, float]]:
 
 
 def _stored_spectrum(dataset_h5: Path) -> np.ndarray:
-    with open_with(dataset_h5, "test/spectrum") as data:
+    with open_hdf5(dataset_h5, "test/spectrum") as data:
         return data["test/spectrum"][:]
 
 
