@@ -84,9 +84,8 @@ def score_frame(
         seeds,
         FAMILIES if families is None else families,
     )
-    means = pd.concat(
-        [world.maps(), world.training(), world.ood(), world.rotated(n_draws)], ignore_index=True
-    )
+    blocks = [world.maps(), world.training(), world.ood(), world.rotated(n_draws)]
+    means = pd.concat([block for block in blocks if len(block)], ignore_index=True)
     frame = means.loc[means.index.repeat(n_folds)].assign(
         dataset=dataset, fold=np.tile(np.arange(n_folds), len(means)), n_dead_x=0, n_dead_y=0
     )

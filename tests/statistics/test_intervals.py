@@ -1,4 +1,4 @@
-"""The jackknife against a literal loop; p-values and Benjamini–Hochberg against their definitions."""
+"""The jackknife against a literal loop; p-values against their definitions."""
 
 from __future__ import annotations
 

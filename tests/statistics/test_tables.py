@@ -114,7 +114,7 @@ def test_fig6_drops_and_accuracies(experiment):
 
 
 def test_near_chance_conditions_are_marked(experiment):
-    _, frame, files = experiment
+    _, _, files = experiment
     frames = {k: pd.read_csv(v, keep_default_na=False) for k, v in files.items() if k != "scores"}
     accuracy = frames["accuracy"]
     accuracy.loc[accuracy.stimuli == "contrast", "accuracy"] = 0.11

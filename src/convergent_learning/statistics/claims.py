@@ -65,7 +65,7 @@ def evaluate_frames(frames: dict[str, pd.DataFrame]) -> list[dict]:
         own = {name: frame[frame.dataset == dataset] for name, frame in frames.items()}
         prefix = f"{dataset}: " if len(datasets) > 1 else ""
         for claim, text in CLAIMS.items():
-            parts = [_part_entry(part, own) for part in PARTS if part.id.startswith(claim)]
+            parts = [part_entry(part, own) for part in PARTS if part.id.startswith(claim)]
             entries += [entry | {"claim": prefix + entry["claim"]} for entry in parts]
             entries.append(_claim_entry(claim, prefix + text, parts))
     return entries
@@ -86,7 +86,8 @@ def print_claims(path: str | Path) -> None:
         print(line)
 
 
-def _part_entry(part: Part, tables: dict[str, pd.DataFrame]) -> dict:
+def part_entry(part: Part, tables: dict[str, pd.DataFrame]) -> dict:
+    """The entry of one part, from the tables of one dataset."""
     entry = {
         "id": part.id,
         "claim": part.text,

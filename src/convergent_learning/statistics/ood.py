@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from convergent_learning.statistics.depth import slope
@@ -38,20 +37,20 @@ def usable(drops: pd.DataFrame) -> pd.DataFrame:
 
 
 def condition_slopes(drops: pd.DataFrame) -> pd.DataFrame:
-    """Slope of alignment drop on accuracy drop over conditions, per pair.
+    """Slope of alignment drop on accuracy drop over conditions, per pair, of one metric.
 
     Returns
     -------
     DataFrame
         Indexed by architecture, seed_x, seed_y; columns `early` and `late`.
     """
-    rows = {}
-    for pair, group in drops.groupby(PAIR, sort=True):
-        x = group.accuracy_drop.to_numpy()
-        rows[pair] = slope(x, group[["early", "late"]].to_numpy().T)
-    index = pd.MultiIndex.from_tuples(rows, names=PAIR) if rows else _no_pairs()
-    values = np.array(list(rows.values())).reshape(-1, 2)
-    return pd.DataFrame(values, index=index, columns=["early", "late"])
+    if drops.empty:
+        return drops.set_index(PAIR)[["early", "late"]]
+    columns = ["accuracy_drop", "early", "late"]
+    wide = drops.set_index([*PAIR, "stimuli", "condition"])[columns].unstack([-2, -1])
+    x = wide["accuracy_drop"].to_numpy()
+    slopes = {third: slope(x, wide[third].to_numpy()) for third in ("early", "late")}
+    return pd.DataFrame(slopes, index=wide.index)
 
 
 def from_colour(drops: pd.DataFrame) -> pd.DataFrame:
@@ -67,7 +66,3 @@ def from_colour(drops: pd.DataFrame) -> pd.DataFrame:
     base = grey.reindex(pd.MultiIndex.from_frame(others[PAIR])).to_numpy()
     columns = ["early", "late", "accuracy_drop"]
     return others.assign(**dict(zip(columns, (others[columns].to_numpy() - base).T, strict=True)))
-
-
-def _no_pairs() -> pd.MultiIndex:
-    return pd.MultiIndex.from_arrays([[], [], []], names=PAIR)

@@ -139,7 +139,7 @@ def _fig2(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
-    """fig3 from fig3_pairs and fig3_null: learned, rotated, difference, p and adjusted p a layer."""
+    """fig3 from fig3_pairs and fig3_null: means, p and adjusted p of each layer."""
     cell = ["dataset", "architecture", "step", *_LAYER, "metric"]
     table = None
     for value in ("learned", "rotated", "difference"):
