@@ -12,7 +12,8 @@ import numpy as np
 
 def derived_seed(purpose: str, *keys: int) -> int:
     """A 63-bit seed for `purpose` (for example "augmentation") and integer `keys` (seeds, step)."""
-    sequence = np.random.SeedSequence([zlib.crc32(purpose.encode()), *keys])
+    # The number of keys is part of the entropy: a sequence pads with zeros.
+    sequence = np.random.SeedSequence([zlib.crc32(purpose.encode()), len(keys), *keys])
     return int(sequence.generate_state(1, np.uint64)[0] >> 1)
 
 

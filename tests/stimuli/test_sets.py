@@ -9,12 +9,9 @@ import json
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from convergent_learning.files import DamagedFileError
-from convergent_learning.randomness import balanced_subset
 from convergent_learning.stimuli import apply, sets
 from convergent_learning.stimuli.files import writing_stimuli
 
@@ -187,25 +184,6 @@ def test_thumbnails_are_a_tile_per_condition(dataset_h5, identity_h5, tmp_path):
         ]
     with pytest.raises(ValueError, match="40 images, no row 40"):
         sets.thumbnails(identity_h5, paths, png, table, image=40)
-
-
-@given(
-    sizes=st.lists(st.integers(0, 9), min_size=1, max_size=5),
-    seed=st.integers(0, 100),
-    data=st.data(),
-)
-def test_balanced_subsets(sizes, seed, data):
-    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
-    n = data.draw(st.integers(0, len(labels)))
-    chosen = balanced_subset(labels, n, seed)
-    assert len(chosen) == n
-    assert (np.diff(chosen) > 0).all()
-    counts = np.bincount(labels[chosen], minlength=len(sizes))
-    short = counts == np.array(sizes)
-    # A class has fewer images than another one only if it has no more.
-    assert (counts.max(initial=0) - counts[~short] <= 1).all()
-    if n:
-        assert set(balanced_subset(labels, n - 1, seed)) <= set(chosen)
 
 
 def test_thumbnails_of_large_images_and_of_sets_of_other_images(tmp_path):
