@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from convergent_learning.statistics.tables import write_tables
+
 LAYERS = {
     "resnet18": [
         ("relu", "block", 16, 64),
@@ -93,8 +95,8 @@ def score_frame(
     return frame.reset_index(drop=True), world.context(dataset)
 
 
-def write_scores(folder: Path, frame: pd.DataFrame, context: dict[str, pd.DataFrame]) -> dict:
-    """Write files as the workflow does; returns the keyword arguments of `write_tables`."""
+def write_scores(folder: Path, frame: pd.DataFrame, context: dict[str, pd.DataFrame]) -> list[Path]:
+    """Write score files and the tables of the setting as the workflow does."""
     (folder / "scores").mkdir(parents=True, exist_ok=True)
     (folder / "tables").mkdir(exist_ok=True)
     block = np.select(
@@ -104,14 +106,21 @@ def write_scores(folder: Path, frame: pd.DataFrame, context: dict[str, pd.DataFr
     )
     tail = np.where(frame.baseline == "rotated", "_rotated", "")
     paths = []
-    for (dataset, name, metric, end), rows in frame.groupby(
-        [frame.dataset, block, frame.metric, tail]
-    ):
+    keys = [frame.dataset, block, frame.metric, tail]
+    for (dataset, name, metric, end), rows in frame.groupby(keys):
         paths.append(folder / "scores" / f"{dataset}_{name}_{metric}{end}.parquet")
         rows.to_parquet(paths[-1], index=False)
     for name, table in context.items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-    return {"scores": paths, **{n: folder / "tables" / f"{n}.csv" for n in context}}
+    return paths
+
+
+def write_all(folder: Path, frame: pd.DataFrame, context: dict[str, pd.DataFrame]) -> list[Path]:
+    """`write_scores`, and every figure's tables made from them."""
+    paths = write_scores(folder, frame, context)
+    for figure in range(2, 7):
+        write_tables(figure, paths, folder / "tables", [folder / "tables/accuracy.csv"])
+    return paths
 
 
 class _World:

@@ -22,7 +22,7 @@ from convergent_learning.statistics.claims import (
 from convergent_learning.statistics.contrasts import Contrast
 from convergent_learning.statistics.parts import PARTS
 from convergent_learning.statistics.summaries import basis_summary
-from convergent_learning.statistics.tables import pair_tables, write_tables
+from convergent_learning.statistics.tables import pair_tables
 
 # Fewer layers and families than an experiment has: what is tested is the arithmetic of verdicts.
 LAYERS = {
@@ -62,7 +62,10 @@ PARTS_AT = {
 def _frames(effects: Effects = TRUE, rng: int = 0, **how) -> dict[str, pd.DataFrame]:
     options = {"layers": LAYERS, "families": FAMILIES, "n_folds": 1, "n_draws": 3} | how
     scores, context = synthetic.score_frame(effects, rng=rng, **options)
-    tables = pair_tables(scores.drop(columns="fold").assign(n_folds=5), **context)
+    scores = scores.drop(columns="fold").assign(n_folds=5)
+    tables = {}
+    for figure in range(2, 7):
+        tables |= pair_tables(figure, scores, context)
     tables["fig3"] = basis_summary(tables["fig3_pairs"], tables["fig3_null"])
     return tables | {"datasets": context["datasets"]}
 
@@ -240,8 +243,7 @@ def test_each_dataset_has_its_own_claims(true_frames):
 
 def test_file_format_and_printing(tmp_path, capsys):
     scores, context = synthetic.score_frame(layers=LAYERS, families=FAMILIES, n_draws=3)
-    files = synthetic.write_scores(tmp_path, scores, context)
-    write_tables(**files, out=tmp_path / "tables")
+    synthetic.write_all(tmp_path, scores, context)
     write_claims(tmp_path / "tables", tmp_path / "claims.json")
     entries = json.loads((tmp_path / "claims.json").read_text())
     assert entries == evaluate_claims(tmp_path / "tables")

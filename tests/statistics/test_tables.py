@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,14 @@ from convergent_learning.statistics.tables import pair_tables, write_tables
 
 FAMILIES = {"colour": ["bw"], "contrast": ["50", "5"], "eidolon_I": ["8"], "eidolon_II": ["8"]}
 WRITTEN = [f"fig{n}{kind}" for n in range(2, 7) for kind in ("", "_pairs")] + [
-    *("fig3_null", "fig4_matches", "fig5_accuracy", "fig6_conditions", "fig6_slopes")
+    *(
+        "fig3_null",
+        "fig4_matches",
+        "fig5_networks",
+        "fig5_accuracy",
+        "fig6_conditions",
+        "fig6_slopes",
+    )
 ]
 
 
@@ -22,9 +31,7 @@ def experiment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("experiment")
     frame, context = synthetic.score_frame(families=FAMILIES)
     frame.loc[frame.layer_x == "relu", "n_dead_x"] = 3
-    files = synthetic.write_scores(folder, frame, context)
-    write_tables(**files, out=folder / "tables")
-    return folder, frame, files
+    return folder, frame, synthetic.write_all(folder, frame, context)
 
 
 def test_every_table_is_written_with_its_columns(experiment):
@@ -36,7 +43,7 @@ def test_every_table_is_written_with_its_columns(experiment):
 
 def test_scores_are_fold_means(experiment):
     _, frame, files = experiment
-    got = read_scores(files["scores"])
+    got = read_scores(files)
     keys = [c for c in frame if c not in ("fold", "score", "n_dead_x", "n_dead_y")]
     expected = frame.groupby(keys).score.mean()
     assert len(got) == len(expected)
@@ -45,14 +52,14 @@ def test_scores_are_fold_means(experiment):
 
 
 def test_small_batches_give_the_same(experiment, monkeypatch):
-    files = experiment[2]["scores"][:3]
+    files = experiment[2][:3]
     whole = read_scores(files)
     monkeypatch.setattr("convergent_learning.statistics.scores._BATCH_ROWS", 137)
     pd.testing.assert_frame_equal(read_scores(files), whole)
 
 
 def test_a_nan_fold_makes_the_cell_nan(experiment, tmp_path):
-    frame = pd.read_parquet(experiment[2]["scores"][0])
+    frame = pd.read_parquet(experiment[2][0])
     frame.loc[0, "score"] = np.nan
     frame.to_parquet(tmp_path / "a.parquet")
     assert read_scores([tmp_path / "a.parquet"]).score.isna().sum() == 1
@@ -114,25 +121,23 @@ def test_fig6_drops_and_accuracies(experiment):
 
 
 def test_near_chance_conditions_are_marked(experiment):
-    _, _, files = experiment
-    frames = {k: pd.read_csv(v, keep_default_na=False) for k, v in files.items() if k != "scores"}
-    accuracy = frames["accuracy"]
+    folder, _, files = experiment
+    setting = {n: read_table(folder / "tables", n) for n in ("datasets", "layers", "conditions")}
+    accuracy = read_table(folder / "tables", "accuracy")
     accuracy.loc[accuracy.stimuli == "contrast", "accuracy"] = 0.11
-    frames["accuracy"] = accuracy
-    scores = read_scores(files["scores"])
-    table = pair_tables(scores, **frames)["fig6_pairs"]
+    table = pair_tables(6, read_scores(files), setting | {"accuracy": accuracy})["fig6_pairs"]
     assert (table.near_chance == (table.stimuli == "contrast")).all()
 
 
 def test_truncated_file_is_named(experiment, tmp_path):
     path = tmp_path / "cut.parquet"
-    path.write_bytes(experiment[2]["scores"][0].read_bytes()[:-100])
+    path.write_bytes(experiment[2][0].read_bytes()[:-100])
     with pytest.raises(ValueError, match=r"cut\.parquet.*delete it"):
         read_scores([path])
 
 
 def test_missing_column_and_repeated_rows_are_named(experiment, tmp_path):
-    path = experiment[2]["scores"][0]
+    path = experiment[2][0]
     pd.read_parquet(path).drop(columns="depth_x").to_parquet(tmp_path / "a.parquet")
     with pytest.raises(ValueError, match=r"a\.parquet.*depth_x"):
         read_scores([tmp_path / "a.parquet"])
@@ -143,21 +148,26 @@ def test_missing_column_and_repeated_rows_are_named(experiment, tmp_path):
 
 
 def test_unknown_layer_and_bad_tables_are_named(experiment, tmp_path):
-    _, _, files = experiment
-    layers = pd.read_csv(files["layers"])
+    folder, _, files = experiment
+    layers = read_table(folder / "tables", "layers")
+    shutil.copy(folder / "tables/datasets.csv", tmp_path)
     layers[layers.layer != "relu"].to_csv(tmp_path / "layers.csv", index=False)
     with pytest.raises(ValueError, match=r"resnet18/relu.*layers\.csv"):
-        write_tables(**(files | {"layers": tmp_path / "layers.csv"}), out=tmp_path)
+        write_tables(4, files, tmp_path)
     layers.drop(columns="role").to_csv(tmp_path / "layers.csv", index=False)
     with pytest.raises(ValueError, match=r"layers\.csv.*role"):
-        read_table(tmp_path, "layers")
+        write_tables(4, files, tmp_path)
     with pytest.raises(ValueError, match=r"fig2\.csv.*no such table"):
         read_table(tmp_path, "fig2")
+    with pytest.raises(ValueError, match="figure 5 needs accuracy"):
+        write_tables(5, files, folder / "tables")
 
 
 def test_rerun_gives_the_same_bytes(experiment, tmp_path):
     folder, _, files = experiment
-    write_tables(**(files | {"scores": files["scores"][::-1]}), out=tmp_path)
-    for name in WRITTEN:
-        file = f"{name}.csv"
-        assert (tmp_path / file).read_bytes() == (folder / "tables" / file).read_bytes(), name
+    for name in ("datasets", "layers"):
+        shutil.copy(folder / f"tables/{name}.csv", tmp_path)
+    for figure in (2, 3, 4):
+        write_tables(figure, files[::-1], tmp_path)
+    for file in tmp_path.glob("fig*.csv"):
+        assert file.read_bytes() == (folder / "tables" / file.name).read_bytes(), file.name

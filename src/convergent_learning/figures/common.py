@@ -35,7 +35,7 @@ def draw_by_dataset(
     folder : path
         The tables folder.
     names : sequence of str
-        Tables to read; `datasets` and `layers` are read as well.
+        Tables to read; `datasets` among them.
     height : callable
         Height in mm for the tables of one dataset.
     panels : callable
@@ -57,8 +57,8 @@ def draw_by_dataset(
 
 
 def load(folder: str | Path, names: Sequence[str]) -> Tables:
-    """The named tables, and `datasets` and `layers`."""
-    return {name: read_table(folder, name) for name in ("datasets", "layers", *names)}
+    """The named tables."""
+    return {name: read_table(folder, name) for name in names}
 
 
 def of_dataset(tables: Tables, dataset: str) -> Tables:

@@ -25,13 +25,13 @@ def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
     def panels(figure: Figure | SubFigure, parts: common.Tables) -> None:
         _panels(figure, parts, tiles)
 
-    names = ["fig1_training", "fig1_stimuli", "accuracy", "conditions"]
+    names = ["datasets", "conditions", "accuracy", "fig1_training", "fig1_stimuli"]
     common.draw_by_dataset(tables, names, _height, panels, out_pdf, out_png)
 
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and accuracies taken from the tables."""
-    loaded = common.load(tables, ["accuracy", "conditions"])
+    loaded = common.load(tables, ["datasets", "conditions", "accuracy"])
     accuracy, conditions = loaded["accuracy"], loaded["conditions"]
     final = accuracy.merge(loaded["datasets"][["dataset", "final_step"]])
     final = final[(final.stimuli == "id") & (final.step == final.final_step)]
@@ -121,9 +121,13 @@ def _draw_stimuli(figure: SubFigure, stimuli: pd.DataFrame, tiles: list[np.ndarr
     style.letter(figure, "a")
 
 
+def _architectures(tables: common.Tables) -> list[str]:
+    return list(dict.fromkeys(tables["fig1_training"].architecture))
+
+
 def _draw_training(figure: SubFigure, tables: common.Tables) -> None:
     axes = figure.subplots(1, 2)
-    training, names = tables["fig1_training"], common.architectures(tables)
+    training, names = tables["fig1_training"], _architectures(tables)
     for ax, letter, quantity in zip(axes, "bc", ("loss", "accuracy"), strict=True):
         style.panel(ax, letter)
         for place, name in enumerate(names):
@@ -156,7 +160,7 @@ def _key(names: list[str]) -> list[Line2D]:
 
 def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
     style.panel(ax, "d")
-    names, conditions = common.architectures(tables), tables["conditions"]
+    names, conditions = _architectures(tables), tables["conditions"]
     accuracy = tables["accuracy"]
     accuracy = accuracy[accuracy.step == common.final_step(tables)]
     chance = float(tables["datasets"].chance.iloc[0])

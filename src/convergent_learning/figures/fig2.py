@@ -16,7 +16,9 @@ _LABEL = "held-out correlation"
 
 def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
     """Draw figure 2 from the tables folder into a PDF and a PNG."""
-    common.draw_by_dataset(tables, ["fig2"], _height, _panels, out_pdf, out_png)
+    common.draw_by_dataset(
+        tables, ["datasets", "layers", "fig2"], _height, _panels, out_pdf, out_png
+    )
 
 
 def caption(tables: str | Path) -> str:

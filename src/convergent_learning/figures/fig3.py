@@ -19,7 +19,9 @@ _METRIC = "permutation"
 
 def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
     """Draw figure 3 from the tables folder into a PDF and a PNG."""
-    common.draw_by_dataset(tables, ["fig3"], _height, _panels, out_pdf, out_png)
+    common.draw_by_dataset(
+        tables, ["datasets", "layers", "fig3"], _height, _panels, out_pdf, out_png
+    )
 
 
 def caption(tables: str | Path) -> str:

@@ -21,7 +21,8 @@ _MAPS_A_ROW = 4
 
 def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
     """Draw figure 4 from the tables folder into a PDF and a PNG."""
-    common.draw_by_dataset(tables, ["fig4", "fig4_matches"], _height, _panels, out_pdf, out_png)
+    names = ["datasets", "layers", "fig4", "fig4_matches"]
+    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png)
 
 
 def caption(tables: str | Path) -> str:

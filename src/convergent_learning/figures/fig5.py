@@ -19,13 +19,13 @@ _SAME = 2e-3  # curves closer than this are one line on paper
 
 def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
     """Draw figure 5 from the tables folder into a PDF and a PNG."""
-    names = ["fig5", "fig5_accuracy", "accuracy"]
+    names = ["datasets", "layers", "fig5", "fig5_networks", "fig5_accuracy"]
     common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png)
 
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
-    loaded = common.load(tables, ["fig5", "fig5_accuracy"])
+    loaded = common.load(tables, ["datasets", "fig5"])
     fig5, datasets = loaded["fig5"], loaded["datasets"]
     shares = [
         f"{share:.0%} of the steps of {dataset}"
@@ -163,11 +163,9 @@ def _accuracy(ax: Axes, tables: common.Tables, name: str) -> None:
     if mean.empty:
         style.note(ax, "no accuracy")
         return
-    each = tables["accuracy"]
-    each = each[(each.architecture == name) & (each.stimuli == "id")]
-    steps_per_epoch = float(tables["datasets"].steps_per_epoch.iloc[0])
-    for _, run in each.sort_values("step").groupby("seed"):
-        ax.plot(run.step / steps_per_epoch, run.accuracy, color=style.GREY, linewidth=0.5)
+    each = tables["fig5_networks"]
+    for _, run in each[each.architecture == name].sort_values("step").groupby("seed"):
+        ax.plot(run.epoch, run.accuracy, color=style.GREY, linewidth=0.5)
     ax.plot(mean.epoch, mean["mean"], color=style.INK, marker="o")
     common.band(ax, mean.epoch, mean["low"].clip(0, 1), mean["high"].clip(0, 1), style.INK)
     chance = float(tables["datasets"].chance.iloc[0])

@@ -33,8 +33,10 @@ fig5_pairs
 fig5
     The mean over pairs; layer `all` is the mean over layers without logits, `early` and `late` the
     first and last third of the blocks.
+fig5_networks
+    Accuracy of a network at a step, in distribution.
 fig5_accuracy
-    The mean accuracy over networks.
+    The mean of fig5_networks over networks.
 fig6_pairs
     A pair, condition and layer: score in distribution (`id`) and on the condition (`ood`), `drop` =
     id − ood, ID-fitted maps on the condition (`transfer`), shuffled null; accuracies are means of
@@ -53,6 +55,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+
+from convergent_learning.files import replace_when_done
 
 _SPECIFICATION = """
 accuracy: dataset architecture seed step stimuli condition accuracy n
@@ -80,6 +84,7 @@ fig4: dataset step source_architecture target_architecture source_layer target_l
 fig4_matches: dataset architecture step metric mean low high n_networks n_pairs n_layers
 fig5_pairs: dataset architecture seed_x seed_y step epoch layer depth role metric score accuracy
 fig5: dataset architecture step epoch metric layer depth role mean low high n_networks n_pairs
+fig5_networks: dataset architecture seed step epoch accuracy
 fig5_accuracy: dataset architecture step epoch mean low high n_networks n_pairs
 fig6_pairs: dataset architecture seed_x seed_y stimuli condition group layer depth role metric
     id ood drop transfer shuffled accuracy_id accuracy accuracy_drop near_chance
@@ -143,6 +148,5 @@ def read_csv(path: str | Path, name: str) -> pd.DataFrame:
 
 def write_table(frame: pd.DataFrame, folder: str | Path, name: str) -> None:
     """Write `<folder>/<name>.csv`: the columns of `COLUMNS`, eight significant digits."""
-    frame.to_csv(
-        Path(folder) / f"{name}.csv", index=False, columns=COLUMNS[name], float_format="%.8g"
-    )
+    with replace_when_done(Path(folder) / f"{name}.csv") as partial:
+        frame.to_csv(partial, index=False, columns=COLUMNS[name], float_format="%.8g")

@@ -28,26 +28,32 @@ _LAYER = ["layer", "depth", "role"]
 
 
 def summaries(
-    pairs: dict[str, pd.DataFrame],
-    accuracy: pd.DataFrame,
-    datasets: pd.DataFrame,
-    layers: pd.DataFrame,
-    conditions: pd.DataFrame,
+    figure: int, pairs: dict[str, pd.DataFrame], setting: dict[str, pd.DataFrame]
 ) -> dict[str, pd.DataFrame]:
-    """All summary tables from the pair tables, in memory."""
-    tables = {
-        "fig2": _fig2(pairs["fig2_pairs"]),
-        "fig3": basis_summary(pairs["fig3_pairs"], pairs["fig3_null"]),
-        "fig4": _fig4(pairs["fig4_pairs"]),
-        "fig4_matches": _means(
-            matching_shares(pairs["fig4_pairs"]), ["step", "metric", "n_layers"]
-        ),
-        "fig5": _fig5(pairs["fig5_pairs"]),
-        "fig5_accuracy": _fig5_accuracy(accuracy, datasets),
-        "fig6": _fig6(pairs["fig6_pairs"]),
-        "fig6_conditions": _fig6_conditions(pairs["fig6_pairs"], conditions),
-        "fig6_slopes": _fig6_slopes(pairs["fig6_pairs"]),
-    }
+    """The summary tables of a figure from its pair tables; `setting` as in `tables.pair_tables`."""
+    if figure == 2:
+        tables = {"fig2": _fig2(pairs["fig2_pairs"])}
+    elif figure == 3:
+        tables = {"fig3": basis_summary(pairs["fig3_pairs"], pairs["fig3_null"])}
+    elif figure == 4:
+        shares = matching_shares(pairs["fig4_pairs"])
+        tables = {
+            "fig4": _fig4(pairs["fig4_pairs"]),
+            "fig4_matches": _means(shares, ["step", "metric", "n_layers"]),
+        }
+    elif figure == 5:
+        networks = _fig5_networks(setting["accuracy"], setting["datasets"])
+        tables = {
+            "fig5": _fig5(pairs["fig5_pairs"]),
+            "fig5_networks": networks,
+            "fig5_accuracy": _fig5_accuracy(networks),
+        }
+    else:
+        tables = {
+            "fig6": _fig6(pairs["fig6_pairs"]),
+            "fig6_conditions": _fig6_conditions(pairs["fig6_pairs"], setting["conditions"]),
+            "fig6_slopes": _fig6_slopes(pairs["fig6_pairs"]),
+        }
     return {name: frame.reindex(columns=COLUMNS[name]) for name, frame in tables.items()}
 
 
@@ -221,12 +227,15 @@ def _fig5(pairs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _fig5_accuracy(accuracy: pd.DataFrame, datasets: pd.DataFrame) -> pd.DataFrame:
+def _fig5_networks(accuracy: pd.DataFrame, datasets: pd.DataFrame) -> pd.DataFrame:
     known = accuracy[accuracy.stimuli == "id"].merge(datasets[["dataset", "steps_per_epoch"]])
-    known = known.assign(
-        epoch=known.step / known.steps_per_epoch, seed_x=known.seed, seed_y=known.seed
-    )
-    table = _means(known, ["step", "epoch"], "accuracy")
+    known = known.assign(epoch=known.step / known.steps_per_epoch)
+    return known.sort_values(["dataset", "architecture", "seed", "step"])
+
+
+def _fig5_accuracy(networks: pd.DataFrame) -> pd.DataFrame:
+    itself = networks.assign(seed_x=networks.seed, seed_y=networks.seed)
+    table = _means(itself, ["step", "epoch"], "accuracy")
     return table.sort_values(["dataset", "architecture", "step"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from convergent_learning.statistics.columns import COLUMNS, read_csv, write_table
+from convergent_learning.statistics.columns import COLUMNS, read_csv, read_table, write_table
 from convergent_learning.statistics.depth import nearest_depth
 from convergent_learning.statistics.scores import read_scores
 from convergent_learning.statistics.summaries import summaries
@@ -16,75 +16,85 @@ from convergent_learning.statistics.summaries import summaries
 NEAR_CHANCE = 0.02
 _PAIR = ["dataset", "architecture_x", "seed_x", "architecture_y", "seed_y"]
 _SAME = ["dataset", "architecture", "seed_x", "seed_y"]
+_WITH_ACCURACY = (5, 6)
 
 
 def write_tables(
+    figure: int,
     scores: Sequence[str | Path],
-    accuracy: str | Path,
-    datasets: str | Path,
-    layers: str | Path,
-    conditions: str | Path,
-    out: str | Path,
+    tables: str | Path,
+    accuracy: Sequence[str | Path] = (),
 ) -> None:
-    """Write fig2…fig6 tables: per pair of networks, and the drawn means with intervals.
+    """Write the tables of one figure: per pair of networks, and the drawn means with intervals.
 
     Parameters
     ----------
+    figure : int
+        2 to 6.
     scores : sequence of path
-        Every score file (parquet) of the experiment.
-    accuracy, datasets, layers, conditions : path
-        The tables of those names (CSV).
-    out : path
-        Folder to write to; made if absent.
+        Score files (parquet) that hold at least what the figure shows; more does no harm.
+    tables : path
+        The tables folder: datasets.csv and layers.csv (and conditions.csv for figure 6) are read
+        from it, and the figure's tables written to it.
+    accuracy : sequence of path
+        Accuracy files (CSV), whole or in parts; figures 5 and 6 need them.
 
     Raises
     ------
     ValueError
         If a file is missing, truncated or lacks a column, or names an unknown layer or dataset.
     """
-    context = {
-        "accuracy": read_csv(accuracy, "accuracy"),
-        "datasets": read_csv(datasets, "datasets"),
-        "layers": read_csv(layers, "layers"),
-        "conditions": read_csv(conditions, "conditions"),
-    }
-    pairs = pair_tables(read_scores(scores), **context)
-    Path(out).mkdir(parents=True, exist_ok=True)
-    for name, frame in (pairs | summaries(pairs, **context)).items():
-        write_table(frame, out, name)
+    if figure in _WITH_ACCURACY and not accuracy:
+        raise ValueError(f"figure {figure} needs accuracy files: give the `accuracy` argument")
+    setting = {name: read_table(tables, name) for name in ("datasets", "layers")}
+    if figure in _WITH_ACCURACY:
+        setting["accuracy"] = pd.concat(
+            [read_csv(path, "accuracy") for path in accuracy], ignore_index=True
+        )
+    if figure == 6:
+        setting["conditions"] = read_table(tables, "conditions")
+    pairs = pair_tables(figure, read_scores(scores), setting)
+    for name, frame in (pairs | summaries(figure, pairs, setting)).items():
+        write_table(frame, tables, name)
 
 
 def pair_tables(
-    scores: pd.DataFrame,
-    accuracy: pd.DataFrame,
-    datasets: pd.DataFrame,
-    layers: pd.DataFrame,
-    conditions: pd.DataFrame,
+    figure: int, scores: pd.DataFrame, setting: dict[str, pd.DataFrame]
 ) -> dict[str, pd.DataFrame]:
-    """fig2_pairs … fig6_pairs and fig3_null from fold-averaged scores, in memory."""
-    scores = _with_roles(scores, layers).merge(
-        datasets[["dataset", "stimuli", "steps_per_epoch", "final_step", "chance"]].rename(
-            columns={"stimuli": "n_stimuli"}
-        ),
-        on="dataset",
-        how="left",
-    )
+    """The tables of a figure that have a row per pair (and fig3_null), from fold-averaged scores.
+
+    `setting` holds datasets and layers, for figures 5 and 6 accuracy and for 6 conditions.
+    """
+    scores = _with_setting(scores, setting)
+    plain = scores[scores.baseline != "rotated"]
+    learned = plain[
+        (plain.stimuli == "id") & (plain.center == "position") & (plain.baseline == "learned")
+    ]
+    if figure == 2:
+        tables = {"fig2_pairs": _depth_pairs(plain, setting["layers"])}
+    elif figure == 3:
+        rotated = _own_layers(scores[scores.baseline == "rotated"])
+        tables = dict(
+            zip(("fig3_pairs", "fig3_null"), _rotated(_own_layers(learned), rotated), strict=True)
+        )
+    elif figure == 4:
+        tables = {"fig4_pairs": _maps(learned)}
+    elif figure == 5:
+        tables = {"fig5_pairs": _training_pairs(_own_layers(learned), setting["accuracy"])}
+    else:
+        tables = {"fig6_pairs": _ood_pairs(plain, _own_layers(learned), setting)}
+    return {name: frame[COLUMNS[name]] for name, frame in tables.items()}
+
+
+def _with_setting(scores: pd.DataFrame, setting: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Add the roles of both layers, and number of stimuli, steps and chance of the dataset."""
+    facts = setting["datasets"].rename(columns={"stimuli": "n_stimuli"})
+    facts = facts[["dataset", "n_stimuli", "steps_per_epoch", "final_step", "chance"]]
+    scores = _with_roles(scores, setting["layers"]).merge(facts, on="dataset", how="left")
     unknown = scores.loc[scores.final_step.isna(), "dataset"]
     if len(unknown):
         raise ValueError(f"dataset {unknown.iloc[0]} of the scores is not in datasets.csv")
-    plain = scores[scores.baseline != "rotated"]
-    in_distribution = plain[(plain.stimuli == "id") & (plain.center == "position")]
-    learned = in_distribution[in_distribution.baseline == "learned"]
-    own = _own_layers(learned)
-    tables = {
-        "fig2_pairs": _depth_pairs(plain, layers),
-        "fig4_pairs": _maps(learned),
-        "fig5_pairs": _training_pairs(own, accuracy),
-        "fig6_pairs": _ood_pairs(plain, own, accuracy, conditions),
-    }
-    rotated = _own_layers(scores[scores.baseline == "rotated"])
-    tables["fig3_pairs"], tables["fig3_null"] = _rotated(own, rotated)
-    return {name: frame[COLUMNS[name]] for name, frame in tables.items()}
+    return scores
 
 
 def _with_roles(scores: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
@@ -216,8 +226,9 @@ def _with_accuracy(
 
 
 def _ood_pairs(
-    plain: pd.DataFrame, own: pd.DataFrame, accuracy: pd.DataFrame, conditions: pd.DataFrame
+    plain: pd.DataFrame, own: pd.DataFrame, setting: dict[str, pd.DataFrame]
 ) -> pd.DataFrame:
+    accuracy, conditions = setting["accuracy"], setting["conditions"]
     cell = [*_SAME, "layer", "depth", "role", "metric"]
     ood = _own_layers(plain[(plain.stimuli != "id") & (plain.center == "position")])
     condition = ["stimuli", "condition", "step", "chance"]
