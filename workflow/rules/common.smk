@@ -159,3 +159,8 @@ def figure_tables(number):
     names = [name for name in COLUMNS if name.startswith(f"fig{number}")]
     images = [f"{TABLES}/fig1_stimuli.png"] if number == 1 else []
     return [f"{TABLES}/{name}.csv" for name in names] + images
+
+
+def figure_code(number):
+    """Modules whose edit redraws figure `number`."""
+    return [LIBRARY / f"figures/{module}.py" for module in (f"fig{number}", "common", "style")]

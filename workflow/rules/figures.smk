@@ -147,7 +147,7 @@ for number in FIGURES:
         input:
             tables=figure_tables(number),
             setting=setting_tables(number),
-            code=[f"{LIBRARY}/figures/fig{number}.py", f"{LIBRARY}/figures/style.py"],
+            code=figure_code(number),
         output:
             pdf=report(
                 FIGURE.format(number=number, extension="pdf"),

@@ -8,4 +8,5 @@ write_tables(
     snakemake.params.number,
     [Path(path) for path in snakemake.input.scores],
     Path(snakemake.output[0]).parent,
+    [Path(path) for path in snakemake.input.accuracy],
 )
