@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .moments import block, inner_splits
+from .moments import block
 from .registry import register
 
 RIDGE_GRID = np.logspace(-6, 2, 9)
@@ -67,24 +67,22 @@ def _best_ridge(train):
     With the eigenvectors U of a training moment and a = U'X'Y, the fit of every λ is U d_λ a. Only
     the choice of λ comes from here, so products are float32, in units of the layers' variances.
     """
-    live_x, live_y, inner = inner_splits(train)
-    if not (live_x.any() and live_y.any()):
+    inner = train.inner()
+    if not (inner.values.size and inner.variance_y.size):
         return RIDGE_GRID[0]
-    shape = (len(RIDGE_GRID), live_x.sum(), live_y.sum())
-    weights, mapped = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    scores = np.zeros(len(RIDGE_GRID))
-    for fitted, held_out in inner:
-        values, vectors = fitted.eigh()
-        mean = values.mean()
-        shrinkage = (mean * _shrinkage(values, RIDGE_GRID[:, None])).astype(np.float32)
-        scale = np.sqrt(mean * held_out.variance_y[live_y])
-        fit = (vectors.T @ block(fitted.xy, live_x, live_y) / scale).astype(np.float32)
-        held = (vectors.T @ block(held_out.xy, live_x, live_y) / scale).astype(np.float32)
-        np.multiply(shrinkage[:, :, None], fit, out=weights)
-        np.matmul(held_out.in_eigenbasis_of(fitted), weights, out=mapped)
-        variance = np.einsum("rij,rij->rj", weights, mapped)
-        scores += _pearson(shrinkage @ (fit * held), variance, np.float32(1)).mean(1)
-    return RIDGE_GRID[scores.argmax()]
+    mean = inner.values.mean(1)[:, None]
+    scale = np.sqrt(mean * inner.variance_y)[:, None]
+    basis = inner.vectors.transpose(0, 2, 1)
+    fitted = basis @ (inner.fitted_xy / scale).astype(np.float32)
+    held_out = basis @ (inner.held_out_xy / scale).astype(np.float32)
+    shrinkage = np.stack([_shrinkage(values, RIDGE_GRID[:, None]) for values in inner.values])
+    shrinkage = (shrinkage * mean[:, :, None]).astype(np.float32)
+    variance = np.empty((len(fitted), len(RIDGE_GRID), fitted.shape[2]), np.float32)
+    for j, product in enumerate(inner.held_out_xx):  # one split at a time stays in the cache
+        weights = shrinkage[j, :, :, None] * fitted[j]
+        np.einsum("rpq,rpq->rq", weights, product @ weights, out=variance[j])
+    scores = _pearson(shrinkage @ (fitted * held_out), variance, np.float32(1))
+    return RIDGE_GRID[scores.mean((0, 2)).argmax()]
 
 
 def _shrinkage(values, ridge):

@@ -10,6 +10,7 @@ target equals the one with the target averaged over the cells.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -108,6 +109,13 @@ class Sums:
             self._cache[folds] = self._raw[chosen].sum(0) - correction
         return self._cache[folds]
 
+    def each(self, sets):
+        """`over` each of several sets of folds, (len(sets), p, q), in one product."""
+        chosen = np.array([[k in folds for k in range(len(self._counts))] for folds in sets], float)
+        x, y = np.tensordot(chosen, self._x, 1), np.tensordot(chosen, self._y, 1)
+        weight = (chosen @ self._counts * x.shape[1])[:, None, None]
+        return np.tensordot(chosen, self._raw, 1) - x.transpose(0, 2, 1) @ y / weight
+
 
 def compare(x, y, cross, center="position"):
     """Comparison of source x with target y (LayerMoments) from their cross moments.
@@ -168,12 +176,6 @@ class Comparison:
     def live_y(self, folds):
         return self.target.live(self.target.grid, self.center, folds)
 
-    def inner_live_x(self, folds):
-        return self.source.inner_live(self.grid, self.center, folds)
-
-    def inner_live_y(self, folds):
-        return self.target.inner_live(self.target.grid, self.center, folds)
-
     def eigh(self, folds, live):
         """Eigenvalues and vectors of the source's live block; one decomposition for all targets."""
         return self.source.kept(
@@ -181,19 +183,49 @@ class Comparison:
             lambda: np.linalg.eigh(block(self.xx(folds), live, live)),
         )
 
-    def in_eigenbasis(self, folds, of, live):
-        """U'VU, float32: the source's product over `folds` in the eigenvectors of that over `of`.
+    def _xy_each(self, sets):
+        products = self._products.each(sets)
+        return products.transpose(0, 2, 1) if self._flipped else products
 
-        Divided by the mean eigenvalue.
-        """
+    def inner(self, folds, live_x, live_y):
+        """Each of `folds` in turn left out of the others, for the choice of a penalty."""
+        live_x = live_x & self.source.inner_live(self.grid, self.center, folds)
+        live_y = live_y & self.target.inner_live(self.target.grid, self.center, folds)
+        fitted, held_out = zip(*_leave_one_out(folds), strict=True)
 
-        def compute():
-            values, vectors = self.eigh(of, live)
-            product = vectors.T @ block(self.xx(folds), live, live) @ vectors
-            return (product / values.mean()).astype(np.float32)
+        def decompose():
+            # The training set without j and k serves the outer folds j and k alike.
+            values, vectors = zip(*(self.eigh(part, live_x) for part in fitted), strict=True)
+            held = self.source.sums(self.grid, self.center).each(held_out)
+            held = block(held, live_x, live_x)
+            rotated = [
+                u.T @ v @ u / s.mean() for s, u, v in zip(values, vectors, held, strict=True)
+            ]
+            return np.stack(values), np.float32(vectors), np.float32(rotated)
 
-        key = ("eigenbasis", self.grid, self.center, folds, of, live.tobytes())
-        return self.source.kept(key, compute)
+        key = ("inner", self.grid, self.center, folds, live_x.tobytes())
+        return InnerSplits(
+            *self.source.kept(key, decompose),
+            *(block(self._xy_each(sets), live_x, live_y) for sets in (fitted, held_out)),
+            np.stack([self.variance_y(part)[live_y] for part in held_out]),
+        )
+
+
+class InnerSplits(NamedTuple):
+    """J splits of a training set, stacked; live units only.
+
+    values, vectors : (J, p), (J, p, p) float32, eigendecomposition of the fitted xx
+    held_out_xx : (J, p, p) float32, in these eigenvectors, divided by the mean eigenvalue
+    fitted_xy, held_out_xy : (J, p, q)
+    variance_y : (J, q), held out
+    """
+
+    values: np.ndarray
+    vectors: np.ndarray
+    held_out_xx: np.ndarray
+    fitted_xy: np.ndarray
+    held_out_xy: np.ndarray
+    variance_y: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -240,9 +272,9 @@ class Moments:
         """Eigenvalues and vectors of the live block of xx."""
         return self.comparison.eigh(self.folds, self.live_x)
 
-    def in_eigenbasis_of(self, other):
-        """The live block of xx in the eigenvectors of another split's; see `Comparison`."""
-        return self.comparison.in_eigenbasis(self.folds, other.folds, self.live_x)
+    def inner(self):
+        """Inner splits of this training split's folds."""
+        return self.comparison.inner(self.folds, self.live_x, self.live_y)
 
 
 def split(comparison, fold, scored_on=None):
@@ -261,30 +293,6 @@ def split(comparison, fold, scored_on=None):
     )
 
 
-def inner_splits(train):
-    """Masks, and (training, held-out) moments of each fold in turn left out of a training split.
-
-    Returns
-    -------
-    live_x, live_y : bool masks, live in `train` and in every inner split
-    splits : list of (Moments, Moments)
-    """
-    comparison = train.comparison
-    live_x = train.live_x & comparison.inner_live_x(train.folds)
-    live_y = train.live_y & comparison.inner_live_y(train.folds)
-    return (
-        live_x,
-        live_y,
-        [
-            (
-                Moments(comparison, fitted, live_x, live_y),
-                Moments(comparison, held_out, live_x, live_y),
-            )
-            for fitted, held_out in _leave_one_out(train.folds)
-        ],
-    )
-
-
 def common_grid(a, b):
     """The coarser of two grids; ValueError unless it divides the other."""
     coarse, fine = (a, b) if a[0] * a[1] <= b[0] * b[1] else (b, a)
@@ -297,10 +305,10 @@ def common_grid(a, b):
 
 
 def block(matrix, rows, columns):
-    """matrix[rows][:, columns] for masks; the matrix itself when both are full."""
+    """matrix[..., rows, columns] for two masks; the matrix itself when both are full."""
     if not rows.all():
-        matrix = matrix[rows]
-    return matrix if columns.all() else matrix[:, columns]
+        matrix = matrix[..., rows, :]
+    return matrix if columns.all() else matrix[..., columns]
 
 
 def live(variances):
