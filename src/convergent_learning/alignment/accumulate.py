@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from .moments import LayerMoments, common_grid
-from .positions import sample_positions
+from .positions import sample_positions, shape_after
 
 ROWS = 16384  # samples a product: float32 sums stay short, and the block stays near the cache
 SHIFT_STIMULI = 64
@@ -37,14 +37,14 @@ class Responses:
         self._array = array
         self.in_memory = isinstance(array, (np.ndarray, torch.Tensor))
         self.n = array.shape[0]
-        first = self.block(0, min(self.n, 1))
+        if 0 in array.shape:
+            raise ValueError(f"{label} is empty: shape {tuple(array.shape)}")
+        first = self.block(0, 1)
         if not first.is_floating_point():
             raise ValueError(f"{label} has dtype {first.dtype}: pass floating point responses")
         self.dtype, self.device = first.dtype, first.device
-        shape = sample_positions(_tensor(array[:1]), positions).shape
-        self.units, self.grid = shape[1], tuple(shape[2:]) or (1, 1)
-        if self.units == 0 or self.n == 0:
-            raise ValueError(f"{label} is empty: shape {tuple(array.shape)}")
+        self.units = first.shape[1]
+        self.grid = shape_after(*(array.shape[2:] or (1, 1)), positions)
 
     @property
     def bytes_a_stimulus(self):

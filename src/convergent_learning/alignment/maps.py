@@ -13,6 +13,7 @@ from .moments import block
 from .registry import register
 
 RIDGE_GRID = np.logspace(-6, 2, 9)
+RANK = 1e-6  # float32 products hold no smaller singular values
 
 
 def mapped_correlation(weights, held_out):
@@ -45,9 +46,12 @@ def procrustes(train):
 
     UV' of the SVD of X'Y; zero-padding the narrower side (Williams et al. 2021) leaves exactly the
     semi-orthogonal (p, q) matrix that maximises tr(M'X'Y) (Schönemann 1966, Psychometrika 31).
+    Directions in which X'Y has no rank (singular values below ``RANK`` of the largest) map to zero:
+    any rotation of them is equally good, and the score must not depend on which one is taken.
     """
-    u, _, vt = np.linalg.svd(block(train.xy, train.live_x, train.live_y), full_matrices=False)
-    return _expand(u @ vt, train)
+    u, s, vt = np.linalg.svd(block(train.xy, train.live_x, train.live_y), full_matrices=False)
+    rank = int((s > RANK * s[0]).sum())
+    return _expand(u[:, :rank] @ vt[:rank], train)
 
 
 def check_ridge(ridge, n_folds):

@@ -1,0 +1,238 @@
+"""Activation files to moments files to score tables."""
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from convergent_learning.alignment import (
+    folds,
+    metrics,
+    register,
+    rotated_table,
+    score,
+    score_table,
+    transfer,
+    write_moments,
+)
+from convergent_learning.alignment.maps import mapped_correlation
+from convergent_learning.alignment.tables import COLUMNS
+
+# name, units, grid, role: a 1 x 1 stem of tokens before a finer grid breaks the usual order
+LAYERS = {
+    "a": [("stem", 4, 4, "block"), ("mid.0", 6, 2, "block"), ("pool", 6, 0, "pooled")],
+    "b": [("token", 5, 0, "block"), ("stem", 8, 4, "block"), ("head", 3, 0, "logits")],
+}
+N = 64
+
+
+def write_network(folder, architecture, seed, condition="", damage=None):
+    rng = np.random.default_rng([seed, len(condition), ord(architecture)])
+    shared = np.random.default_rng(len(condition)).standard_normal((N, 3, 4, 4))
+    path = folder / f"{architecture}-seed{seed}.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs.update(
+            dataset="toy",
+            architecture=architecture,
+            seed=seed,
+            step=7,
+            stimuli="contrast" if condition else "id",
+            condition=condition,
+            stimulus_digest="s",
+            weights_digest="w",
+            dtype="float16",
+            positions=16,
+            package_version="0",
+        )
+        for order, (name, units, grid, role) in enumerate(LAYERS[architecture]):
+            cell = 4 // max(grid, 1)
+            latent = shared.reshape(N, 3, max(grid, 1), cell, max(grid, 1), cell).mean((3, 5))
+            mixed = np.einsum("nchw,cd->ndhw", latent, rng.standard_normal((3, units)))
+            mixed = np.maximum(mixed + 0.3 * rng.standard_normal(mixed.shape), 0)
+            data = (mixed if grid else mixed[:, :, 0, 0]).astype(np.float16)
+            if damage == name:
+                data[5, 1] = np.nan
+            dataset = file.create_dataset(f"layers/{name}", data=data, chunks=(16, *data.shape[1:]))
+            dataset.attrs.update(layer=name, order=order, depth=order / 2, role=role)
+    return path
+
+
+def read(path, layer):
+    with h5py.File(path) as file:
+        return file["layers"][layer][:]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Activation files of four networks under two conditions, and their moments."""
+    folder = tmp_path_factory.mktemp("moments")
+    found = {"folder": folder}
+    for slug, condition in (("id", ""), ("ood", "50")):
+        (folder / slug).mkdir()
+        found[slug] = [
+            write_network(folder / slug, name, seed, condition) for name in "ab" for seed in (1, 2)
+        ]
+    found["final"] = folder / "final.h5"
+    found["contrast"] = folder / "contrast.h5"
+    write_moments(found["id"], found["final"], "all", True, 4, 3, True)
+    write_moments(found["ood"], found["contrast"], "own", False, 4, 3, True)
+    return found
+
+
+def test_table_holds_what_score_gives_for_every_layer_pair(files):
+    table = score_table(files["final"], "procrustes")
+    assert list(table.columns) == COLUMNS
+    learned = table[table.baseline == "learned"]
+    assert len(learned) == 6 * 9 * 2 * 4
+    paths = {(p.stem[0], int(p.stem[-1])): p for p in files["id"]}
+    for key, rows in learned.groupby(
+        ["architecture_x", "seed_x", "layer_x", "architecture_y", "seed_y", "layer_y"]
+    ):
+        x, y = read(paths[key[:2]], key[2]), read(paths[key[3:5]], key[5])
+        expected = score(x, y, "procrustes", folds=folds(N, 4, 3))["procrustes"]
+        for direction, values in expected.directions.items():
+            got = rows[rows.direction == direction].sort_values("fold").score
+            np.testing.assert_allclose(got, values, atol=1e-6, err_msg=str(key))
+
+
+def test_own_layer_rows(files):
+    table = score_table(
+        files["contrast"],
+        "linear",
+        centers=("position", "unit"),
+        transfer_from=files["final"],
+    )
+    counts = table.groupby(["baseline", "center"]).size().to_dict()
+    rows = 2 * 3 * 2 * 4  # pairs x layers x directions x folds
+    assert counts == {
+        ("learned", "position"): rows,
+        ("learned", "unit"): rows,
+        ("shuffled", "position"): rows,
+        ("transfer", "position"): rows,
+    }
+    assert set(table.condition) == {"50"}
+    assert (table.draw == 0).all()
+    shuffled = table[table.baseline == "shuffled"].score.mean()
+    assert abs(shuffled) < 0.1 < table[table.baseline == "learned"].score.mean()
+    x, y, other_x, other_y = (
+        read(files[slug][i], "stem") for slug in ("id", "ood") for i in (0, 1)
+    )
+    expected = transfer(x, y, other_x, other_y, "linear", folds=folds(N, 4, 3))["linear"]
+    chosen = table[(table.baseline == "transfer") & (table.architecture_x == "a")]
+    chosen = chosen[(chosen.layer_x == "stem") & (chosen.direction == "y->x")]
+    np.testing.assert_allclose(chosen.score, expected.directions["y->x"], atol=1e-6)
+
+
+def test_permutation_has_rows_only_at_equal_widths(files):
+    table = score_table(files["final"], "permutation")
+    assert (table.layer_x.eq("stem") & table.layer_y.eq("mid.0")).sum() == 0
+    assert (table.layer_x.eq("mid.0") & table.layer_y.eq("pool")).sum() == 2 * 2 * 4 // 2
+
+
+def test_context_table(files):
+    table = score_table(files["contrast"], "context")
+    assert set(table.metric) == set(metrics(context=True))
+    assert (table.layer_x == table.layer_y).all()
+    assert table.score.notna().all()
+
+
+def test_rotated_table(files):
+    table = rotated_table(files["contrast"], "permutation", 3, 0)
+    assert set(table.draw) == {1, 2, 3}
+    assert set(table.baseline) == {"rotated"}
+    assert len(table) == 2 * 3 * 2 * 4 * 3
+    more = rotated_table(files["contrast"], "permutation", 4, 0)
+    pd.testing.assert_frame_equal(more[more.draw < 4].reset_index(drop=True), table)
+    linear = rotated_table(files["contrast"], "linear", 1, 0)
+    learned = score_table(files["contrast"], "linear").query("baseline == 'learned'")
+    keys = ["architecture_x", "layer_x", "direction", "fold"]
+    np.testing.assert_allclose(
+        linear.sort_values(keys).score, learned.sort_values(keys).score, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(("pairs", "across"), [("own", False), ("all", True)])
+def test_memory_limit_changes_nothing(files, tmp_path, pairs, across):
+    small, large = tmp_path / "small.h5", tmp_path / "large.h5"
+    write_moments(files["id"], small, pairs, across, 4, 3, True, memory=20_000)
+    write_moments(files["id"], large, pairs, across, 4, 3, True)
+    a, b = (score_table(path, "linear", ridge=0.01) for path in (small, large))
+    pd.testing.assert_frame_equal(
+        a.drop(columns="score"), b.drop(columns="score"), check_exact=True
+    )
+    np.testing.assert_allclose(a.score, b.score, atol=1e-6)
+
+
+def test_stored_precision_keeps_scores(files):
+    """Cross moments are stored in 24 bits; scores of float32 responses keep 1e-6."""
+    x, y = read(files["id"][0], "stem"), read(files["id"][1], "stem")
+    expected = score(x.astype(float), y.astype(float), "linear", folds=folds(N, 4, 3), ridge=1e-6)[
+        "linear"
+    ]
+    table = score_table(files["final"], "linear", ridge=1e-6).query(
+        "architecture_x == 'a' and architecture_y == 'a' and layer_x == 'stem' "
+        "and layer_y == 'stem' and direction == 'x->y' and baseline == 'learned'"
+    )
+    np.testing.assert_allclose(table.score, expected.directions["x->y"], atol=1e-6)
+
+
+def test_nothing_is_left_behind_on_failure(files, tmp_path):
+    paths = [files["id"][0], write_network(tmp_path, "a", 2, damage="mid.0")]
+    out = tmp_path / "out" / "moments.h5"
+    with pytest.raises(ValueError, match=r"layer 'mid.0' of network 'a-seed2' on id .*NaN"):
+        write_moments(paths, out, "own", False, 4, 0, True)
+    assert not list(out.parent.iterdir())
+
+
+def test_refused_files(files, tmp_path):
+    out = tmp_path / "moments.h5"
+    cut = tmp_path / "cut.h5"
+    cut.write_bytes(files["id"][0].read_bytes()[:3000])
+    with pytest.raises(ValueError, match=r"cut.h5 is not a complete activation file.*delete it"):
+        write_moments([cut], out, "own", False, 4, 0, True)
+    with pytest.raises(ValueError, match=r"has stimuli 'contrast' but .* has 'id'"):
+        write_moments([files["id"][0], files["ood"][1]], out, "own", False, 4, 0, True)
+    with pytest.raises(ValueError, match="given twice"):
+        write_moments([files["id"][0]] * 2, out, "own", False, 4, 0, True)
+    with pytest.raises(ValueError, match="layer_pairs is 'each'"):
+        write_moments(files["id"], out, "each", False, 4, 0, True)
+    with pytest.raises(ValueError, match=r"cut.h5 is not a complete moments file.*delete it"):
+        score_table(cut, "linear")
+    write_moments(files["ood"], out, "own", False, 5, 3, False)
+    with pytest.raises(ValueError, match=r"n_folds 4 but .* 5: transfer needs"):
+        score_table(out, "linear", transfer_from=files["final"])
+
+
+def test_scoring_imports_no_torch(files):
+    code = (
+        "import sys; from convergent_learning.alignment import score_table, rotated_table; "
+        f"score_table({str(files['final'])!r}, 'soft_matching'); "
+        f"rotated_table({str(files['contrast'])!r}, 'permutation', 1, 0); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_metric_is_one_registered_function(files, monkeypatch):
+    """The example of docs/extending.md."""
+    from convergent_learning.alignment import registry
+
+    monkeypatch.setattr(registry, "_METRICS", dict(registry._METRICS))
+
+    @register("best_single", score=mapped_correlation)
+    def best_single(train):
+        """Each target unit is read from the one source unit it correlates with most."""
+        correlation = train.correlation
+        weights = np.zeros_like(correlation)
+        best = correlation.argmax(axis=0)
+        weights[best, np.arange(len(best))] = 1.0
+        return weights
+
+    table = score_table(files["contrast"], "best_single")
+    assert table.query("baseline == 'learned'").score.mean() > 0.3
+    x, y = (read(files["id"][i], "stem") for i in (0, 1))
+    assert score(x, y, ["best_single", "permutation"])["best_single"].mean > 0.3
+    assert "best_single" in metrics()
