@@ -148,3 +148,19 @@ def test_benjamini_hochberg_by_its_definition(p):
 def test_benjamini_hochberg_does_not_count_nan():
     got = adjust_p_values(np.array([0.01, np.nan, 0.04]))
     assert np.allclose(got, [0.02, np.nan, 0.04], equal_nan=True)
+
+
+@pytest.mark.parametrize("networks", [3, 4, 6, 10])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
+def test_coverage(networks, share):
+    """Never below 93% with normal effects; at 10 networks not above 97.5% where networks matter."""
+    rng = np.random.default_rng(round(100 * share) + networks)
+    pairs = _within({"a": networks})
+    x, y = pairs.seed_x, pairs.seed_y
+    effects = np.sqrt(share / 2) * rng.standard_normal((networks, 6000))
+    noise = np.sqrt(1 - share) * rng.standard_normal((len(x), 6000))
+    got = jackknife(effects[x] + effects[y] + noise, pairs)
+    covered = np.mean((got.low <= 0) & (got.high >= 0))
+    assert covered >= 0.93
+    if networks == 10 and share >= 0.3:
+        assert covered <= 0.975

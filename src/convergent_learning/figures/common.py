@@ -112,6 +112,22 @@ def band(ax: Axes, x: pd.Series, low: pd.Series, high: pd.Series, colour: str) -
     ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0, zorder=2)
 
 
+def limits(frame: pd.DataFrame, points: Sequence[str], ends: Sequence[str]) -> tuple[float, float]:
+    """Limits of an axis from the points and zero; intervals widen them, but by no more than that.
+
+    With three networks an interval can be ten times as wide as the effect: it may leave the axis.
+    """
+    value = np.append(frame[list(points)].to_numpy(float), 0.0)
+    low, high = np.nanmin(value), np.nanmax(value)
+    room = 0.75 * max(high - low, 0.05)
+    reached = np.append(frame[list(ends)].to_numpy(float), [low, high])
+    low = max(np.nanmin(reached), low - room)
+    high = min(np.nanmax(reached), high + room)
+    if not high > low:
+        return 0.0, 1.0
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)
+
+
 def depth_axis(ax: Axes, layers: pd.DataFrame) -> None:
     """0…1, with the part that is not blocks shaded."""
     ax.set_xlim(-0.05, 1.05)

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from convergent_learning.figures import common, style
 
 _TILE_MM = 13.5
+_MIN_COLUMNS = 10  # so that a few families do not make large tiles
 _LOOKS = [("o", style.INK), ("s", "#E69F00"), ("^", "#56B4E9"), ("D", "#009E73")]
 
 
@@ -84,11 +85,11 @@ def _top_height(tables: common.Tables) -> float:
 
 
 def _height(tables: common.Tables) -> float:
-    return _top_height(tables) + 45 + 62
+    return _top_height(tables) + 48 + 60
 
 
 def _panels(figure: Figure | SubFigure, tables: common.Tables, tiles: list[np.ndarray]) -> None:
-    heights = [_top_height(tables), 45, 62]
+    heights = [_top_height(tables), 48, 60]
     top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights)
     _draw_stimuli(top, tables["fig1_stimuli"], tiles)
     _draw_training(middle, tables)
@@ -99,7 +100,7 @@ def _draw_stimuli(figure: SubFigure, stimuli: pd.DataFrame, tiles: list[np.ndarr
     families, levels, images = _grid(stimuli)
     axes = figure.subplots(
         levels * images,
-        max(len(families), 1),
+        max(len(families), _MIN_COLUMNS),
         squeeze=False,
         gridspec_kw={"wspace": 0, "hspace": 0},
     )
@@ -144,7 +145,9 @@ def _draw_training(figure: SubFigure, tables: common.Tables) -> None:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1)
-    axes[0].legend(handles=_key(names), loc="upper right", handlelength=2.2)
+    handles = _key(names)
+    place = {"loc": "outside lower center", "ncols": len(handles)}
+    figure.legend(handles=handles, handlelength=2.2, **place)
 
 
 def _key(names: list[str]) -> list[Line2D]:
@@ -165,7 +168,7 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
     accuracy = accuracy[accuracy.step == common.final_step(tables)]
     chance = float(tables["datasets"].chance.iloc[0])
     ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
-    place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+    place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "top"}
     ax.text(0.998, chance, "chance", fontsize=6, color=style.GREY, **place)
     ax.set_ylim(0, 1)
     ax.set_ylabel("accuracy")

@@ -64,8 +64,12 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
         common.depth_axis(axes[row, 2], layers)
         axes[row, 0].set_ylabel(f"{style.architecture(name)}\nheld-out correlation")
         axes[row, 2].set_ylabel("difference")
-    _share_limits(axes[:, :2], fig3[["learned_high", "learned", "rotated_low"]])
-    _share_limits(axes[:, 2:], fig3[["difference_high", "difference_low", "difference"]])
+    scores = common.limits(fig3, ["learned", "rotated"], ["learned_low", "learned_high"])
+    differences = common.limits(fig3, ["difference"], ["difference_low", "difference_high"])
+    for ax in axes[:, :2].flat:
+        ax.set_ylim(max(scores[0], -0.25), min(scores[1] + 0.1 * (scores[1] - scores[0]), 1.1))
+    for ax in axes[:, 2]:
+        ax.set_ylim(differences)
     for ax in axes[-1]:
         ax.set_xlabel("relative depth")
     figure.legend(handles=_key(), loc="outside lower center", ncols=6, handlelength=2.2)
@@ -102,13 +106,6 @@ def _differences(ax: Axes, rows: pd.DataFrame, final: int) -> None:
     untrained, trained = rows[rows.step == 0], rows[rows.step == final]
     common.along_depth(ax, untrained, style.GREY, columns, linestyle="--", marker=".")
     common.along_depth(ax, trained, style.metric_colour(_METRIC), columns)
-
-
-def _share_limits(axes: np.ndarray, values: pd.DataFrame) -> None:
-    low, high = np.nanmin(values.to_numpy(), initial=0), np.nanmax(values.to_numpy(), initial=0)
-    low, high = (low, high) if high > low else (0, 1)
-    for ax in axes.flat:
-        ax.set_ylim(low - 0.05 * (high - low), high + 0.18 * (high - low))
 
 
 def _key() -> list[Line2D | Patch]:

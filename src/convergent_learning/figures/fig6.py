@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from convergent_learning.figures import common, style
 
@@ -78,7 +79,7 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
         axes[-1, column].set_xlabel("relative depth")
     for column in (2, 3):
         axes[-1, column].set_xlabel("drop in accuracy")
-    _share_y(axes)
+    _share_axes(axes, tables)
     families = list(dict.fromkeys(tables["conditions"].stimuli))
     if families:
         figure.legend(handles=_key(families), loc="outside lower center", ncols=6)
@@ -157,17 +158,28 @@ def _against_accuracy(ax: Axes, third: str, points: pd.DataFrame, slopes: pd.Dat
     ax.text(0.03, 0.97, text, transform=ax.transAxes, va="top", fontsize=6)
 
 
-def _share_y(axes: np.ndarray) -> None:
-    """One scale for all panels, from the data rather than from wide intervals of single points."""
-    limits = np.array([ax.dataLim.intervaly for ax in axes.flat if ax.has_data()])
-    limits = limits[np.isfinite(limits).all(axis=1)]
-    if not len(limits):
+def _share_axes(axes: np.ndarray, tables: common.Tables) -> None:
+    """One scale of drops for all panels, and one of accuracy."""
+    curves, points = (
+        frame[frame.metric == _METRIC] for frame in (tables["fig6"], tables["fig6_conditions"])
+    )
+    if curves.empty:
         return
-    low, high = limits[:, 0].min(), limits[:, 1].max()
+    blocks, means = curves[curves.role == "block"], curves[curves.stimuli == "all"]
+    ends = ["early_low", "early_high", "late_low", "late_high"]
+    spans = [
+        common.limits(blocks, ["drop"], []),
+        common.limits(means, ["drop"], ["drop_low", "drop_high"]),
+        common.limits(means[means.role == "block"], ["transfer_drop"], []),
+        common.limits(points, ["early", "late"], ends),
+    ]
     for ax in axes.flat:
-        ax.set_ylim(low - 0.05 * (high - low), high + 0.1 * (high - low))
+        ax.set_ylim(min(low for low, _ in spans), max(high for _, high in spans))
     for ax in axes[:, 1:].flat:
         ax.set_yticklabels([])
+    for ax in axes[:, 2:].flat:
+        ax.set_xlim(common.limits(points, ["accuracy_drop"], []))
+        ax.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def _key(families: list[str]) -> list[Line2D]:

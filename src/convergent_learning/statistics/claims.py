@@ -27,6 +27,10 @@ CLAIMS = {
 _TABLES = ["datasets", "fig2_pairs", "fig3_pairs", "fig3", "fig4_pairs", "fig5_pairs", "fig6_pairs"]
 _WEAKEST_FIRST = ["not supported", "inconclusive", "supported"]
 _MIN_NETWORKS = 3
+_UNKNOWN = (
+    "no verdict: the interval cannot be computed, as too little remains without some network or "
+    "family of conditions"
+)
 
 
 def evaluate_claims(tables: str | Path) -> list[dict]:
@@ -136,7 +140,7 @@ def _verdict(
     if contrast.left_out is not None and len(contrast.left_out) < 2:
         return "inconclusive", "no verdict: fewer than 2 families of conditions"
     if not np.isfinite([estimate, low, high]).all():
-        return "inconclusive", "no verdict: the statistic or its interval cannot be computed"
+        return "inconclusive", _UNKNOWN
     numbers = f"{estimate:.3f} (95% interval {low:.3f} to {high:.3f})"
     if contrast.moot:
         return "inconclusive", f"{contrast.moot}; the statistic itself is {numbers}"

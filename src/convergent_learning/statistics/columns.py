@@ -142,7 +142,9 @@ def read_csv(path: str | Path, name: str) -> pd.DataFrame:
     if missing:
         raise ValueError(f"{path}: column {', '.join(missing)} is missing; delete it and rerun")
     text = [column for column in text if column in frame]
-    frame[text] = frame[text].fillna("").astype(object)
+    if frame.empty:  # a table without rows does not tell numbers from text
+        frame = frame.astype(float)
+    frame[text] = frame[text].astype(object).fillna("")
     return frame
 
 

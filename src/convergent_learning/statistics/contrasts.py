@@ -207,7 +207,8 @@ def _shares(tables: Tables) -> str:
     for name, step in (("trained", _final(tables)), ("untrained", 0)):
         p = rows[rows.step == step].p_adjusted.dropna()
         said.append(f"{int((p <= ALPHA).sum())} of {len(p)} layers {name}")
-    return f"adjusted p ≤ {ALPHA} in {' and '.join(said)}"
+    draws = rows.n_draws.max()
+    return f"adjusted p ≤ {ALPHA} ({draws:.0f} draws) in {' and '.join(said)}"
 
 
 def _match_shares(tables: Tables, steps: list[int]) -> tuple[pd.DataFrame, tuple[str, ...]]:

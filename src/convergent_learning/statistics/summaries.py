@@ -99,16 +99,17 @@ def matching_shares(maps: pd.DataFrame) -> pd.DataFrame:
 def _means(frame: pd.DataFrame, cell: Sequence[str], value: str = "value") -> pd.DataFrame:
     """Mean over pairs of each cell, in each dataset and architecture (pair of architectures)."""
     by = [c for c in ("dataset", "architecture", "architecture_x", "architecture_y") if c in frame]
-    return _intervals(frame, by, lambda rows: pair_matrix(rows, cell, value))
+    return _intervals(frame, by, cell, lambda rows: pair_matrix(rows, cell, value))
 
 
 def _intervals(
     frame: pd.DataFrame,
     by: Sequence[str],
+    cell: Sequence[str],
     matrix: Callable[[pd.DataFrame], pd.DataFrame],
     families: bool = False,
 ) -> pd.DataFrame:
-    """Jackknife each column of `matrix(rows)`, pairs × statistics, in each group of `by`."""
+    """Jackknife each column of `matrix(rows)`, pairs × cells, in each group of `by`."""
     parts = []
     for key, rows in frame.groupby(list(by), sort=True):
         wide = matrix(rows)
@@ -125,7 +126,8 @@ def _intervals(
         part = part.assign(**_columns(interval), n_pairs=wide.notna().sum().to_numpy())
         parts.append(part.assign(**dict(zip(by, key, strict=True))))
     if not parts:
-        return pd.DataFrame(columns=[*by, "mean", "low", "high", "n_networks", "n_pairs"])
+        empty = frame.reindex(columns=[*by, *cell]).iloc[:0]
+        return empty.assign(mean=0.0, low=0.0, high=0.0, n_networks=0, n_pairs=0)
     return pd.concat(parts, ignore_index=True)
 
 
@@ -158,10 +160,13 @@ def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
         )
         table = part if table is None else table.merge(part, on=cell)
     draws = null.groupby(cell).score
-    spread = (
-        draws.quantile([0.025, 0.975]).unstack().set_axis(["rotated_low", "rotated_high"], axis=1)
+    spread = pd.DataFrame(
+        {
+            "rotated_low": draws.quantile(0.025),
+            "rotated_high": draws.quantile(0.975),
+            "n_draws": draws.size(),
+        }
     )
-    spread["n_draws"] = draws.size()
     table = table.merge(spread.reset_index(), on=cell, how="left")
     table["p"] = _p_values(table, null, cell)
     # Logits are in no claim: their axes are the labels', and they must not help others to pass.
@@ -249,7 +254,7 @@ def _fig6(pairs: pd.DataFrame) -> pd.DataFrame:
         (known.assign(stimuli="all", condition=""), [*cell, "stimuli", "condition"], True),
     ):
         drop, transfer, shuffled = (
-            _intervals(rows, by, lambda r, v=v, k=keys: pair_matrix(r, k, v), families)
+            _intervals(rows, by, keys, lambda r, v=v, k=keys: pair_matrix(r, k, v), families)
             for v in ("drop", "transfer_drop", "shuffled")
         )
         drop = drop.rename(columns={"mean": "drop", "low": "drop_low", "high": "drop_high"})
@@ -287,7 +292,7 @@ def _fig6_slopes(pairs: pd.DataFrame) -> pd.DataFrame:
         return condition_slopes(rows).rename_axis(columns="third")
 
     names = {"mean": "slope", "low": "slope_low", "high": "slope_high"}
-    table = _intervals(kept, by, slopes, families=True).rename(columns=names)
+    table = _intervals(kept, by, ["third"], slopes, families=True).rename(columns=names)
     means = kept.groupby(by)[["accuracy_drop", "early", "late"]].mean()
     counts = kept.groupby(by).agg(
         n_conditions=(

@@ -1,0 +1,167 @@
+"""Figures: files that are whole, for complete and for sparse experiments, from tables alone."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shutil
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from convergent_learning.figures import common, style
+from convergent_learning.statistics.columns import COLUMNS
+
+NUMBERS = range(1, 7)
+_CONTENT = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
+
+
+def _module(number):
+    return importlib.import_module(f"convergent_learning.figures.fig{number}")
+
+
+def _draw(number, tables, folder):
+    out = folder / f"fig{number}.pdf", folder / f"fig{number}.png"
+    _module(number).draw(tables, *out)
+    return out
+
+
+def _is_whole(pdf, png):
+    picture = np.asarray(Image.open(png).convert("L"))
+    return pdf.read_bytes().startswith(b"%PDF") and picture.std() > 5 and picture.shape[1] > 2100
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_draws_pdf_and_png_with_embedded_fonts(number, tables, tmp_path):
+    pdf, png = _draw(number, tables, tmp_path)
+    assert _is_whole(pdf, png)
+    content = pdf.read_bytes()
+    assert b"/FontFile2" in content  # TrueType outlines inside: type 42
+    assert b"/Subtype /Type3" not in content
+    assert b"CreationDate" not in content
+    picture = Image.open(png)
+    assert picture.info["dpi"][0] == pytest.approx(300, abs=0.1)
+    assert picture.width / 300 * 25.4 == pytest.approx(style.TWO_COLUMNS, abs=0.2)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_caption_names_n_and_interval(number, tables):
+    caption = _module(number).caption(tables)
+    assert "3 networks" in caption
+    assert "nan" not in caption
+    if number > 1:
+        assert "95% intervals" in caption
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"seeds": 2, "architectures": ("vgg11",), "families": {}},
+        pytest.param({"seeds": 1}, marks=pytest.mark.slow),
+        pytest.param({"families": {"colour": ["bw"]}}, marks=pytest.mark.slow),
+    ],
+    ids=["two networks", "one seed", "one condition"],
+)
+def test_sparse_experiments_are_drawn(number, how, make_tables, tmp_path):
+    folder = make_tables(**how)
+    assert _is_whole(*_draw(number, folder, tmp_path))
+    caption = _module(number).caption(folder)
+    assert "nan" not in caption
+    if number in (2, 3, 5) and "seeds" in how:
+        assert "No intervals" in caption
+
+
+@pytest.mark.slow
+def test_two_datasets_are_drawn_below_each_other(tables, make_tables, tmp_path):
+    other = make_tables(dataset="cifar100", rng=1)
+    for name in COLUMNS:
+        parts = [pd.read_csv(folder / f"{name}.csv") for folder in (tables, other)]
+        both = pd.concat(parts) if "dataset" in parts[0] else parts[0]
+        both.to_csv(tmp_path / f"{name}.csv", index=False)
+    shutil.copy(tables / "fig1_stimuli.png", tmp_path)
+    for number in (3, 6):
+        single = Image.open(_draw(number, tables, tmp_path)[1]).height
+        assert Image.open(_draw(number, tmp_path, tmp_path)[1]).height > 1.8 * single
+
+
+def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
+    """In two processes, so that nothing hangs on the order of hashes or the time."""
+    code = (
+        "import sys\nfrom convergent_learning.figures import fig6\n"
+        "fig6.draw(sys.argv[1], sys.argv[2] + '.pdf', sys.argv[2] + '.png')\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    for name in ("a", "b"):
+        subprocess.run([sys.executable, "-c", code, str(tables), str(tmp_path / name)], check=True)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert _pages(tmp_path / "a.pdf") == _pages(tmp_path / "b.pdf")
+
+
+def _pages(pdf):
+    """What is drawn: fonts carry names that matplotlib draws from a hash."""
+    found = []
+    for stream in _CONTENT.findall(pdf.read_bytes()):
+        try:
+            found.append(zlib.decompress(stream.strip(b"\r\n")))
+        except zlib.error:
+            found.append(stream)
+    return [content for content in found if b" re\n" in content or b" l\n" in content]
+
+
+def test_no_figure_or_statistic_imports_torch():
+    modules = [f"convergent_learning.figures.fig{n}" for n in NUMBERS]
+    modules += ["convergent_learning.statistics.claims", "convergent_learning.statistics.tables"]
+    code = f"import {', '.join(modules)}, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_missing_table_and_column_are_named(tables, tmp_path):
+    copy = tmp_path / "tables"
+    shutil.copytree(tables, copy)
+    frame = pd.read_csv(copy / "fig5.csv").drop(columns="epoch")
+    frame.to_csv(copy / "fig5.csv", index=False)
+    with pytest.raises(ValueError, match=r"fig5\.csv.*epoch"):
+        _draw(5, copy, tmp_path)
+    (copy / "fig2.csv").unlink()
+    with pytest.raises(ValueError, match=r"fig2\.csv.*no such table"):
+        _draw(2, copy, tmp_path)
+    (copy / "fig6.csv").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"fig6\.csv.*cannot be read"):
+        _draw(6, copy, tmp_path)
+    (copy / "fig1_stimuli.png").write_bytes(b"\x89PNG cut")
+    with pytest.raises(ValueError, match=r"fig1_stimuli\.png"):
+        _draw(1, copy, tmp_path)
+    Image.new("RGB", (8, 8)).save(copy / "fig1_stimuli.png")
+    with pytest.raises(ValueError, match="do not hold 6 square tiles"):
+        _draw(1, copy, tmp_path)
+
+
+def test_every_metric_and_family_has_a_colour_of_its_own():
+    colours = [style.metric_colour(metric) for metric in style.METRICS]
+    assert len(set(colours)) == len(colours)
+    names = ["contrast", "high_pass", "low_pass", "rotation", "eidolon_I", "eidolon_II", "sketch"]
+    looks = [(style.family(name).colour, style.family(name).marker) for name in names]
+    assert len(set(looks)) == len(looks)
+
+
+def test_names_in_print():
+    assert style.architecture("resnet18") == "ResNet-18"
+    assert style.architecture("vgg11") == "VGG-11"
+    assert style.architecture("mine") == "mine"
+    assert style.level("rotation", "90") == "90°"
+    assert style.level("colour", "bw") == ""
+    assert style.number(-0.001) == "0.00"
+    assert style.number(-0.5) == "−0.50"
+
+
+def test_limits_show_points_and_cut_wide_intervals():
+    frame = pd.DataFrame({"mean": [0.1, 0.2], "low": [-9.0, 0.1], "high": [0.15, 0.25]})
+    low, high = common.limits(frame, ["mean"], ["low", "high"])
+    assert -0.2 < low < -0.1
+    assert 0.25 < high < 0.3
