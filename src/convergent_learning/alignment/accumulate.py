@@ -18,6 +18,7 @@ from .positions import sample_positions, shape_after
 
 ROWS = 16384  # samples a product: float32 sums stay short, and the block stays near the cache
 SHIFT_STIMULI = 64
+BLOCK = (2048, 128 << 20)  # stimuli, bytes
 DEFAULT_MEMORY = 1 << 30
 
 
@@ -119,7 +120,7 @@ def accumulate(
     products = {pair: _Cross(stacks[pair[0]], stacks[pair[1]]) for pair in pairs if learned}
     nulls = {pair: _Cross(stacks[pair[0]], stacks[pair[1]]) for pair in pairs if shuffles}
     with _exact_float32():
-        for start, stop in _blocks(layers, memory):
+        for start, stop in _blocks(layers, memory, shuffles):
             read = {name: stack.read(start, stop) for name, stack in stacks.items()}
             for fold in np.unique(fold_of[start:stop]):
                 members = np.flatnonzero(fold_of[start:stop] == fold)
@@ -304,12 +305,20 @@ def _grid_chain(layers):
     return chain
 
 
-def _blocks(layers, memory):
-    """Ranges of stimuli. Arrays in memory are viewed whole; files are read in bounded blocks."""
+def _blocks(layers, memory, shuffles):
+    """Ranges of stimuli. Arrays in memory are viewed whole; files are read in bounded blocks.
+
+    Larger blocks than `BLOCK` gain nothing, unless stimuli are shuffled: those outside the block
+    must be read one by one.
+    """
     n = layers[0].n
     if all(layer.in_memory for layer in layers):
         return [(0, n)]
-    size = max(1, int(memory // sum(layer.bytes_a_stimulus for layer in layers)))
+    stimulus = sum(layer.bytes_a_stimulus for layer in layers)
+    size = memory // stimulus
+    if not shuffles:
+        size = min(size, BLOCK[0], BLOCK[1] // stimulus)
+    size = max(1, int(size))
     return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
