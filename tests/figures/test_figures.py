@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import re
 import shutil
 import subprocess
 import sys
-import zlib
 
 import numpy as np
 import pandas as pd
@@ -18,7 +16,6 @@ from convergent_learning.figures import common, style
 from convergent_learning.statistics.columns import COLUMNS
 
 NUMBERS = range(1, 7)
-_CONTENT = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 
 
 def _module(number):
@@ -99,19 +96,8 @@ def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
     )
     for name in ("a", "b"):
         subprocess.run([sys.executable, "-c", code, str(tables), str(tmp_path / name)], check=True)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    assert _pages(tmp_path / "a.pdf") == _pages(tmp_path / "b.pdf")
-
-
-def _pages(pdf):
-    """What is drawn: fonts carry names that matplotlib draws from a hash."""
-    found = []
-    for stream in _CONTENT.findall(pdf.read_bytes()):
-        try:
-            found.append(zlib.decompress(stream.strip(b"\r\n")))
-        except zlib.error:
-            found.append(stream)
-    return [content for content in found if b" re\n" in content or b" l\n" in content]
+    for end in (".png", ".pdf"):
+        assert (tmp_path / f"a{end}").read_bytes() == (tmp_path / f"b{end}").read_bytes()
 
 
 def test_no_figure_or_statistic_imports_torch():

@@ -73,12 +73,13 @@ def _draw_maps(figure: SubFigure, tables: common.Tables) -> None:
         style.note(axes[0, 0], "no layer × layer scores")
         return
     low, high = min(0.0, fig4["mean"].min()), fig4["mean"].max()
-    mesh = None
+    mesh, drawn = None, []
     for stage, (step, name) in enumerate(((final, "trained"), (0, "untrained"))):
         for place, (source, target) in enumerate(maps):
             row, column = divmod(place, _MAPS_A_ROW)
             ax = axes[stage * (len(axes) // 2) + row, column]
             ax.set_axis_on()
+            drawn.append(ax)
             rows = fig4[(fig4.source_architecture == source) & (fig4.step == step)]
             mesh = _draw_map(ax, rows[rows.target_architecture == target], low, high) or mesh
             first = place == 0
@@ -89,7 +90,7 @@ def _draw_maps(figure: SubFigure, tables: common.Tables) -> None:
             if stage == 1:
                 ax.set_xlabel("target layer")
     if mesh is not None:
-        bar = figure.colorbar(mesh, ax=axes, fraction=0.025, pad=0.01, aspect=40)
+        bar = figure.colorbar(mesh, ax=drawn, fraction=0.025, pad=0.01, aspect=40)
         bar.set_label("held-out correlation")
         bar.outline.set_visible(False)
 

@@ -12,7 +12,12 @@ import pandas as pd
 
 from convergent_learning.statistics.columns import read_table
 from convergent_learning.statistics.contrasts import Contrast, NoStatistic
-from convergent_learning.statistics.intervals import Pairs, jackknife
+from convergent_learning.statistics.intervals import (
+    MIN_FAMILIES,
+    MIN_NETWORKS,
+    Pairs,
+    jackknife,
+)
 from convergent_learning.statistics.parts import PARTS, Part
 
 CLAIMS = {
@@ -26,7 +31,6 @@ CLAIMS = {
 }
 _TABLES = ["datasets", "fig2_pairs", "fig3_pairs", "fig3", "fig4_pairs", "fig5_pairs", "fig6_pairs"]
 _WEAKEST_FIRST = ["not supported", "inconclusive", "supported"]
-_MIN_NETWORKS = 3
 _UNKNOWN = (
     "no verdict: the interval cannot be computed, as too little remains without some network or "
     "family of conditions"
@@ -135,10 +139,10 @@ def _verdict(
     if few:
         return (
             "inconclusive",
-            f"no verdict: fewer than {_MIN_NETWORKS} networks of {', '.join(few)}",
+            f"no verdict: fewer than {MIN_NETWORKS} networks of {', '.join(few)}",
         )
-    if contrast.left_out is not None and len(contrast.left_out) < 2:
-        return "inconclusive", "no verdict: fewer than 2 families of conditions"
+    if contrast.left_out is not None and len(contrast.left_out) < MIN_FAMILIES:
+        return "inconclusive", f"no verdict: fewer than {MIN_FAMILIES} families of conditions"
     if not np.isfinite([estimate, low, high]).all():
         return "inconclusive", _UNKNOWN
     numbers = f"{estimate:.3f} (95% interval {low:.3f} to {high:.3f})"
@@ -157,7 +161,7 @@ def _too_few(index: pd.MultiIndex) -> list[str]:
     pairs = index.to_frame(index=False)
     few = []
     for architecture, group in pairs.groupby("architecture", sort=True):
-        if len(set(group.seed_x) | set(group.seed_y)) < _MIN_NETWORKS:
+        if len(set(group.seed_x) | set(group.seed_y)) < MIN_NETWORKS:
             few.append(str(architecture))
     return few
 

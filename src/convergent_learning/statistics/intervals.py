@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+# Fewer give no interval, and no verdict (methods).
+MIN_NETWORKS, MIN_FAMILIES = 3, 2
+
 
 class Pairs(NamedTuple):
     """Which two networks each value belongs to: four arrays of length n_pairs."""
@@ -90,12 +93,14 @@ def jackknife(
     keep = np.vstack([np.ones((1, len(flat))), _without_each(x, y, len(strata))])
     means = _pair_means(keep, flat, group)
     estimate = means[0]
-    variance, dof = _stratified_variance(means[1:], strata)
+    variance, dof = _stratified_variance(means[1:], strata, MIN_NETWORKS)
     if left_out is not None:
         families = np.asarray(left_out, dtype=float).reshape(len(left_out), len(values), -1)
         everyone = np.ones((1, len(flat)))
         replicates = np.array([_pair_means(everyone, each, group)[0] for each in families])
-        extra, extra_dof = _stratified_variance(replicates, np.zeros(len(replicates), dtype=int))
+        extra, extra_dof = _stratified_variance(
+            replicates, np.zeros(len(replicates), dtype=int), MIN_FAMILIES
+        )
         variance, dof = _satterthwaite(variance, dof, extra, extra_dof)
     error = np.sqrt(variance)
     dof = np.where(np.isfinite(error), dof, np.nan)
@@ -171,14 +176,17 @@ def _pair_means(keep: np.ndarray, values: np.ndarray, group: np.ndarray) -> np.n
     return total / max(len(groups), 1)
 
 
-def _stratified_variance(replicates: np.ndarray, strata: np.ndarray) -> tuple[np.ndarray, float]:
+def _stratified_variance(
+    replicates: np.ndarray, strata: np.ndarray, fewest: int
+) -> tuple[np.ndarray, float]:
+    """Jackknife variance and degrees of freedom; NaN if a stratum has fewer than `fewest`."""
     variance, dof = np.zeros(replicates.shape[1]), 0
     for stratum in np.unique(strata):
         theta = replicates[strata == stratum]
         size = len(theta)
         variance += (size - 1) / size * ((theta - theta.mean(axis=0)) ** 2).sum(axis=0)
         dof += size - 1
-        if size == 1:
+        if size < fewest:
             variance[:] = np.nan
     return variance, float(dof)
 
