@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from convergent_learning.statistics.columns import read_table
-from convergent_learning.statistics.contrasts import Contrast, NoStatistic
+from convergent_learning.statistics.contrasts import Contrast
+from convergent_learning.statistics.ingredients import NoStatistic
 from convergent_learning.statistics.intervals import (
     MIN_FAMILIES,
     MIN_NETWORKS,

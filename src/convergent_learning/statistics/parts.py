@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from convergent_learning.statistics import contrasts
-from convergent_learning.statistics.contrasts import Contrast, Tables
+from convergent_learning.statistics.contrasts import Contrast
+from convergent_learning.statistics.ingredients import Tables
 
 
 class Part(NamedTuple):

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import pandas as pd
 
 from convergent_learning.statistics.columns import COLUMNS
-from convergent_learning.statistics.depth import best_matches, share_within_one
-from convergent_learning.statistics.intervals import (
-    Interval,
-    Pairs,
-    adjust_p_values,
-    jackknife,
-    rank_p_values,
-)
-from convergent_learning.statistics.layers import (
-    PAIR,
-    complete_layers,
-    label_thirds,
-    pair_matrix,
-)
+from convergent_learning.statistics.depth import best_matches
+from convergent_learning.statistics.intervals import adjust_p_values, rank_p_values
+from convergent_learning.statistics.layers import complete_layers, label_thirds, pair_matrix
+from convergent_learning.statistics.matching import matching_shares
+from convergent_learning.statistics.means import cell_intervals, mean_over_pairs
 from convergent_learning.statistics.ood import condition_slopes, third_drops, usable
 
 _LAYER = ["layer", "depth", "role"]
@@ -39,7 +28,7 @@ def summaries(
         shares = matching_shares(pairs["fig4_pairs"])
         tables = {
             "fig4": _fig4(pairs["fig4_pairs"]),
-            "fig4_matches": _means(shares, ["step", "metric", "n_layers"]),
+            "fig4_matches": mean_over_pairs(shares, ["step", "metric", "n_layers"]),
         }
     elif figure == 5:
         networks = _fig5_networks(setting["accuracy"], setting["datasets"])
@@ -57,93 +46,10 @@ def summaries(
     return {name: frame.reindex(columns=COLUMNS[name]) for name, frame in tables.items()}
 
 
-def matching_shares(maps: pd.DataFrame) -> pd.DataFrame:
-    """Share of target blocks whose best match is within one layer, per pair (directions averaged).
-
-    Parameters
-    ----------
-    maps : DataFrame
-        Rows of fig4_pairs; those across architectures are ignored.
-
-    Returns
-    -------
-    DataFrame
-        dataset, architecture, seed_x, seed_y, step, metric, n_layers, value.
-    """
-    within = maps[
-        (maps.source_architecture == maps.target_architecture)
-        & (maps.source_role == "block")
-        & (maps.target_role == "block")
-    ]
-    # A dead layer scores NaN with itself: it leaves both axes, in all pairs of the architecture.
-    itself = within[within.source_layer == within.target_layer]
-    itself = itself[itself.score.isna()]
-    for end in ("source", "target"):
-        dead = itself[["dataset", "source_architecture", f"{end}_layer", "metric"]]
-        named = within[["dataset", "source_architecture", f"{end}_layer", "metric"]]
-        alive = ~pd.MultiIndex.from_frame(named).isin(pd.MultiIndex.from_frame(dead))
-        within = within[alive]
-    keys = ["dataset", "source_architecture", "source_seed", "target_seed", "step", "metric"]
-    rows = []
-    for key, group in within.groupby(keys, sort=True):
-        square = group.pivot(index="source_depth", columns="target_depth", values="score")
-        dataset, architecture, source, target, *cell = key
-        seeds = sorted((source, target))
-        share = float(share_within_one(square.to_numpy()))
-        rows.append((dataset, architecture, *seeds, *cell, len(square), share))
-    names = ["dataset", *PAIR, "step", "metric", "n_layers", "value"]
-    frame = pd.DataFrame(rows, columns=names)
-    return frame.groupby(names[:-1], as_index=False).value.mean(skipna=False)
-
-
-def _means(frame: pd.DataFrame, cell: Sequence[str], value: str = "value") -> pd.DataFrame:
-    """Mean over pairs of each cell, in each dataset and architecture (pair of architectures)."""
-    by = [c for c in ("dataset", "architecture", "architecture_x", "architecture_y") if c in frame]
-    return _intervals(frame, by, cell, lambda rows: pair_matrix(rows, cell, value))
-
-
-def _intervals(
-    frame: pd.DataFrame,
-    by: Sequence[str],
-    cell: Sequence[str],
-    matrix: Callable[[pd.DataFrame], pd.DataFrame],
-    families: bool = False,
-) -> pd.DataFrame:
-    """Jackknife each column of `matrix(rows)`, pairs × cells, in each group of `by`."""
-    parts = []
-    for key, rows in frame.groupby(list(by), sort=True):
-        wide = matrix(rows)
-        left_out = None
-        if families:
-            left_out = [
-                matrix(rows[rows.group != family])
-                .reindex(index=wide.index, columns=wide.columns)
-                .to_numpy()
-                for family in sorted(rows.group.unique())
-            ]
-        interval = jackknife(wide.to_numpy(), Pairs.of(wide.index.to_frame()), left_out)
-        part = wide.columns.to_frame(index=False)
-        part = part.assign(**_columns(interval), n_pairs=wide.notna().sum().to_numpy())
-        parts.append(part.assign(**dict(zip(by, key, strict=True))))
-    if not parts:
-        empty = frame.reindex(columns=[*by, *cell]).iloc[:0]
-        return empty.assign(mean=0.0, low=0.0, high=0.0, n_networks=0, n_pairs=0)
-    return pd.concat(parts, ignore_index=True)
-
-
-def _columns(interval: Interval) -> dict[str, np.ndarray | int]:
-    return {
-        "mean": interval.estimate,
-        "low": interval.low,
-        "high": interval.high,
-        "n_networks": interval.n_networks,
-    }
-
-
 def _fig2(pairs: pd.DataFrame) -> pd.DataFrame:
     cell = ["step", "layer_x", "layer_y", "depth", "role", "metric", "center", "baseline"]
     order = ["dataset", "architecture_x", "architecture_y", "metric", "center", "baseline"]
-    return _means(pairs, cell, "score").sort_values([*order, "step", "depth"])
+    return mean_over_pairs(pairs, cell, "score").sort_values([*order, "step", "depth"])
 
 
 def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
@@ -152,7 +58,7 @@ def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
     table = None
     for value in ("learned", "rotated", "difference"):
         names = {"mean": value, "low": f"{value}_low", "high": f"{value}_high"}
-        part = _means(pairs, ["step", *_LAYER, "metric"], value).rename(columns=names)
+        part = mean_over_pairs(pairs, ["step", *_LAYER, "metric"], value).rename(columns=names)
         if value == "rotated":
             part = part[[*cell, value]]
         part = (
@@ -198,7 +104,7 @@ def _fig4(maps: pd.DataFrame) -> pd.DataFrame:
         }
     )
     ends = [f"{end}_{name}" for end in ("source", "target") for name in ("layer", "depth", "role")]
-    table = _means(renamed, ["step", "metric", *ends], "score").rename(
+    table = mean_over_pairs(renamed, ["step", "metric", *ends], "score").rename(
         columns={
             "architecture_x": "source_architecture",
             "architecture_y": "target_architecture",
@@ -223,9 +129,9 @@ def _fig5(pairs: pd.DataFrame) -> pd.DataFrame:
     everywhere = complete[complete.role != "logits"].assign(third="all")
     spans = pd.concat([everywhere, label_thirds(complete)])
     cell = ["metric", "step", "epoch"]
-    means = _means(spans, [*cell, "third"], "score").rename(columns={"third": "layer"})
+    means = mean_over_pairs(spans, [*cell, "third"], "score").rename(columns={"third": "layer"})
     table = pd.concat(
-        [means.assign(depth=np.nan, role=""), _means(pairs, [*cell, *_LAYER], "score")]
+        [means.assign(depth=np.nan, role=""), mean_over_pairs(pairs, [*cell, *_LAYER], "score")]
     )
     return table.sort_values(
         ["dataset", "architecture", "metric", "role", "depth", "layer", "step"]
@@ -240,7 +146,7 @@ def _fig5_networks(accuracy: pd.DataFrame, datasets: pd.DataFrame) -> pd.DataFra
 
 def _fig5_accuracy(networks: pd.DataFrame) -> pd.DataFrame:
     itself = networks.assign(seed_x=networks.seed, seed_y=networks.seed)
-    table = _means(itself, ["step", "epoch"], "accuracy")
+    table = mean_over_pairs(itself, ["step", "epoch"], "accuracy")
     return table.sort_values(["dataset", "architecture", "step"])
 
 
@@ -254,7 +160,7 @@ def _fig6(pairs: pd.DataFrame) -> pd.DataFrame:
         (known.assign(stimuli="all", condition=""), [*cell, "stimuli", "condition"], True),
     ):
         drop, transfer, shuffled = (
-            _intervals(rows, by, keys, lambda r, v=v, k=keys: pair_matrix(r, k, v), families)
+            cell_intervals(rows, by, keys, lambda r, v=v, k=keys: pair_matrix(r, k, v), families)
             for v in ("drop", "transfer_drop", "shuffled")
         )
         drop = drop.rename(columns={"mean": "drop", "low": "drop_low", "high": "drop_high"})
@@ -273,7 +179,7 @@ def _fig6_conditions(pairs: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFr
     drops = third_drops(pairs)
     table = None
     for value in ("early", "late", "accuracy", "accuracy_drop"):
-        part = _means(drops, cell, value)
+        part = mean_over_pairs(drops, cell, value)
         names = {"mean": value, "low": f"{value}_low", "high": f"{value}_high"}
         part = part.rename(columns=names)
         counts = [] if table is None else ["n_networks", "n_pairs"]
@@ -292,7 +198,7 @@ def _fig6_slopes(pairs: pd.DataFrame) -> pd.DataFrame:
         return condition_slopes(rows).rename_axis(columns="third")
 
     names = {"mean": "slope", "low": "slope_low", "high": "slope_high"}
-    table = _intervals(kept, by, ["third"], slopes, families=True).rename(columns=names)
+    table = cell_intervals(kept, by, ["third"], slopes, families=True).rename(columns=names)
     means = kept.groupby(by)[["accuracy_drop", "early", "late"]].mean()
     counts = kept.groupby(by).agg(
         n_conditions=(
