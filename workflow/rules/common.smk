@@ -51,6 +51,11 @@ SETTING_TABLES = {
     5: ["datasets", "layers"],
     6: ["datasets", "layers", "conditions"],
 }
+# Modules whose edit decides the claims again.
+CLAIMS_CODE = [
+    LIBRARY / f"statistics/{module}.py"
+    for module in ("claims", "parts", "contrasts", "ingredients", "intervals")
+]
 ROTATED_METRICS = [metric for metric in EXPERIMENT.metrics if metric == "permutation"]
 BLOCKS = {dataset: EXPERIMENT.blocks(dataset) for dataset in EXPERIMENT.datasets}
 FINAL_STEP = {dataset: EXPERIMENT.steps(dataset)[-1] for dataset in EXPERIMENT.datasets}

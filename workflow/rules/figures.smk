@@ -171,7 +171,7 @@ rule claims:
     input:
         tables=[table for number in FIGURES for table in figure_tables(number)],
         setting=[table for number in FIGURES for table in setting_tables(number)],
-        code=[f"{LIBRARY}/statistics/claims.py"],
+        code=CLAIMS_CODE,
     output:
         f"{RESULTS}/claims.json",
     log:
