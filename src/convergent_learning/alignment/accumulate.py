@@ -18,7 +18,7 @@ from .positions import sample_positions, shape_after
 
 ROWS = 16384  # samples a product: float32 sums stay short, and the block stays near the cache
 SHIFT_STIMULI = 64
-BLOCK = (2048, 128 << 20)  # stimuli, bytes
+BLOCK = (1024, 128 << 20)  # stimuli, bytes
 DEFAULT_MEMORY = 1 << 30
 
 
@@ -373,9 +373,9 @@ def _gram(matrix, block=128):
 
 
 def _centred(second, sums_x, sums_y, counts):
-    """Raw fold products (K, p, q) and sums (K, units, positions) -> centred, per position."""
+    """Fold products (K, p, q) and sums (K, units, positions) -> centred per position, in place."""
     correction = sums_x @ sums_y.transpose(1, 2) / counts[:, None, None]
-    return (second - correction) / sums_x.shape[2]
+    return second.sub_(correction).div_(sums_x.shape[2])
 
 
 def _tensor(array):

@@ -24,7 +24,7 @@ def _pooled(weights, held_out):
     return _ratio(covariance, np.sqrt(variance * target))
 
 
-@register("pooled_r", score=_pooled, context=True, symmetric=True)
+@register("pooled_r", score=_pooled, context=True)
 def pooled_r(train):
     """tr(ŷ'y)/‖ŷ‖‖y‖ of the Procrustes map: invariant to rotations of both sides."""
     return procrustes(train)

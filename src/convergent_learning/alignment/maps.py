@@ -40,7 +40,7 @@ def linear(train, ridge="cv"):
     return _expand(vectors @ (_shrinkage(values, ridge)[:, None] * projected), train)
 
 
-@register("procrustes", score=mapped_correlation, symmetric=True)
+@register("procrustes", score=mapped_correlation)
 def procrustes(train):
     """Rotation/reflection that best maps x onto y.
 
@@ -49,7 +49,7 @@ def procrustes(train):
     Directions in which X'Y has no rank (singular values below ``RANK`` of the largest) map to zero:
     any rotation of them is equally good, and the score must not depend on which one is taken.
     """
-    u, s, vt = np.linalg.svd(block(train.xy, train.live_x, train.live_y), full_matrices=False)
+    u, s, vt = train.svd()
     rank = int((s > RANK * s[0]).sum())
     return _expand(u[:, :rank] @ vt[:rank], train)
 

@@ -109,6 +109,14 @@ class Sums:
             self._cache[folds] = self._raw[chosen].sum(0) - correction
         return self._cache[folds]
 
+    def svd(self, folds, rows, columns):
+        """Thin SVD of the block of two masks of `over`."""
+        key = "svd", folds, rows.tobytes(), columns.tobytes()
+        if key not in self._cache:
+            product = block(self.over(folds), rows, columns)
+            self._cache[key] = np.linalg.svd(product, full_matrices=False)
+        return self._cache[key]
+
     def each(self, sets):
         """`over` each of several sets of folds, (len(sets), p, q), in one product."""
         chosen = np.array([[k in folds for k in range(len(self._counts))] for folds in sets], float)
@@ -182,6 +190,13 @@ class Comparison:
             ("eigh", self.grid, self.center, folds, live.tobytes()),
             lambda: np.linalg.eigh(block(self.xx(folds), live, live)),
         )
+
+    def svd(self, folds, live_x, live_y):
+        """Thin SVD of the live block of xy; one serves both directions."""
+        if self._flipped:
+            u, s, vt = self._products.svd(folds, live_y, live_x)
+            return vt.T, s, u.T
+        return self._products.svd(folds, live_x, live_y)
 
     def _xy_each(self, sets):
         products = self._products.each(sets)
@@ -266,11 +281,17 @@ class Moments:
         """(p, q) Pearson r between units; 0 where either is dead."""
         x = np.where(self.live_x, self.variance_x, np.inf)
         y = np.where(self.live_y, self.variance_y, np.inf)
-        return self.xy / np.sqrt(x)[:, None] / np.sqrt(y)
+        correlation = self.xy * (1 / np.sqrt(x))[:, None]
+        correlation *= 1 / np.sqrt(y)
+        return correlation
 
     def eigh(self):
         """Eigenvalues and vectors of the live block of xx."""
         return self.comparison.eigh(self.folds, self.live_x)
+
+    def svd(self):
+        """u, s, vt of the thin SVD of the live block of xy, shared by both directions."""
+        return self.comparison.svd(self.folds, self.live_x, self.live_y)
 
     def inner(self):
         """Inner splits of this training split's folds."""

@@ -91,6 +91,9 @@ class _Rotated(Comparison):
     def live_x(self, folds):
         return live(self.variance_x(folds))
 
+    def svd(self, folds, live_x, live_y):
+        return np.linalg.svd(block(self.xy(folds), live_x, live_y), full_matrices=False)
+
     def inner(self, folds, live_x, live_y):
         # Rotating the source changes no prediction, hence not the choice made here.
         return self._base.inner(folds, self._base.live_x(folds), live_y)

@@ -98,14 +98,21 @@ def rotated_table(moments, metric, n_draws, seed):
     """
     chosen, rows = registry.metric(metric), _Rows()
     with MomentsFile(moments) as file:
-        for x, y, layer in _own_layers(file):
+        # Layer by layer, so that the rotations of a layer are made once for all partners.
+        layers = sorted(_own_layers(file), key=lambda o: (o[0].architecture, o[2].depth, o[2].name))
+        rotations, current = {}, None
+        for x, y, layer in layers:
+            if current != (x.architecture, layer.name):
+                rotations, current = {}, (x.architecture, layer.name)
             [(partner, forward)] = file.comparisons(x, y, layer, own=True)
             for source, comparison, direction in (
                 (x, forward, FORWARD),
                 (y, forward.reversed(), BACKWARD),
             ):
-                rotations = haar(layer.units, n_draws, seed, source.name, layer.name)
-                for draw, turned in enumerate(rotated(comparison, rotations), 1):
+                if source.name not in rotations:
+                    drawn = haar(layer.units, n_draws, seed, source.name, layer.name)
+                    rotations[source.name] = drawn
+                for draw, turned in enumerate(rotated(comparison, rotations[source.name]), 1):
                     scores = evaluate(chosen, turned, directions=(FORWARD,))
                     if direction == BACKWARD:
                         scores = [_swapped(entry) for entry in scores]
