@@ -21,7 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "alignmen
 import literal
 
 from convergent_learning.alignment import folds, rotated_basis, score, score_table, write_moments
-from convergent_learning.alignment.accumulate import Responses, accumulate
+from convergent_learning.alignment.accumulate import accumulate
+from convergent_learning.alignment.responses import Responses
 
 METRICS = ("linear", "procrustes", "permutation", "soft_matching")
 # Units and map side of a quarter-width CIFAR ResNet-18: stem, eight blocks, pooled, logits.

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import registry
-from .accumulate import Responses, accumulate
+from .accumulate import accumulate
+from .comparison import compare
 from .crossvalidation import check_folds, shuffle_within
 from .crossvalidation import folds as make_folds
 from .evaluate import BACKWARD, FORWARD, evaluate
 from .maps import check_ridge
-from .moments import compare
 from .positions import check_positions
+from .responses import Responses
 from .rotation import haar, rotated
 
 CLAIMED = ("linear", "procrustes", "permutation", "soft_matching")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .moments import split
+from .comparison import split
 
 FORWARD, BACKWARD = "x->y", "y->x"
 

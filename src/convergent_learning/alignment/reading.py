@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from .moments import LayerMoments, compare
+from .comparison import compare
+from .moments import LayerMoments
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import hashlib
 
 import numpy as np
 
-from .moments import Comparison, block, live
+from .comparison import Comparison
+from .moments import block, live
 
 CHUNK = 32 << 20  # bytes of rotated products held at once
 

@@ -24,8 +24,9 @@ import torch
 from tqdm import tqdm
 
 from .. import __version__
-from .accumulate import Responses, accumulate
+from .accumulate import accumulate
 from .crossvalidation import folds, shuffle_within
+from .responses import Responses
 
 MEMORY = 2 << 30
 SHARED = ("dataset", "step", "stimuli", "condition", "stimulus_digest")

@@ -1,0 +1,199 @@
+"""A source and a target layer: their moments over any folds, and the splits that metrics see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .moments import Sums, block, common_grid, leave_one_out
+
+
+def compare(x, y, cross, center="position"):
+    """Comparison of source x with target y (LayerMoments) from their cross moments.
+
+    cross : (K, p, q) fold products on the coarser of the two grids
+    center : "position" (each unit centred at each position) or "unit" (one mean a unit)
+    """
+    if center not in ("position", "unit"):
+        raise ValueError(f"center is {center!r}: use 'position' or 'unit'")
+    grid = common_grid(x.grid, y.grid)
+    products = Sums(x.counts, cross, x.offsets(grid, center), y.offsets(grid, center), center)
+    return Comparison(x, y, products, center)
+
+
+class Comparison:
+    """Moments of source x and target y, on the target's grid.
+
+    Parameters
+    ----------
+    source, target : LayerMoments
+    products : Sums
+        Cross products on the coarser of the two grids; (q, p) if `flipped`, else (p, q).
+    """
+
+    def __init__(self, source, target, products, center, flipped=False):
+        self.source, self.target, self.center = source, target, center
+        self.grid = common_grid(source.grid, target.grid)
+        self.folds = tuple(range(len(source.counts)))
+        self._products, self._flipped = products, flipped
+
+    @property
+    def same_grid(self):
+        return self.source.grid == self.target.grid
+
+    def reversed(self):
+        """The comparison with y as source and x as target, from the same products."""
+        return Comparison(self.target, self.source, self._products, self.center, not self._flipped)
+
+    def xx(self, folds):
+        return self.source.sums(self.grid, self.center).over(folds)
+
+    def yy(self, folds):
+        return self.target.sums(self.target.grid, self.center).over(folds)
+
+    def xy(self, folds):
+        product = self._products.over(folds)
+        return product.T if self._flipped else product
+
+    def variance_x(self, folds):
+        return self.xx(folds).diagonal()
+
+    def variance_y(self, folds):
+        return self.yy(folds).diagonal()
+
+    def live_x(self, folds):
+        return self.source.live(self.grid, self.center, folds)
+
+    def live_y(self, folds):
+        return self.target.live(self.target.grid, self.center, folds)
+
+    def eigh(self, folds, live):
+        """Eigenvalues and vectors of the source's live block; one decomposition for all targets."""
+        return self.source.kept(
+            ("eigh", self.grid, self.center, folds, live.tobytes()),
+            lambda: np.linalg.eigh(block(self.xx(folds), live, live)),
+        )
+
+    def svd(self, folds, live_x, live_y):
+        """Thin SVD of the live block of xy; one serves both directions."""
+        if self._flipped:
+            u, s, vt = self._products.svd(folds, live_y, live_x)
+            return vt.T, s, u.T
+        return self._products.svd(folds, live_x, live_y)
+
+    def _xy_each(self, sets):
+        products = self._products.each(sets)
+        return products.transpose(0, 2, 1) if self._flipped else products
+
+    def inner(self, folds, live_x, live_y):
+        """Each of `folds` in turn left out of the others, for the choice of a penalty."""
+        live_x = live_x & self.source.inner_live(self.grid, self.center, folds)
+        live_y = live_y & self.target.inner_live(self.target.grid, self.center, folds)
+        fitted, held_out = zip(*leave_one_out(folds), strict=True)
+
+        def decompose():
+            # The training set without j and k serves the outer folds j and k alike.
+            values, vectors = zip(*(self.eigh(part, live_x) for part in fitted), strict=True)
+            held = self.source.sums(self.grid, self.center).each(held_out)
+            held = block(held, live_x, live_x)
+            rotated = [
+                u.T @ v @ u / s.mean() for s, u, v in zip(values, vectors, held, strict=True)
+            ]
+            return np.stack(values), np.float32(vectors), np.float32(rotated)
+
+        key = ("inner", self.grid, self.center, folds, live_x.tobytes())
+        return InnerSplits(
+            *self.source.kept(key, decompose),
+            *(block(self._xy_each(sets), live_x, live_y) for sets in (fitted, held_out)),
+            np.stack([self.variance_y(part)[live_y] for part in held_out]),
+        )
+
+
+class InnerSplits(NamedTuple):
+    """J splits of a training set, stacked; live units only.
+
+    values, vectors : (J, p), (J, p, p) float32, eigendecomposition of the fitted xx
+    held_out_xx : (J, p, p) float32, in these eigenvectors, divided by the mean eigenvalue
+    fitted_xy, held_out_xy : (J, p, q)
+    variance_y : (J, q), held out
+    """
+
+    values: np.ndarray
+    vectors: np.ndarray
+    held_out_xx: np.ndarray
+    fitted_xy: np.ndarray
+    held_out_xy: np.ndarray
+    variance_y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Centred second moments of one split: what a metric fits on, or is scored on.
+
+    xx, xy, yy : (p, p), (p, q), (q, q) over all units, dead ones included
+    live_x, live_y : bool masks, live in the training and the held-out split
+    """
+
+    comparison: Comparison
+    folds: tuple[int, ...]
+    live_x: np.ndarray
+    live_y: np.ndarray
+
+    @property
+    def xx(self):
+        return self.comparison.xx(self.folds)
+
+    @property
+    def xy(self):
+        return self.comparison.xy(self.folds)
+
+    @property
+    def yy(self):
+        return self.comparison.yy(self.folds)
+
+    @property
+    def variance_x(self):
+        return self.comparison.variance_x(self.folds)
+
+    @property
+    def variance_y(self):
+        return self.comparison.variance_y(self.folds)
+
+    @property
+    def correlation(self):
+        """(p, q) Pearson r between units; 0 where either is dead."""
+        x = np.where(self.live_x, self.variance_x, np.inf)
+        y = np.where(self.live_y, self.variance_y, np.inf)
+        correlation = self.xy * (1 / np.sqrt(x))[:, None]
+        correlation *= 1 / np.sqrt(y)
+        return correlation
+
+    def eigh(self):
+        """Eigenvalues and vectors of the live block of xx."""
+        return self.comparison.eigh(self.folds, self.live_x)
+
+    def svd(self):
+        """u, s, vt of the thin SVD of the live block of xy, shared by both directions."""
+        return self.comparison.svd(self.folds, self.live_x, self.live_y)
+
+    def inner(self):
+        """Inner splits of this training split's folds."""
+        return self.comparison.inner(self.folds, self.live_x, self.live_y)
+
+
+def split(comparison, fold, scored_on=None):
+    """Training moments of all other folds and held-out moments of `fold`, with shared live masks.
+
+    scored_on : Comparison, optional
+        The same layers on another stimulus set: the held-out moments come from it (transfer).
+    """
+    scored_on = comparison if scored_on is None else scored_on
+    training = tuple(k for k in comparison.folds if k != fold)
+    live_x = comparison.live_x(training) & scored_on.live_x((fold,))
+    live_y = comparison.live_y(training) & scored_on.live_y((fold,))
+    return (
+        Moments(comparison, training, live_x, live_y),
+        Moments(scored_on, (fold,), live_x, live_y),
+    )

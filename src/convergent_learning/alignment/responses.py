@@ -1,0 +1,58 @@
+"""Reads a layer's responses by blocks of stimuli, wherever they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from .positions import sample_positions, shape_after
+
+
+class Responses:
+    """One layer's responses, read by blocks of stimuli.
+
+    Parameters
+    ----------
+    array : numpy array, torch tensor or open HDF5 dataset, ``(n, c, h, w)`` or ``(n, c)``
+    label : str
+        Named in error messages, e.g. ``"layer 'layer3' of network 'resnet18-seed1'"``.
+    positions : see ``positions.sample_positions``
+    """
+
+    def __init__(self, array, label, positions="all"):
+        self.label, self.positions = label, positions
+        self._array = array
+        self.in_memory = isinstance(array, (np.ndarray, torch.Tensor))
+        self.n = array.shape[0]
+        if 0 in array.shape:
+            raise ValueError(f"{label} is empty: shape {tuple(array.shape)}")
+        first = self.block(0, 1)
+        if not first.is_floating_point():
+            raise ValueError(f"{label} has dtype {first.dtype}: pass floating point responses")
+        self.dtype, self.device = first.dtype, first.device
+        self.units = first.shape[1]
+        self.grid = shape_after(*(array.shape[2:] or (1, 1)), positions)
+
+    @property
+    def bytes_a_stimulus(self):
+        return self.units * self.grid[0] * self.grid[1] * 4
+
+    def block(self, start, stop):
+        """Stimuli start … stop-1 as a tensor ``(m, c, positions)``; a view where possible."""
+        sampled = sample_positions(_tensor(self._array[start:stop]), self.positions)
+        return sampled.reshape(len(sampled), sampled.shape[1], -1)
+
+    def gather(self, indices):
+        """The stimuli of `indices`, in any order, as a tensor ``(m, c, positions)``."""
+        unique, inverse = np.unique(indices, return_inverse=True)
+        sampled = sample_positions(_tensor(self._array[unique]), self.positions)
+        return sampled.reshape(len(sampled), sampled.shape[1], -1)[torch.as_tensor(inverse)]
+
+
+def _tensor(array):
+    if isinstance(array, torch.Tensor):
+        return array.detach()
+    array = np.asarray(array)
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()  # torch takes neither
+    return torch.from_numpy(array)
