@@ -79,21 +79,7 @@ def accumulate(
     nulls = {pair: _Cross(stacks[pair[0]], stacks[pair[1]]) for pair in pairs if shuffles}
     with _exact_float32():
         for start, stop in _blocks(layers, memory, shuffles):
-            read = {name: stack.read(start, stop) for name, stack in stacks.items()}
-            for fold in np.unique(fold_of[start:stop]):
-                members = np.flatnonzero(fold_of[start:stop] == fold)
-                for part in _parts(members, chain[0]):
-                    built = {n: stacks[n].build(_select(read[n], part)) for n in stacks}
-                    for name, matrices in built.items():
-                        stacks[name].add(fold, matrices)
-                    for (x, y), product in products.items():
-                        product.add(fold, built[x], built[y])
-                    for y in {y for _, y in nulls}:
-                        other = shuffles[y][start + part]
-                        mixed = stacks[y].build(_reordered(networks[y], read[y], other, start))
-                        for (x, partner), product in nulls.items():
-                            if partner == y:
-                                product.add(fold, built[x], mixed)
+            _add_block(start, stop, stacks, fold_of, products, nulls, shuffles)
     for stack in stacks.values():
         stack.check_finite()
     return (
@@ -101,6 +87,25 @@ def accumulate(
         {pair: product.centred() for pair, product in products.items()},
         {pair: product.centred() for pair, product in nulls.items()},
     )
+
+
+def _add_block(start, stop, stacks, fold_of, products, nulls, shuffles):
+    """Add stimuli start … stop-1 to all sums; nothing read outlives the call."""
+    read = {name: stack.read(start, stop) for name, stack in stacks.items()}
+    for fold in np.unique(fold_of[start:stop]):
+        members = np.flatnonzero(fold_of[start:stop] == fold)
+        for part in _parts(members, stacks):
+            built = {name: stacks[name].build(_select(read[name], part)) for name in stacks}
+            for name, matrices in built.items():
+                stacks[name].add(fold, matrices)
+            for (x, y), product in products.items():
+                product.add(fold, built[x], built[y])
+            for y in {y for _, y in nulls}:
+                indices = shuffles[y][start + part]
+                mixed = stacks[y].build(_reordered(stacks[y].responses, read[y], indices, start))
+                for (x, partner), product in nulls.items():
+                    if partner == y:
+                        product.add(fold, built[x], mixed)
 
 
 class _Stack:
@@ -280,8 +285,10 @@ def _blocks(layers, memory, shuffles):
     return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def _parts(members, grid):
-    size = max(1, ROWS // (grid[0] * grid[1]))
+def _parts(members, stacks):
+    """The members of a fold in parts of at most `ROWS` samples."""
+    positions = max(rows * columns for stack in stacks.values() for rows, columns in stack.rows)
+    size = max(1, ROWS // positions)
     return [members[start : start + size] for start in range(0, len(members), size)]
 
 
