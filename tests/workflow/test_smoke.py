@@ -45,9 +45,9 @@ def test_scores_are_tidy_and_hold_every_comparison(results):
     assert set(scores.center) == {"position", "unit"}
     assert set(scores.direction) == {"x->y", "y->x"}
     assert set(scores.fold) == set(range(5))
-    across = scores[scores.architecture_x != scores.architecture_y]
-    assert len(across)
-    learned = scores[(scores.baseline == "learned") & (scores.center == "position")]
+    within = scores.architecture_x == scores.architecture_y
+    assert (~within).any()
+    learned = scores[within & (scores.baseline == "learned") & (scores.center == "position")]
     id_scores = learned[(learned.stimuli == "id") & (learned.metric == "procrustes")]
     own = id_scores[id_scores.layer_x == id_scores.layer_y]
     per_step = own.groupby(["architecture_x", "step", "layer_x"]).size()
