@@ -5,6 +5,7 @@ Figures and claims read them beside the scores; their columns are in `statistics
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.experiment import Experiment
 from convergent_learning.files import damaged_file_named, replace_when_done
 from convergent_learning.stimuli import families, level_text
+from convergent_learning.stimuli.sets import duplicate_conditions
+
+_LOG = logging.getLogger(__name__)
 
 
 def write_datasets(experiment: Experiment, files: Mapping[str, Path], out: Path) -> None:
@@ -82,6 +86,15 @@ def write_conditions(experiment: Experiment, out: Path) -> None:
             )
     columns = ["stimuli", "condition", "order", "graded", "identity", "group"]
     _write(pd.DataFrame(rows, columns=columns), out)
+
+
+def write_duplicates(stimuli: Sequence[Path], out: Path) -> None:
+    """One row a pair of conditions whose images are within 1/255 of each other; also logged."""
+    found = duplicate_conditions(stimuli)
+    for one, other, difference in found:
+        _LOG.warning("conditions %s and %s are the same to %.4f", one, other, difference)
+    columns = ["condition", "duplicate_of", "largest_difference"]
+    _write(pd.DataFrame(found, columns=columns), out)
 
 
 def write_accuracy(parts: Sequence[Path], out: Path) -> None:

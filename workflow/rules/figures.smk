@@ -103,6 +103,7 @@ rule stimulus_tiles:
     output:
         png=f"{TABLES}/fig1_stimuli.png",
         csv=f"{TABLES}/fig1_stimuli.csv",
+        duplicates=f"{TABLES}/duplicate_conditions.csv",
     log:
         f"{LOG}/tables/fig1_stimuli.log",
     benchmark:

@@ -5,6 +5,7 @@ rule report:
     input:
         figures=expand(FIGURE, number=FIGURES, extension=["pdf", "png"]),
         claims=f"{RESULTS}/claims.json",
+        duplicates=f"{TABLES}/duplicate_conditions.csv",
         tables=[table for number in FIGURES for table in setting_tables(number)],
     output:
         f"{RESULTS}/report.html",

@@ -101,10 +101,17 @@ def _setting(experiment: Experiment, tables: Path) -> dict[str, str]:
         "Test accuracy": _final_accuracy(accuracy),
         "Stimuli": f"{config['stimuli']['images']} test images, the same for every network;"
         f" {len(experiment.conditions)} conditions of {len(families)} families: "
-        + ", ".join(families),
+        + ", ".join(families)
+        + _duplicates(tables / "duplicate_conditions.csv"),
         "Alignment": f"{', '.join(alignment['metrics'])}; {alignment['folds']} folds over stimuli;"
         f" ridge {alignment['ridge']}; {alignment['rotations']} random rotations",
     }
+
+
+def _duplicates(path: Path) -> str:
+    found = pd.read_csv(path)
+    pairs = [f"{row.condition} and {row.duplicate_of}" for row in found.itertuples()]
+    return f". The same to 1/255: {'; '.join(pairs)}" if pairs else ""
 
 
 def _final_accuracy(accuracy: pd.DataFrame) -> str:
