@@ -6,12 +6,12 @@ Figures and claims read them beside the scores; their columns are in `statistics
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from convergent_learning.alignment.reading import MomentsFile
+from convergent_learning.alignment.reading import MomentsFile, Network
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.experiment import Experiment
 from convergent_learning.files import damaged_file_named, replace_when_done
@@ -48,7 +48,7 @@ def write_layers(moments: Mapping[str, Path], out: Path) -> None:
     rows = []
     for dataset, path in moments.items():
         with MomentsFile(path) as file:
-            for network in {n.architecture: n for n in reversed(file.networks)}.values():
+            for network in _one_an_architecture(file.networks):
                 for layer in network.layers:
                     height, width = file.moments(network, layer).grid
                     rows.append(
@@ -65,6 +65,14 @@ def write_layers(moments: Mapping[str, Path], out: Path) -> None:
                         }
                     )
     _write(pd.DataFrame(rows), out)
+
+
+def _one_an_architecture(networks: Sequence[Network]) -> Iterable[Network]:
+    """The first network of each architecture, in the order of the config."""
+    first = {}
+    for network in networks:
+        first.setdefault(network.architecture, network)
+    return first.values()
 
 
 def write_conditions(experiment: Experiment, out: Path) -> None:

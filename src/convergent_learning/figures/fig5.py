@@ -49,7 +49,7 @@ def _height(tables: common.Tables) -> float:
 def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
     names = common.architectures(tables)
     axes = figure.subplots(3, len(names), sharex=True, sharey="row", squeeze=False)
-    fig5, curves = tables["fig5"], []
+    fig5, curves, thirds = tables["fig5"], [], []
     for column, name in enumerate(names):
         rows = fig5[fig5.architecture == name]
         for row in range(3):
@@ -57,10 +57,13 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
             style.panel(axes[row, column], letter, style.architecture(name) if row == 0 else "")
             _epoch_axis(axes[row, column], fig5.epoch)
         curves.append(_alignment(axes[0, column], rows[rows.layer == "all"]))
-        _layers(axes[1, column], rows[rows.metric == _METRIC])
+        thirds.append(_layers(axes[1, column], rows[rows.metric == _METRIC]))
         _accuracy(axes[2, column], tables, name)
         axes[2, column].set_xlabel("epoch")
+    # Labels keep their distance in the limits that all panels of a row share in the end.
     for ax, drawn in zip(axes[0], curves, strict=True):
+        _label_metrics(ax, drawn)
+    for ax, drawn in zip(axes[1], thirds, strict=True):
         _label_ends(ax, drawn)
     axes[0, 0].set_ylabel("held-out correlation,\nmean over layers")
     axes[1, 0].set_ylabel("held-out correlation,\nProcrustes by layer")
@@ -115,46 +118,50 @@ def _alignment(ax: Axes, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return curves
 
 
-def _label_ends(ax: Axes, curves: dict[str, pd.DataFrame]) -> None:
-    """Name each curve at its end, from the top down and never closer than a line of type."""
+def _label_metrics(ax: Axes, curves: dict[str, pd.DataFrame]) -> None:
+    """Name each metric at the end of its curve; curves that are one on paper get one name."""
     labels = {metric: style.metric_label(metric) for metric in curves}
     if {"permutation", "soft_matching"} <= curves.keys():
         first, second = (curves[m]["mean"].to_numpy() for m in ("permutation", "soft_matching"))
         if len(first) == len(second) and np.nanmax(np.abs(first - second), initial=0) < _SAME:
             labels["permutation"] = "Permutation =\nsoft matching"
             del labels["soft_matching"]
+    ends = [(text, curves[m], style.metric_colour(m)) for m, text in labels.items()]
+    _label_ends(ax, ends)
+
+
+def _label_ends(ax: Axes, ends: list[tuple[str, pd.DataFrame, str]]) -> None:
+    """Write each text at the end of its curve, top down, never closer than a line of type."""
     line = 0.09 * np.diff(ax.get_ylim())[0]
     free = np.inf
-    for metric in sorted(labels, key=lambda m: -curves[m]["mean"].iloc[-1]):
-        curve = curves[metric]
-        height = line * (1 + labels[metric].count("\n"))
+    for text, curve, colour in sorted(ends, key=lambda end: -end[1]["mean"].iloc[-1]):
+        height = line * (1 + text.count("\n"))
         y = min(curve["mean"].iloc[-1], free - height / 2)
         free = y - height / 2
-        _label(ax, labels[metric], curve.epoch.max(), y, style.metric_colour(metric))
+        place = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+        ax.annotate(text, (curve.epoch.max(), y), fontsize=6, color=colour, **place)
 
 
-def _label(ax: Axes, text: str, x: float, y: float, colour: str) -> None:
-    look = {"va": "center", "fontsize": 6, "color": colour}
-    ax.annotate(text, (x, y), xytext=(4, 0), textcoords="offset points", **look)
-
-
-def _layers(ax: Axes, rows: pd.DataFrame) -> None:
+def _layers(ax: Axes, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:
+    """Draw a curve a block and one a third; returns the texts to write at their ends."""
     blocks = rows[rows.role == "block"]
     if blocks.empty:
         style.note(ax, "no scores over training")
-        return
+        return []
     shades = mpl.colormaps["cividis_r"]
     for depth, curve in blocks.groupby("depth"):
         curve = curve.sort_values("epoch")
         shade = shades(0.25 + 0.75 * depth / blocks.depth.max())
         ax.plot(curve.epoch, curve["mean"], color=shade, linewidth=0.6)
+    ends = []
     for third, shade in (("early", shades(0.3)), ("late", shades(1.0))):
         curve = rows[rows.layer == third].sort_values("epoch")
         if curve.empty:
             continue
         ax.plot(curve.epoch, curve["mean"], color=shade, marker="o", linewidth=1.6, zorder=4)
         common.band(ax, curve.epoch, curve["low"], curve["high"], shade)
-        _label(ax, f"{third} third", curve.epoch.max(), curve["mean"].iloc[-1], style.INK)
+        ends.append((f"{third} third", curve, style.INK))
+    return ends
 
 
 def _accuracy(ax: Axes, tables: common.Tables, name: str) -> None:

@@ -41,7 +41,7 @@ _FAMILIES = {
     "contrast": Look("contrast", "#332288", "o"),
     "high_pass": Look("high-pass", "#88CCEE", "^"),
     "low_pass": Look("low-pass", "#44AA99", "v"),
-    "phase_scrambling": Look("phase noise", "#117733", "s"),
+    "phase_scrambling": Look("phase scrambled", "#117733", "s"),
     "power_equalisation": Look("power equalised", "#999933", "p"),
     "false_colour": Look("false colour", "#AA4499", "D"),
     "rotation": Look("rotation", "#DDAA33", "P"),
