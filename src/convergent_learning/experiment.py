@@ -19,6 +19,7 @@ from convergent_learning.alignment.registry import metrics
 from convergent_learning.datasets.registry import DATASETS
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
 from convergent_learning.stimuli import condition_slug, families, level_text
+from convergent_learning.stimuli.user_sets import UserSet, set_problems
 from convergent_learning.training.plan import TrainingPlan, checkpoint_steps
 
 CONTEXT_METRIC = "context"
@@ -47,7 +48,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Condition:
-    """Stimuli shown to the networks: ``id``, or an OOD family at a level (as text)."""
+    """Stimuli shown to the networks: ``id``, or an OOD family or user's set at a level."""
 
     stimuli: str
     level: str = ""
@@ -97,8 +98,24 @@ class Experiment:
 
     @cached_property
     def conditions(self) -> list[Condition]:
-        """OOD conditions, family by family, mild to strong."""
-        return list(_conditions(self.config["stimuli"]["families"]))
+        """OOD conditions, family by family, mild to strong; then those of the user's sets."""
+        return [
+            *_conditions(self.config["stimuli"]["families"]),
+            *(Condition(s.stimuli, level) for s in self.user_sets for level in s.conditions),
+        ]
+
+    @cached_property
+    def user_conditions(self) -> dict[str, tuple[UserSet, str]]:
+        """The user's sets and their conditions, by slug."""
+        return {
+            condition_slug(user_set.stimuli, condition): (user_set, condition)
+            for user_set in self.user_sets
+            for condition in user_set.conditions
+        }
+
+    @cached_property
+    def user_sets(self) -> list[UserSet]:
+        return [UserSet.of(entry) for entry in self.config["stimuli"].get("sets", [])]
 
     @cached_property
     def layers(self) -> dict[str, tuple[Layer, ...]]:
@@ -145,7 +162,13 @@ class Experiment:
         return blocks
 
     def families(self) -> list[str]:
+        """Stimuli of the OOD conditions: families, and the user's sets."""
         return list(dict.fromkeys(condition.stimuli for condition in self.conditions))
+
+    def paired(self) -> list[str]:
+        """Those whose images correspond one by one with the ID set's, so that maps transfer."""
+        unpaired = [s.stimuli for s in self.user_sets if not s.paired]
+        return [name for name in self.families() if name not in unpaired]
 
     def _dataset(self, name: str) -> dict[str, Any]:
         return next(entry for entry in self.config["datasets"] if entry["name"] == name)
@@ -252,6 +275,10 @@ def _stimulus_problems(config: dict[str, Any]) -> Iterator[str]:
         if entry["name"] in DATASETS and images > DATASETS[entry["name"]].test:
             available = DATASETS[entry["name"]].test
             yield f"stimuli.images: {images}, but {entry['name']} has {available} test images"
+    sides = {
+        e["name"]: DATASETS[e["name"]].side for e in config["datasets"] if e["name"] in DATASETS
+    }
+    yield from set_problems(config["stimuli"].get("sets", []), folds, sides)
     chosen = config["stimuli"]["families"]
     if isinstance(chosen, str):
         return

@@ -78,9 +78,10 @@ def _one_an_architecture(networks: Sequence[Network]) -> Iterable[Network]:
 def write_conditions(experiment: Experiment, out: Path) -> None:
     """One row an OOD condition: its place from mild to strong and its family's group."""
     rows = []
+    user_sets = {user_set.stimuli: user_set for user_set in experiment.user_sets}
     for family in experiment.families():
         levels = [c.level for c in experiment.conditions if c.stimuli == family]
-        about = families()[family]
+        about = user_sets.get(family) or families()[family]
         for order, level in enumerate(levels):
             rows.append(
                 {

@@ -201,7 +201,7 @@ def test_thumbnails_of_large_images_and_of_sets_of_other_images(tmp_path):
     assert strip.shape == (64, 128, 3)
     assert (strip[:, :64] == 10).all()
     assert (strip[:, 64:] == 20).all()
-    assert (tmp_path / "strip.csv").read_text().splitlines()[1:] == ["0,2,id,", "1,0,sketch,"]
+    assert (tmp_path / "strip.csv").read_text().splitlines()[1:] == ["0,2,id,", "1,2,sketch,"]
 
 
 def test_a_set_that_is_not_complete_leaves_no_file(tmp_path):

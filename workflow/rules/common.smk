@@ -1,5 +1,6 @@
 """Paths and helpers: the only file with Python in it."""
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from convergent_learning.experiment import CONTEXT_METRIC, ConfigError, Experiment, check
 from convergent_learning.stale_locks import clear_stale_locks
 from convergent_learning.statistics.columns import COLUMNS
+from convergent_learning.stimuli import families
 
 clear_stale_locks(Path(".snakemake"))
 
@@ -101,8 +103,8 @@ def block_moments(wildcards):
 
 
 def transfer_moments(wildcards):
-    """The ID moments whose maps are tried on an OOD family; nothing for ID blocks."""
-    if wildcards.block not in EXPERIMENT.families():
+    """The ID moments whose maps are tried on the same images, changed; nothing for other blocks."""
+    if wildcards.block not in EXPERIMENT.paired():
         return []
     return MOMENTS.format(dataset=wildcards.dataset, slug="id", step=FINAL_STEP[wildcards.dataset])
 

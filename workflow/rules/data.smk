@@ -52,6 +52,8 @@ rule condition_stimuli:
         f"{LOG}/stimuli/{{dataset}}/{{family}}-{{level}}.log",
     benchmark:
         f"{BENCHMARK}/stimuli/{{dataset}}/{{family}}-{{level}}.tsv"
+    wildcard_constraints:
+        family="|".join(families()),
     conda:
         ENVIRONMENT
     threads: 1
@@ -62,3 +64,27 @@ rule condition_stimuli:
         seed=EXPERIMENT.seed,
     script:
         "../scripts/condition_stimuli.py"
+
+
+rule user_stimuli:
+    input:
+        identity=STIMULI.replace("{slug}", "id"),
+        sources=lambda wildcards: EXPERIMENT.user_conditions[wildcards.user_slug][0].sources,
+    output:
+        STIMULI.replace("{slug}", "{user_slug}"),
+    log:
+        f"{LOG}/stimuli/{{dataset}}/{{user_slug}}.log",
+    benchmark:
+        f"{BENCHMARK}/stimuli/{{dataset}}/{{user_slug}}.tsv"
+    wildcard_constraints:
+        user_slug="|".join(map(re.escape, EXPERIMENT.user_conditions)),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        user_condition=lambda wildcards: EXPERIMENT.user_conditions[wildcards.user_slug],
+    script:
+        "../scripts/user_stimuli.py"

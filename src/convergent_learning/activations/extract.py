@@ -24,6 +24,7 @@ from convergent_learning.networks.layers import Layer, depths
 from convergent_learning.progress import track
 from convergent_learning.stimuli import condition_slug
 from convergent_learning.stimuli.files import Stimuli, read_stimuli
+from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
 
 ACCURACY_COLUMNS = (
     "dataset",
@@ -35,6 +36,7 @@ ACCURACY_COLUMNS = (
     "accuracy",
     "n",
 )
+_IMAGENET_CLASSES = 1000
 _BATCH = 125  # on a CPU the maps of more images fall out of the cache
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 _LOG = logging.getLogger(__name__)
@@ -55,7 +57,8 @@ def extract(
     ----------
     checkpoints : safetensors files of the networks, all at one step.
     stimuli : stimulus set shown to all of them, so that rows correspond.
-    out, accuracy : folder of the activation files; CSV with one row a network.
+    out, accuracy : folder of the activation files; CSV with one row a network, accuracy empty
+        where the labels of the stimuli are not among the network's decisions.
     layers : layers to keep for each architecture, in depth order.
     positions : positions kept of a spatial layer (see `alignment.positions`).
     dtype : ``float16`` or ``float32``.
@@ -73,8 +76,8 @@ def extract(
         name = f"{checkpoint.architecture}-seed{checkpoint.seed}"
         with replace_when_done(out / f"{name}.h5") as partial, h5py.File(partial, "w") as file:
             _describe(file, checkpoint, stimulus_set, positions, dtype)
-            correct = _forward(file, checkpoint, stimulus_set, chosen, positions, dtype, device)
-        rows.append(_accuracy_row(checkpoint, stimulus_set, correct))
+            decisions = _forward(file, checkpoint, stimulus_set, chosen, positions, dtype, device)
+        rows.append(_accuracy_row(checkpoint, stimulus_set, decisions))
     with replace_when_done(accuracy) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(ACCURACY_COLUMNS)
@@ -115,7 +118,7 @@ def _forward(
     dtype: str,
     device: torch.device,
 ) -> np.ndarray:
-    """Fill `file` and return, per stimulus, whether the decision was right (n,) bool."""
+    """Fill `file` and return, per stimulus, the decision (n,) int64."""
     decision_node = _decision_node(checkpoint, layers)
     extractor = create_feature_extractor(
         checkpoint.network, sorted({decision_node, *(layer.name for layer in layers)})
@@ -129,7 +132,7 @@ def _forward(
         batch = slice(start, min(start + _BATCH, n))
         pixels = torch.from_numpy(stimulus_set.images[batch]).to(device)
         outputs = extractor(((pixels.float() - mean) / std).permute(0, 3, 1, 2))
-        decisions[batch] = outputs[decision_node].argmax(1).cpu().numpy()
+        decisions[batch] = _decide(outputs[decision_node], stimulus_set.attrs["decision"])
         for order, (layer, depth) in enumerate(zip(layers, depths(layers), strict=True)):
             kept = sample_positions(outputs[layer.name], positions).to(_DTYPES[dtype])
             if not kept.isfinite().all():
@@ -149,7 +152,16 @@ def _forward(
                     {"layer": layer.name, "order": order, "depth": depth, "role": layer.role}
                 )
             group[layer.name][batch] = kept.cpu().numpy()
-    return decisions == stimulus_set.labels
+    return decisions
+
+
+def _decide(logits: torch.Tensor, decision: str) -> np.ndarray:
+    """What the network says in terms of the labels (n,); −1 where it has no word for them."""
+    if decision == "classes":
+        return logits.argmax(1).cpu().numpy()
+    if decision == "sixteen" and logits.shape[1] == _IMAGENET_CLASSES:
+        return sixteen_class_decision(logits.double().softmax(1).cpu().numpy())
+    return np.full(len(logits), -1)
 
 
 def _decision_node(checkpoint: Checkpoint, layers: tuple[Layer, ...]) -> str:
@@ -169,10 +181,10 @@ def _shown(stimulus_set: Stimuli) -> str:
 
 
 def _accuracy_row(
-    checkpoint: Checkpoint, stimulus_set: Stimuli, correct: np.ndarray
+    checkpoint: Checkpoint, stimulus_set: Stimuli, decisions: np.ndarray
 ) -> list[object]:
-    labelled = stimulus_set.labels >= 0
-    accuracy = correct[labelled].mean() if labelled.any() else ""
+    known = (stimulus_set.labels >= 0) & (decisions >= 0)
+    accuracy = (decisions == stimulus_set.labels)[known].mean() if known.any() else ""
     return [
         checkpoint.dataset,
         checkpoint.architecture,
@@ -181,5 +193,5 @@ def _accuracy_row(
         stimulus_set.attrs["stimuli"],
         stimulus_set.attrs["condition"],
         accuracy,
-        len(correct),
+        len(decisions),
     ]

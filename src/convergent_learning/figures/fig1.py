@@ -46,9 +46,9 @@ def caption(tables: str | Path) -> str:
         f"Stimuli and networks. Top: one of the {images} test images under each of "
         f"{len(conditions)} conditions of {conditions.group.nunique()} families, mild to strong "
         "from top to bottom. Middle: loss and accuracy over training, one line a network; dashed, "
-        "training set; solid, test set. Bottom: accuracy after training on each condition, one "
-        "marker a network, a bar at their mean; dashed lines, mean accuracy on the unaltered "
-        f"images; dotted, chance. n: {'; '.join(networks)}."
+        "training set; solid, test set. Bottom: accuracy after training on each condition that has "
+        "one, one marker a network, a bar at their mean; dashed lines, mean accuracy on the "
+        f"unaltered images; dotted, chance. n: {'; '.join(networks)}."
     )
 
 
@@ -166,6 +166,8 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
     names, conditions = _architectures(tables), tables["conditions"]
     accuracy = tables["accuracy"]
     accuracy = accuracy[accuracy.step == common.final_step(tables)]
+    decided = accuracy[accuracy.accuracy.notna()][["stimuli", "condition"]].drop_duplicates()
+    conditions = conditions.merge(decided, on=["stimuli", "condition"])
     chance = float(tables["datasets"].chance.iloc[0])
     ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
     place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "top"}
@@ -173,7 +175,7 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
     ax.set_ylim(0, 1)
     ax.set_ylabel("accuracy")
     if conditions.empty:
-        style.note(ax, "no out-of-distribution conditions")
+        style.note(ax, "no out-of-distribution conditions with an accuracy")
         return
     for place, name in enumerate(names):
         marker, colour = _LOOKS[place % len(_LOOKS)]

@@ -32,16 +32,22 @@ def caption(tables: str | Path) -> str:
     points = points[points.metric == _METRIC]
     hollow = points[points.near_chance.astype(bool)]
     count = len(points[["stimuli", "condition"]].drop_duplicates())
+    undecided = points[points.accuracy_drop.isna()][["stimuli", "condition"]].drop_duplicates()
+    absent = ""
+    if len(undecided):
+        names = ", ".join(" ".join(row).strip() for row in undecided.itertuples(index=False))
+        absent = f" Without accuracy, and so at the left only: {names}."
     return (
         "Out-of-distribution inputs. Left: drop of the Procrustes score from the unaltered images "
         f"to each of {count} conditions, by depth (blocks), coloured by family. Second: its mean "
-        "over conditions; dashed, the drop when the maps fitted on unaltered images are kept; "
+        "over conditions; dashed, the drop when the maps fitted on unaltered images are kept, "
+        "over conditions that show the same images; "
         "shaded, pooled features (square) and logits (triangle). Right: drop of the first and the "
         "last third of blocks against the drop of accuracy, one marker a condition, larger for "
         f"stronger levels; hollow, within 2 points of chance ({len(hollow)} of {len(points)} "
-        "points), which no line uses; line: slope over conditions, with its interval. "
-        f"{common.sizes(fig6)} {common.interval_sentence(fig6, 'drop_low')} Those of means and "
-        "slopes over conditions include leaving out one family at a time."
+        "points), which no line uses; line: slope over conditions, with its interval."
+        f"{absent} {common.sizes(fig6)} {common.interval_sentence(fig6, 'drop_low')} Those of "
+        "means and slopes over conditions include leaving out one family at a time."
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def write_folder_set(
         The shorter side is scaled to this (bilinear, antialiased) before the centre is cropped;
         by default, to ``size`` itself, but then all images must have one size.
     n_images : int, optional
-        A class-balanced, seeded subset of this many images; by default all.
+        At most this many images: of a folder with more, a class-balanced, seeded subset.
     seed : int
         Seed of the subset.
 
@@ -69,8 +70,7 @@ def write_folder_set(
     ------
     ValueError
         Naming the folder, file or key: no such folder, no images, an unreadable image, one smaller
-        than 8 pixels, mixed sizes without ``resize``, a name that is not of the layout, too few
-        images.
+        than 8 pixels, mixed sizes without ``resize``, a name that is not of the layout.
 
     Notes
     -----
@@ -84,9 +84,7 @@ def write_folder_set(
     classes, decision = _label_space(sorted({image.category for image in found}), classes)
     labels = np.array([classes.index(image.category) for image in found])
     index = np.arange(len(found))
-    if n_images is not None:
-        if not 1 <= n_images <= len(found):
-            raise ValueError(f"{folder} has {len(found)} images for {name!r}, not {n_images}")
+    if n_images is not None and n_images < len(found):
         index = balanced_subset(labels, n_images, seed)
     paths = [found[i].path for i in index]
     _check_sizes(folder, paths, resize)
@@ -103,6 +101,14 @@ def write_folder_set(
     with writing_stimuli(out, shape, labels[index], index, attributes) as append:
         for rows in batches(len(paths), size * size):
             append(np.stack([_read(path, resize or size, size) for path in paths[rows]]))
+
+
+def count_images(folder: Path, layout: str, condition: str, enough: int) -> int:
+    """Number of images that :func:`write_folder_set` would find, counted up to ``enough``."""
+    paths = _image_paths(Path(folder))
+    if layout == "geirhos" and condition:
+        paths = (path for path in paths if _geirhos_name(path)[0] == condition)
+    return sum(1 for _ in itertools.islice(paths, enough))
 
 
 @dataclass(frozen=True)
@@ -126,11 +132,7 @@ def _list_images(folder: Path, layout: str, condition: str) -> list[_Image]:
     """Images of the folder, by relative path."""
     if not folder.is_dir():
         raise ValueError(f"no folder {folder}: check the path of the stimuli in the configuration")
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    paths = sorted(_image_paths(folder))
     if not paths:
         raise ValueError(f"{folder} has no images")
     if layout == "imagefolder":
@@ -144,6 +146,12 @@ def _list_images(folder: Path, layout: str, condition: str) -> list[_Image]:
         known = ", ".join(sorted({of for _, of, _ in parsed}))
         raise ValueError(f"{folder} has no images of condition {condition!r}; it has {known}")
     return chosen
+
+
+def _image_paths(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file():
+            yield path
 
 
 def _geirhos_name(path: Path) -> tuple[str, str]:

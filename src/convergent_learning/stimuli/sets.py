@@ -13,7 +13,6 @@ from convergent_learning.files import open_hdf5
 from convergent_learning.randomness import balanced_subset
 
 from .conditions import apply
-from .corruptions import write_corruption_set
 from .files import (
     Stimuli,
     open_stimuli,
@@ -22,9 +21,9 @@ from .files import (
     stimulus_digest,
     writing_stimuli,
 )
-from .folders import write_folder_set
 from .registry import Level, batches, condition_slug, get_family, level_text
 from .thumbnails import thumbnails
+from .user_sets import write_user_set
 
 # All that the workflow calls to build and read stimulus sets.
 __all__ = [
@@ -34,9 +33,8 @@ __all__ = [
     "stimulus_digest",
     "thumbnails",
     "write_condition_set",
-    "write_corruption_set",
-    "write_folder_set",
     "write_identity_set",
+    "write_user_set",
 ]
 
 # More of them, and the set would measure what networks make of nothing.

@@ -35,7 +35,7 @@ def thumbnails(
     out_png, out_csv : path
         Tile i is the square of pixels ``[:, i·side : (i+1)·side]``, side = height of the strip:
         the images' own (shorter side), 64 pixels at most. The table has a row a tile: tile, image
-        (source index), stimuli, condition.
+        (source index of the ID image beside which it is shown), stimuli, condition.
     image : int
         Row of the image in the ID set.
 
@@ -52,11 +52,12 @@ def thumbnails(
                 if not 0 <= image < n:
                     raise ValueError(f"{path} has {n} images, no row {image}")
                 side = min(*shape, _LARGEST_TILE)
+                source = int(file["index"][image])
             tiles.append(_tile(file["images"][image % n], side))
             rows.append(
                 (
                     len(rows),
-                    int(file["index"][image % n]),
+                    source,
                     file.attrs["stimuli"],
                     file.attrs["condition"],
                 )
