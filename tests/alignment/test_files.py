@@ -20,6 +20,7 @@ from convergent_learning.alignment import (
 )
 from convergent_learning.alignment.maps import mapped_correlation
 from convergent_learning.alignment.tables import COLUMNS
+from convergent_learning.files import DamagedFileError
 
 # name, units, grid, role: a 1 x 1 stem of tokens before a finer grid breaks the usual order
 LAYERS = {
@@ -191,7 +192,7 @@ def test_refused_files(files, tmp_path):
     out = tmp_path / "moments.h5"
     cut = tmp_path / "cut.h5"
     cut.write_bytes(files["id"][0].read_bytes()[:3000])
-    with pytest.raises(ValueError, match=r"cut.h5 is not a complete activation file.*delete it"):
+    with pytest.raises(DamagedFileError, match=r"cut.h5 is damaged.*delete it"):
         write_moments([cut], out, "own", False, 4, 0, True)
     with pytest.raises(ValueError, match=r"has stimuli 'contrast' but .* has 'id'"):
         write_moments([files["id"][0], files["ood"][1]], out, "own", False, 4, 0, True)
@@ -199,7 +200,7 @@ def test_refused_files(files, tmp_path):
         write_moments([files["id"][0]] * 2, out, "own", False, 4, 0, True)
     with pytest.raises(ValueError, match="layer_pairs is 'each'"):
         write_moments(files["id"], out, "each", False, 4, 0, True)
-    with pytest.raises(ValueError, match=r"cut.h5 is not a complete moments file.*delete it"):
+    with pytest.raises(DamagedFileError, match=r"cut.h5 is damaged.*delete it"):
         score_table(cut, "linear")
     write_moments(files["ood"], out, "own", False, 5, 3, False)
     with pytest.raises(ValueError, match=r"n_folds 4 but .* 5: transfer needs"):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from .moments import Sums, block, common_grid, leave_one_out
+from .moments import Sums, block, common_grid
+from .ridge import inner_scores
 
 
 def compare(x, y, cross, center="position"):
@@ -38,6 +38,7 @@ class Comparison:
         self.grid = common_grid(source.grid, target.grid)
         self.folds = tuple(range(len(source.counts)))
         self._products, self._flipped = products, flipped
+        self._ridge_scores = {}
 
     @property
     def same_grid(self):
@@ -83,49 +84,23 @@ class Comparison:
             return vt.T, s, u.T
         return self._products.svd(folds, live_x, live_y)
 
-    def _xy_each(self, sets):
+    def xy_each(self, sets):
+        """`xy` of each of several sets of folds, (len(sets), p, q)."""
         products = self._products.each(sets)
         return products.transpose(0, 2, 1) if self._flipped else products
 
-    def inner(self, folds, live_x, live_y):
-        """Each of `folds` in turn left out of the others, for the choice of a penalty."""
+    def ridge_scores(self, folds, live_x, live_y):
+        """Score of each λ of the ridge grid, by leaving out each of `folds` (all but one) in turn.
+
+        Scores of all outer folds are made together and kept.
+        """
         live_x = live_x & self.source.inner_live(self.grid, self.center, folds)
         live_y = live_y & self.target.inner_live(self.target.grid, self.center, folds)
-        fitted, held_out = zip(*leave_one_out(folds), strict=True)
-
-        def decompose():
-            # The training set without j and k serves the outer folds j and k alike.
-            values, vectors = zip(*(self.eigh(part, live_x) for part in fitted), strict=True)
-            held = self.source.sums(self.grid, self.center).each(held_out)
-            held = block(held, live_x, live_x)
-            rotated = [
-                u.T @ v @ u / s.mean() for s, u, v in zip(values, vectors, held, strict=True)
-            ]
-            return np.stack(values), np.float32(vectors), np.float32(rotated)
-
-        key = ("inner", self.grid, self.center, folds, live_x.tobytes())
-        return InnerSplits(
-            *self.source.kept(key, decompose),
-            *(block(self._xy_each(sets), live_x, live_y) for sets in (fitted, held_out)),
-            np.stack([self.variance_y(part)[live_y] for part in held_out]),
-        )
-
-
-class InnerSplits(NamedTuple):
-    """J splits of a training set, stacked; live units only.
-
-    values, vectors : (J, p), (J, p, p) float32, eigendecomposition of the fitted xx
-    held_out_xx : (J, p, p) float32, in these eigenvectors, divided by the mean eigenvalue
-    fitted_xy, held_out_xy : (J, p, q)
-    variance_y : (J, q), held out
-    """
-
-    values: np.ndarray
-    vectors: np.ndarray
-    held_out_xx: np.ndarray
-    fitted_xy: np.ndarray
-    held_out_xy: np.ndarray
-    variance_y: np.ndarray
+        key = live_x.tobytes(), live_y.tobytes()
+        if key not in self._ridge_scores:
+            self._ridge_scores[key] = inner_scores(self, live_x, live_y)
+        [outer] = set(self.folds) - set(folds)
+        return self._ridge_scores[key][outer]
 
 
 @dataclass(frozen=True)
@@ -178,9 +153,9 @@ class Moments:
         """u, s, vt of the thin SVD of the live block of xy, shared by both directions."""
         return self.comparison.svd(self.folds, self.live_x, self.live_y)
 
-    def inner(self):
-        """Inner splits of this training split's folds."""
-        return self.comparison.inner(self.folds, self.live_x, self.live_y)
+    def ridge_scores(self):
+        """Score of each λ of the ridge grid, cross-validated inside this split's folds."""
+        return self.comparison.ridge_scores(self.folds, self.live_x, self.live_y)
 
 
 def split(comparison, fold, scored_on=None):

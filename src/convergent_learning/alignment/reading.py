@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import ExitStack
 from dataclasses import dataclass
 
-import h5py
 import numpy as np
 
+from ..files import damaged_file_named, open_hdf5
 from .comparison import compare
 from .moments import LayerMoments
 
@@ -35,22 +36,19 @@ class MomentsFile:
 
     Raises
     ------
-    ValueError
+    DamagedFileError
         If the file cannot be read: names it and says to delete it.
     """
 
     def __init__(self, path):
         self.path = path
-        try:
-            self._file = h5py.File(path, "r")
+        self._stack = ExitStack()
+        self._file = self._stack.enter_context(open_hdf5(path, "counts", "networks"))
+        with damaged_file_named(path, KeyError, OSError):
             self.attrs = dict(self._file.attrs)
             self._counts = self._file["counts"][:]
             groups = self._file["networks"].values()
             self.networks = [_network(g) for g in sorted(groups, key=lambda g: g.attrs["order"])]
-        except (OSError, KeyError, RuntimeError) as error:
-            raise ValueError(
-                f"{path} is not a complete moments file ({error}): delete it"
-            ) from error
         self.all_layers = self.attrs["layer_pairs"] == "all"
         self._moments = {}
 
@@ -58,7 +56,7 @@ class MomentsFile:
         return self
 
     def __exit__(self, *_):
-        self._file.close()
+        self._stack.close()
 
     def pairs(self, within=False):
         """Pairs of networks that have cross moments, in file order."""

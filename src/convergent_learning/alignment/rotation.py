@@ -95,9 +95,9 @@ class _Rotated(Comparison):
     def svd(self, folds, live_x, live_y):
         return np.linalg.svd(block(self.xy(folds), live_x, live_y), full_matrices=False)
 
-    def inner(self, folds, live_x, live_y):
+    def ridge_scores(self, folds, live_x, live_y):
         # Rotating the source changes no prediction, hence not the choice made here.
-        return self._base.inner(folds, self._base.live_x(folds), live_y)
+        return self._base.ridge_scores(folds, self._base.live_x(folds), live_y)
 
     def eigh(self, folds, live):
         return np.linalg.eigh(block(self.xx(folds), live, live))

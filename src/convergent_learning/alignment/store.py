@@ -13,17 +13,16 @@ Cross moments keep 24 bits, the precision of the products they are sums of.
 from __future__ import annotations
 
 import itertools
-import os
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from .. import __version__
+from ..files import damaged_file_named, open_hdf5, replace_when_done
+from ..progress import track
 from .accumulate import accumulate
 from .crossvalidation import folds, shuffle_within
 from .responses import Responses
@@ -71,29 +70,25 @@ def write_moments(
     Raises
     ------
     ValueError
-        A file is unreadable, files differ in stimuli, or responses are not finite: names the file,
-        layer and stimulus set.
+        Files differ in stimuli, or responses are not finite: names the file, layer and stimulus
+        set.
+    DamagedFileError
+        A file cannot be read: names it and says to delete it.
     """
     if layer_pairs not in ("all", "own"):
         raise ValueError(f"layer_pairs is {layer_pairs!r}: use 'all' or 'own'")
     if across and layer_pairs == "own":
         raise ValueError("across=True needs layer_pairs='all': architectures share no layers")
-    out = Path(out)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        with ExitStack() as stack:
-            networks = _open(activations, stack)
-            fold_of = folds(_stimuli(networks), n_folds, seed)
-            out.parent.mkdir(parents=True, exist_ok=True)
-            target = stack.enter_context(h5py.File(temporary, "w"))
-            _describe(target, networks, fold_of, n_folds, seed, layer_pairs)
-            passes = list(_passes(networks, layer_pairs, across, n_folds, shuffled, memory // 2))
-            for job in _progress(passes, out.name):
-                _run(job, target, networks, fold_of, seed, memory // 2, device)
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        networks = _open(activations, stack)
+        fold_of = folds(_stimuli(networks), n_folds, seed)
+        partial = stack.enter_context(replace_when_done(out))
+        target = stack.enter_context(h5py.File(partial, "w"))
+        _describe(target, networks, fold_of, n_folds, seed, layer_pairs)
+        passes = list(_passes(networks, layer_pairs, across, n_folds, shuffled, memory // 2))
+        for job in track(passes, Path(out).name):
+            _run(job, target, networks, fold_of, seed, memory // 2, device)
 
 
 class _Network:
@@ -101,18 +96,14 @@ class _Network:
 
     def __init__(self, path, stack):
         self.path = path
-        try:
-            file = stack.enter_context(h5py.File(path, "r"))
+        file = stack.enter_context(open_hdf5(path, "layers"))
+        with damaged_file_named(path, KeyError, OSError):
             self.attrs = {key: file.attrs[key] for key in SHARED + PER_NETWORK}
             datasets = sorted(file["layers"].values(), key=lambda d: d.attrs["order"])
             self.layers = {d.attrs["layer"]: d for d in datasets}
             self.layer_attrs = {
                 d.attrs["layer"]: {k: d.attrs[k] for k in PER_LAYER} for d in datasets
             }
-        except (OSError, KeyError, RuntimeError) as error:
-            raise ValueError(
-                f"{path} is not a complete activation file ({error}): delete it"
-            ) from error
         self.architecture = self.attrs["architecture"]
         self.name = f"{self.architecture}-seed{self.attrs['seed']}"
 
@@ -177,11 +168,6 @@ class _Pass:
     def __init__(self, layers, pairs, own, learned, shuffled):
         self.layers, self.pairs = layers, pairs
         self.own, self.learned, self.shuffled = own, learned, shuffled
-
-    def __str__(self):
-        names = {name for stack in self.layers.values() for name in stack}
-        what = names.pop() if len(names) == 1 else f"{len(names)} layers"
-        return f"{what} of {', '.join(self.layers)}"
 
 
 def _passes(networks, layer_pairs, across, n_folds, shuffled, memory):
@@ -249,13 +235,3 @@ def _write_layer(target, network, layer, moments):
     group["means"] = moments.means
     for (rows, columns), products in moments.products.items():
         group[f"products/{rows}x{columns}"] = products
-
-
-def _progress(passes, name):
-    """A bar on a terminal, plain lines in a log."""
-    if sys.stderr.isatty():
-        yield from tqdm(passes, desc=name, unit="pass")
-        return
-    for done, job in enumerate(passes, 1):
-        print(f"{name}: {done}/{len(passes)} {job}", file=sys.stderr, flush=True)
-        yield job

@@ -62,7 +62,9 @@ def score_table(moments, metric, *, centers=("position",), transfer_from=None, r
     Raises
     ------
     ValueError
-        Unknown metric, unreadable file, or a `transfer_from` with other folds.
+        Unknown metric, or a `transfer_from` with other folds.
+    DamagedFileError
+        A file cannot be read: names it and says to delete it.
     """
     rows = _Rows()
     with MomentsFile(moments) as file:

@@ -1,0 +1,86 @@
+"""The ridge penalty, and its choice by cross-validation inside the training folds. numpy only."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from .moments import block
+
+RIDGE_GRID = np.logspace(-6, 2, 9)
+_TINY = np.finfo(np.float64).tiny
+
+
+def inner_scores(comparison, live_x, live_y):
+    """Inner cross-validated score of each λ of ``RIDGE_GRID``, summed, for every outer fold.
+
+    With the eigenvectors U of a fitted moment, a = U'X'Y and the held-out V = U'X'XU, the fit of
+    every λ is U d_λ a, and the variance of its predictions the diagonal of a'd_λ V d_λ a. A fit
+    without folds j and k serves both as outer fold: fold k is scored on j, and j on k. What does
+    not depend on the target is kept by the source.
+
+    Only the choice of λ comes from here, so products are float32, in units of the layers' variances
+    (correlations do not depend on them).
+
+    Returns
+    -------
+    float array, ``(K, len(RIDGE_GRID))``
+        Meaningless for outer folds where a unit of `live_x` or `live_y` varies in some splits only.
+    """
+    folds = comparison.folds
+    scores = np.zeros((len(folds), len(RIDGE_GRID)))
+    if not (live_x.any() and live_y.any()):
+        return scores
+    left_out = list(itertools.combinations(folds, 2))
+    fitted_on = [tuple(k for k in folds if k not in pair) for pair in left_out]
+    basis, shrinkages, held_out_xx = comparison.source.kept(
+        ("ridge", comparison.grid, comparison.center, live_x.tobytes()),
+        lambda: _source_side(comparison, left_out, fitted_on, live_x),
+    )
+    spread = np.stack([comparison.variance_y((k,))[live_y] for k in folds])
+    spread = np.sqrt(np.maximum(spread, _TINY))[:, None]
+    held_out = np.stack([block(comparison.xy((k,)), live_x, live_y) for k in folds]) / spread
+    fitted = block(comparison.xy_each(fitted_on), live_x, live_y) / spread.mean(0)
+    fitted, held_out = basis @ fitted.astype(np.float32), held_out.astype(np.float32)
+    for i, (j, k) in enumerate(left_out):
+        weights = shrinkages[i].T[:, :, None] * fitted[i][:, None]  # (p, λ, q): one wide product
+        weights = weights.reshape(len(weights), -1)
+        predicted = (held_out_xx[i] @ weights).reshape(2, *weights.shape)
+        variance = np.einsum("hpc,pc->hc", predicted, weights)
+        covariance = shrinkages[i] @ (fitted[i] * (basis[i] @ held_out[[j, k]]))
+        r = pearson(covariance, variance.reshape(covariance.shape), np.float32(1))
+        scores[[k, j]] += r.mean(2)
+    return scores
+
+
+def shrinkage(values, ridge):
+    """1/(eigenvalue + penalty); directions without variance get no weight."""
+    penalised = values + ridge * values.mean()
+    floor = len(values) * np.finfo(np.float64).eps * values[-1]
+    return np.divide(1.0, penalised, out=np.zeros_like(penalised), where=penalised > floor)
+
+
+def pearson(covariance, variance_x, variance_y):
+    """r, and 0 where a side does not vary (a zero map predicts a constant)."""
+    scale = np.sqrt(np.maximum(variance_x, 0) * np.maximum(variance_y, 0))
+    return np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
+
+
+def _source_side(comparison, left_out, fitted_on, live_x):
+    """For each pair of folds left out, in float32 and in units of the mean eigenvalue.
+
+    basis (p, p) is U', shrinkages (λ, p), held-out xx of both folds (2p, p), one above the
+    other.
+    """
+    basis, shrinkages, held_out = [], [], []
+    for pair, folds in zip(left_out, fitted_on, strict=True):
+        values, vectors = comparison.eigh(folds, live_x)
+        mean = max(values.mean(), _TINY)
+        basis.append(vectors.T / np.sqrt(mean))
+        shrinkages.append(mean * shrinkage(values, RIDGE_GRID[:, None]))
+        rotated = [
+            vectors.T @ block(comparison.xx((k,)), live_x, live_x) @ vectors / mean for k in pair
+        ]
+        held_out.append(np.concatenate(rotated))
+    return tuple(np.float32(np.stack(parts)) for parts in (basis, shrinkages, held_out))
