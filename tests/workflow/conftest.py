@@ -56,9 +56,15 @@ def checkout(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def checkouts(tmp_path_factory):
+    """Makes a checkout that several tests share."""
+    return lambda name: Checkout(tmp_path_factory.mktemp(name))
+
+
+@pytest.fixture(scope="session")
+def finished(checkouts):
     """A checkout in which the smoke experiment has run, and what Snakemake printed."""
-    checkout = Checkout(tmp_path_factory.mktemp("smoke"))
+    checkout = checkouts("smoke")
     done = checkout.snakemake()
     assert done.returncode == 0, done.stdout[-5000:]
     return checkout
