@@ -77,6 +77,13 @@ class Comparison:
             lambda: np.linalg.eigh(block(self.xx(folds), live, live)),
         )
 
+    def eigh_y(self, folds, live):
+        """The same of the target, shared with the comparisons that it is a source of."""
+        return self.target.kept(
+            ("eigh", self.target.grid, self.center, folds, live.tobytes()),
+            lambda: np.linalg.eigh(block(self.yy(folds), live, live)),
+        )
+
     def svd(self, folds, live_x, live_y):
         """Thin SVD of the live block of xy; one serves both directions."""
         if self._flipped:
@@ -148,6 +155,10 @@ class Moments:
     def eigh(self):
         """Eigenvalues and vectors of the live block of xx."""
         return self.comparison.eigh(self.folds, self.live_x)
+
+    def eigh_y(self):
+        """Eigenvalues and vectors of the live block of yy."""
+        return self.comparison.eigh_y(self.folds, self.live_y)
 
     def svd(self):
         """u, s, vt of the thin SVD of the live block of xy, shared by both directions."""

@@ -81,7 +81,7 @@ def procrustes_similarity(train):
 def _canonical(variates, held_out):
     x, y, xy = _live_blocks(held_out)
     a, b = variates
-    covariance = np.einsum("ik,ij,jk->k", a, xy, b, optimize=True)
+    covariance = (a * (xy @ b)).sum(0)
     variance = ((a * (x @ a)).sum(0), (b * (y @ b)).sum(0))
     scale = np.sqrt(variance[0] * variance[1])
     return np.mean(covariance / scale) if len(scale) and (scale > 0).all() else np.nan
@@ -90,14 +90,13 @@ def _canonical(variates, held_out):
 @register("cca", score=_canonical, context=True)
 def cca(train):
     """Mean canonical correlation: variates fitted on training moments, correlated held out."""
-    x, y, xy = _live_blocks(train)
-    x, y = _whitening(x), _whitening(y)
+    x, y = _whitening(*train.eigh()), _whitening(*train.eigh_y())
+    xy = block(train.xy, train.live_x, train.live_y)
     u, _, vt = np.linalg.svd(x.T @ xy @ y, full_matrices=False)
     return x @ u, y @ vt.T
 
 
-def _whitening(product):
-    values, vectors = np.linalg.eigh(product)
+def _whitening(values, vectors):
     kept = values > CCA_FLOOR * values.max(initial=0.0)
     return vectors[:, kept] / np.sqrt(values[kept])
 
