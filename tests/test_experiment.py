@@ -74,6 +74,79 @@ def test_bad_input_is_named_with_what_is_allowed(path, value, named):
         assert text in str(caught.value)
 
 
+@pytest.fixture
+def brought(tmp_path):
+    """Two folders that `stimuli.sets` may name: ten images by class, and a corruption."""
+    for i in range(10):
+        path = tmp_path / f"photos/cat/{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "corrupted").mkdir()
+    for name in ("fog", "labels"):
+        (tmp_path / f"corrupted/{name}.npy").touch()
+    return tmp_path
+
+
+def entry(folder, **keys):
+    return {"name": "photos", "layout": "imagefolder", "path": str(folder)} | keys
+
+
+def test_user_sets_become_conditions_after_the_families(brought):
+    fog = entry(brought / "corrupted", name="fog", layout="cifar-c", severities=[5, 1])
+    config = changed("stimuli.sets", [entry(brought / "photos", resize=40), fog])
+    check(config, SCHEMA)
+    experiment = Experiment(config)
+    slugs = [condition.slug for condition in experiment.conditions]
+    assert slugs[-3:] == ["photos", "corruption_fog-1", "corruption_fog-5"]
+    assert experiment.families()[-2:] == ["photos", "corruption_fog"]
+    assert "photos" not in experiment.paired()
+    assert {"contrast", "corruption_fog"} <= set(experiment.paired())
+    assert len(experiment.blocks("cifar10")["corruption_fog"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"path": "nowhere"}, ["stimuli.sets[0].path", "no folder", "nowhere"]),
+        ({"name": "contrast"}, ["stimuli.sets[0].name", "'contrast'", "choose another"]),
+        ({"name": "final"}, ["stimuli.sets[0].name", "'final'"]),
+        ({"name": "a-b"}, ["stimuli.sets[0].name", "'a-b'"]),
+        ({"layout": "flat"}, ["stimuli.sets[0].layout", "'flat'", "imagefolder", "cifar-c"]),
+        ({"resize": 16}, ["stimuli.sets[0].resize", "16", "32 pixels of cifar10"]),
+        ({"severities": [1]}, ["stimuli.sets[0].severities", "imagefolder"]),
+        ({"size": 32}, ["stimuli.sets[0]: unknown key size", "severities"]),
+        (
+            {"name": "fog", "layout": "cifar-c", "severities": [1, 6]},
+            ["stimuli.sets[0].severities[1]", "6", "5"],
+        ),
+        (
+            {"name": "snow", "layout": "cifar-c", "path": "corrupted"},
+            ["stimuli.sets[0]", "snow.npy", "fog.npy"],
+        ),
+        ({"layout": "geirhos"}, ["stimuli.sets[0].path", "png is not named"]),
+    ],
+)
+def test_a_user_set_that_cannot_be_is_named_by_its_key(keys, named, brought):
+    keys = {"path": "photos"} | keys
+    if keys.get("layout") == "geirhos":
+        keys["conditions"] = ["0"]
+    given = entry(brought / keys.pop("path"), **keys)
+    with pytest.raises(ConfigError) as caught:
+        check(changed("stimuli.sets", [given]), SCHEMA)
+    for text in named:
+        assert text in str(caught.value)
+
+
+def test_a_user_set_needs_a_name_of_its_own_and_two_images_a_fold(brought):
+    (brought / "photos/cat/0.png").unlink()
+    config = changed("stimuli.sets", [entry(brought / "photos")] * 2)
+    with pytest.raises(ConfigError) as caught:
+        check(config, SCHEMA)
+    assert "stimuli.sets[1].name: 'photos' is the name of another set" in str(caught.value)
+    assert "stimuli.sets[0].path" in str(caught.value)
+    assert "has 9 images; alignment.folds: 5 needs 10" in str(caught.value)
+
+
 def test_every_problem_is_in_one_message():
     config = changed("networks.0.layers", ["layer9"])
     config["stimuli"]["images"] = 4

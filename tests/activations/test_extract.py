@@ -9,7 +9,8 @@ from convergent_learning.datasets.canonical import prepare
 from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import load_checkpoint, save_checkpoint
 from convergent_learning.networks.layers import LAYERS, Layer
-from convergent_learning.stimuli.files import read_stimuli
+from convergent_learning.stimuli.files import read_stimuli, writing_stimuli
+from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
 from convergent_learning.stimuli.sets import write_identity_set
 
 
@@ -82,6 +83,34 @@ def test_accuracy_is_that_of_the_logits(made, tmp_path):
         expected = (file["layers/fc"][:].argmax(1) == labels).mean()
     row = pd.read_csv(tmp_path / "accuracy.csv").iloc[0]
     assert (row.accuracy, row.n, row.stimuli) == (expected, 20, "id")
+
+
+@pytest.mark.parametrize(("decision", "classes"), [("", 10), ("sixteen", 10), ("sixteen", 1000)])
+def test_labels_that_are_no_classes_of_the_network(made, tmp_path, decision, classes):
+    torch.manual_seed(0)
+    network = build("resnet18", classes, 1 / 16).eval()
+    about = {
+        "architecture": "resnet18", "width": 1 / 16, "dataset": "digits", "classes": classes,
+        "seed": 1, "step": 0, "mean": [0.3] * 3, "std": [0.4] * 3,
+    }  # fmt: skip
+    save_checkpoint(tmp_path / "1.safetensors", network, about)
+    images = read_stimuli(made / "id.h5").images
+    with torch.inference_mode():
+        logits = network(torch.from_numpy((images / 255 - 0.3) / 0.4).float().permute(0, 3, 1, 2))
+    labels = np.arange(20) % 16
+    attributes = {"stimuli": "sketch", "condition": "", "decision": decision}
+    with writing_stimuli(tmp_path / "s.h5", images.shape, labels, labels, attributes) as append:
+        append(images)
+    layers = {"resnet18": LAYERS["resnet18"]}
+    checkpoints, out = [tmp_path / "1.safetensors"], tmp_path / "accuracy.csv"
+    extract(checkpoints, tmp_path / "s.h5", tmp_path / "out", out, layers, 16, "float32")
+    row = pd.read_csv(out).iloc[0]
+    assert row.n == 20
+    if classes == 1000:
+        decided = sixteen_class_decision(logits.softmax(1).numpy())
+        assert row.accuracy == (decided == labels).mean()
+    else:
+        assert np.isnan(row.accuracy)
 
 
 def test_an_unknown_layer_is_named_with_the_nodes_there_are(made, tmp_path):

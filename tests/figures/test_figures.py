@@ -132,8 +132,24 @@ def test_every_metric_and_family_has_a_colour_of_its_own():
     colours = [style.metric_colour(metric) for metric in style.METRICS]
     assert len(set(colours)) == len(colours)
     names = ["contrast", "high_pass", "low_pass", "rotation", "eidolon_I", "eidolon_II", "sketch"]
+    names += ["stylized", "edge", "silhouette", "cue_conflict"]
     looks = [(style.family(name).colour, style.family(name).marker) for name in names]
     assert len(set(looks)) == len(looks)
+
+
+@pytest.mark.parametrize("which", [["stylised"], ["colour", "contrast", "eidolon_I", "stylised"]])
+def test_conditions_without_an_accuracy_are_in_the_depth_panels_only(which, tables, tmp_path):
+    copy = shutil.copytree(tables, tmp_path / "tables")
+    for name in ("accuracy", "fig6_conditions"):
+        table = pd.read_csv(copy / f"{name}.csv", dtype={"condition": str})
+        unknown = [c for c in table if c.startswith("accuracy")]
+        table.loc[table.stimuli.isin(which), unknown] = np.nan
+        table.to_csv(copy / f"{name}.csv", index=False)
+    for number in (1, 6):
+        _is_whole(*_draw(number, copy, tmp_path))
+    assert "at the left only: " in _module(6).caption(copy)
+    assert "stylised x" in _module(6).caption(copy)
+    assert "at the left only" not in _module(6).caption(tables)
 
 
 def test_names_in_print():

@@ -248,6 +248,17 @@ def test_conditions_near_chance_are_left_out_of_slopes(true_frames):
     assert "within 2 points of chance: resnet18 uniform_noise 0.03" in entries["C7a"]["reason"]
 
 
+def test_conditions_without_an_accuracy_are_left_out_of_slopes(true_frames):
+    table = true_frames["fig6_pairs"].copy()
+    noise = table.stimuli == "uniform_noise"
+    table.loc[noise, ["accuracy", "accuracy_drop", "transfer"]] = np.nan
+    table.loc[noise & (table.role == "block"), "drop"] = -3.0
+    entries = {e["id"]: e for e in evaluate_frames(true_frames | {"fig6_pairs": table})}
+    assert entries["C7a"]["verdict"] == "supported"
+    assert "without an accuracy: resnet18 uniform_noise 0.03" in entries["C7a"]["reason"]
+    assert "left out" not in entries["C6a"]["reason"]
+
+
 def test_reasons_carry_the_numbers(true_frames):
     entries = {e["id"]: e for e in evaluate_frames(true_frames)}
     assert "layers trained and" in entries["C2b"]["reason"]

@@ -11,6 +11,7 @@ import synthetic
 
 from convergent_learning.statistics.columns import COLUMNS, read_table
 from convergent_learning.statistics.scores import read_scores
+from convergent_learning.statistics.summaries import summaries
 from convergent_learning.statistics.tables import pair_tables, write_tables
 
 FAMILIES = {"colour": ["bw"], "contrast": ["50", "5"], "eidolon_I": ["8"], "eidolon_II": ["8"]}
@@ -127,6 +128,31 @@ def test_near_chance_conditions_are_marked(experiment):
     accuracy.loc[accuracy.stimuli == "contrast", "accuracy"] = 0.11
     table = pair_tables(6, read_scores(files), setting | {"accuracy": accuracy})["fig6_pairs"]
     assert (table.near_chance == (table.stimuli == "contrast")).all()
+
+
+def test_conditions_without_an_accuracy_keep_their_drops_and_leave_the_slopes(experiment):
+    folder, _, files = experiment
+    setting = {n: read_table(folder / "tables", n) for n in ("datasets", "layers", "conditions")}
+    accuracy = read_table(folder / "tables", "accuracy")
+    accuracy.loc[accuracy.stimuli == "contrast", "accuracy"] = np.nan
+    setting["accuracy"] = accuracy
+    scores = read_scores(files)
+    # Other images than the ID set's: nothing transfers.
+    unpaired = (scores.stimuli == "contrast") & (scores.baseline == "transfer")
+    pairs = pair_tables(6, scores[~unpaired], setting)
+    tables = summaries(6, pairs, setting)
+    points = tables["fig6_conditions"]
+    undecided = points.stimuli == "contrast"
+    assert len(points[undecided]) == 2 * points.architecture.nunique() * points.metric.nunique()
+    assert points[undecided][["early", "late", "early_low"]].notna().all(axis=None)
+    assert (
+        points[undecided][["accuracy", "accuracy_drop", "accuracy_drop_low"]].isna().all(axis=None)
+    )
+    assert not points[undecided].near_chance.any()
+    everywhere = tables["fig6"][tables["fig6"].stimuli == "all"]
+    assert everywhere[["drop", "transfer_drop"]].notna().all(axis=None)
+    assert (tables["fig6_slopes"].n_conditions == 3).all()
+    assert tables["fig6_slopes"].slope.notna().all()
 
 
 def test_truncated_file_is_named(experiment, tmp_path):

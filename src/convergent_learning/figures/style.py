@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,8 +50,15 @@ _FAMILIES = {
     "eidolon_II": Look("eidolon II", "#CC6677", ">"),
     "eidolon_III": Look("eidolon III", "#CC6677", "d"),
     "uniform_noise": Look("uniform noise", "#882255", "h"),
+    # Sets that a user brings, under the names they were published with.
+    "sketch": Look("sketch", "#0077BB", "H"),
+    "stylized": Look("stylized", "#EE7733", "8"),
+    "edge": Look("edge", "#009988", "*"),
+    "silhouette": Look("silhouette", "#BB5566", "p"),
+    "cue_conflict": Look("cue conflict", "#555555", "D"),
 }
-_SPARE = [("#0077BB", "H"), ("#EE7733", "8"), ("#009988", "*"), ("#BB5566", "1"), ("#555555", "2")]
+_SPARE_COLOURS = ["#0077BB", "#EE7733", "#009988", "#BB5566", "#555555"]
+_SPARE_MARKERS = ["s", "^", "v", "o", "P", "X"]
 _LEVELS = {
     "contrast": "{}%",
     "high_pass": "σ {}",
@@ -155,7 +163,9 @@ def family(name: str) -> Look:
     """How a family is drawn; one that is not built in gets a spare look by its name."""
     if name in _FAMILIES:
         return _FAMILIES[name]
-    colour, marker = _SPARE[sum(map(ord, name)) % len(_SPARE)]
+    number = zlib.crc32(name.encode())
+    colour = _SPARE_COLOURS[number % len(_SPARE_COLOURS)]
+    marker = _SPARE_MARKERS[number // len(_SPARE_COLOURS) % len(_SPARE_MARKERS)]
     return Look(name.replace("_", " "), colour, marker)
 
 
