@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from convergent_learning.alignment import accumulate as engine
-from convergent_learning.alignment import folds, metrics, rotated_basis, score
+from convergent_learning.alignment import folds, metrics, rotated_basis, score, transfer
 
 METRICS = ("linear", "procrustes", "permutation", "soft_matching")
 
@@ -156,6 +156,7 @@ X, Y = pair(n=40)
         (X[:, :, 0], Y, {}, "must be \\(n, c\\) or"),
         (X.astype(int), Y, {}, "x has dtype"),
         (X[:0], Y[:0], {}, "x is empty"),
+        (X.tolist(), Y, {}, "x is a list: pass a numpy array"),
         (np.zeros((40, 2, 3, 3)), np.zeros((40, 2, 2, 2)), {}, "do not divide"),
         ((X * 1e25).astype(np.float32), Y.astype(np.float32), {}, "overflow"),
     ],
@@ -163,6 +164,13 @@ X, Y = pair(n=40)
 def test_refused(x, y, options, message):
     with pytest.raises(ValueError, match=message):
         score(x, y, **options)
+
+
+def test_transfer_names_the_condition_that_is_refused():
+    with pytest.raises(ValueError, match="onto_y holds NaN"):
+        transfer(X, Y, X, with_value(Y, np.nan))
+    with pytest.raises(ValueError, match="onto_x has 30 stimuli and x has 40"):
+        transfer(X, Y, X[:30], Y[:30])
 
 
 def test_two_folds_with_a_fixed_ridge():

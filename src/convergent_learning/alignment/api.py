@@ -152,7 +152,8 @@ def transfer(
     Other parameters and the result are those of `score`.
     """
     common = (n_folds, folds, seed, positions, center, ridge, device)
-    forward, onto = _comparison(x, y, *common), _comparison(onto_x, onto_y, *common)
+    forward = _comparison(x, y, *common)
+    onto = _comparison(onto_x, onto_y, *common, names=("onto_x", "onto_y"))
     for side, fitted, scored in (
         ("x", forward.source, onto.source),
         ("y", forward.target, onto.target),
@@ -163,7 +164,10 @@ def transfer(
                 f"{fitted.units} on {fitted.grid}: pass the same layer's responses"
             )
         if (fitted.counts != scored.counts).any():
-            raise ValueError(f"onto_{side} has another number of stimuli than {side}")
+            raise ValueError(
+                f"onto_{side} has {onto.source.counts.sum()} stimuli and {side} has "
+                f"{forward.source.counts.sum()}: pass the same images in the same order"
+            )
     return _scores(forward, metrics, ridge, scored_on=onto)
 
 
@@ -208,12 +212,25 @@ def rotated_basis(
     return RotatedBasis(learned, draws, p, directions)
 
 
-def _comparison(x, y, n_folds, folds, seed, positions, center, ridge, device, shuffle=False):
+def _comparison(
+    x,
+    y,
+    n_folds,
+    folds,
+    seed,
+    positions,
+    center,
+    ridge,
+    device,
+    shuffle=False,
+    names=("x", "y"),
+):
     check_positions(positions)
-    x, y = Responses(x, "x", positions), Responses(y, "y", positions)
+    x, y = (Responses(a, name, positions) for a, name in zip((x, y), names, strict=True))
     if x.n != y.n:
         raise ValueError(
-            f"x has {x.n} stimuli and y has {y.n}: both sides must hold the same images in order"
+            f"{x.label} has {x.n} stimuli and {y.label} has {y.n}: "
+            "both sides must hold the same images in order"
         )
     fold_of = make_folds(x.n, n_folds, seed) if folds is None else check_folds(folds, x.n)
     check_ridge(ridge, fold_of.max() + 1)

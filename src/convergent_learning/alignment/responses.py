@@ -20,6 +20,11 @@ class Responses:
     """
 
     def __init__(self, array, label, positions="all"):
+        if not hasattr(array, "shape"):
+            raise ValueError(
+                f"{label} is a {type(array).__name__}: pass a numpy array, a torch tensor or an "
+                "open HDF5 dataset"
+            )
         self.label, self.positions = label, positions
         self._array = array
         self.in_memory = isinstance(array, (np.ndarray, torch.Tensor))
