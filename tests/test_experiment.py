@@ -147,6 +147,15 @@ def test_a_user_set_needs_a_name_of_its_own_and_two_images_a_fold(brought):
     assert "has 9 images; alignment.folds: 5 needs 10" in str(caught.value)
 
 
+def test_the_sets_in_the_documentation_lack_nothing_but_their_folders():
+    text = (ROOT / "docs/stimuli.md").read_text()
+    sets = yaml.safe_load(text.split("```yaml")[1].split("```")[0])["stimuli"]["sets"]
+    with pytest.raises(ConfigError) as caught:
+        check(changed("stimuli.sets", sets), SCHEMA)
+    problems = str(caught.value).splitlines()[1:]
+    assert [p.split(": ")[1].split(" /")[0] for p in problems] == ["no folder"] * len(sets)
+
+
 def test_every_problem_is_in_one_message():
     config = changed("networks.0.layers", ["layer9"])
     config["stimuli"]["images"] = 4
