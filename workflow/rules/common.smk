@@ -109,6 +109,11 @@ def transfer_moments(wildcards):
     return MOMENTS.format(dataset=wildcards.dataset, slug="id", step=FINAL_STEP[wildcards.dataset])
 
 
+def centers(wildcards):
+    """Centrings of a block's own-layer scores: raw means are context, in distribution only."""
+    return ["position", "unit"] if wildcards.block in ("final", "untrained") else ["position"]
+
+
 def is_layer_by_layer(wildcards):
     """Whether a sample gets every layer pair of every network pair (figure 4)."""
     steps = EXPERIMENT.steps(wildcards.dataset)

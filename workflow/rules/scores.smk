@@ -18,6 +18,7 @@ rule scores:
         mem_mb=3000,
         runtime=120,
     params:
+        centers=centers,
         ridge=config["alignment"]["ridge"],
     script:
         "../scripts/scores.py"

@@ -11,7 +11,7 @@ tables = [
     score_table(
         Path(moments),
         snakemake.wildcards.metric,
-        centers=("position", "unit"),
+        centers=snakemake.params.centers,
         transfer_from=snakemake.input.get("transfer") or None,
         ridge=snakemake.params.ridge,
     )

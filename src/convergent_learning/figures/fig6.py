@@ -43,7 +43,7 @@ def caption(tables: str | Path) -> str:
         "over conditions; dashed, the drop when the maps fitted on unaltered images are kept, "
         "over conditions that show the same images; "
         "shaded, pooled features (square) and logits (triangle). Right: drop of the first and the "
-        "last third of blocks against the drop of accuracy, one marker a condition, larger for "
+        "last third of blocks against the drop of accuracy, one marker a condition, darker for "
         f"stronger levels; hollow, within 2 points of chance ({len(hollow)} of {len(points)} "
         "points), which no line uses; line: slope over conditions, with its interval."
         f"{absent} {common.sizes(fig6)} {common.interval_sentence(fig6, 'drop_low')} Those of "
@@ -100,16 +100,8 @@ def _drops_by_condition(ax: Axes, rows: pd.DataFrame, points: pd.DataFrame) -> N
     for (stimuli, condition), curve in blocks.groupby(["stimuli", "condition"], sort=False):
         curve = curve.sort_values("depth")
         look = style.family(stimuli)
-        size = strength.get((stimuli, condition), 1.0)
-        ax.plot(
-            curve.depth,
-            curve["drop"],
-            color=look.colour,
-            marker=look.marker,
-            ms=1.4 + 1.2 * size,
-            lw=0.7,
-            mew=0.3,
-        )
+        colour = style.shade(look.colour, strength.get((stimuli, condition), 1.0))
+        ax.plot(curve.depth, curve["drop"], color=colour, marker=look.marker, ms=2, lw=0.7, mew=0.3)
 
 
 def _strength(points: pd.DataFrame) -> dict[tuple[str, str], float]:
@@ -147,9 +139,9 @@ def _against_accuracy(ax: Axes, third: str, points: pd.DataFrame, slopes: pd.Dat
         low, value, high = (getattr(row, f"{third}{end}") for end in ("_low", "", "_high"))
         if np.isfinite(low):
             ax.plot([row.accuracy_drop] * 2, [low, high], color=look.colour, lw=0.4, alpha=0.6)
-        size = 2.4 + 1.8 * strength[row.stimuli, row.condition]
-        face = "white" if row.near_chance else look.colour
-        ax.plot(row.accuracy_drop, value, look.marker, ms=size, mfc=face, mec=look.colour, mew=0.6)
+        shade = style.shade(look.colour, strength[row.stimuli, row.condition])
+        face = "white" if row.near_chance else shade
+        ax.plot(row.accuracy_drop, value, look.marker, ms=3.6, mfc=face, mec=look.colour, mew=0.6)
     line = slopes[slopes.third == third]
     if line.empty or not np.isfinite(line.slope.iloc[0]):
         return

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 
 ONE_COLUMN, TWO_COLUMNS = 89.0, 183.0  # mm
@@ -157,6 +158,12 @@ def metric_label(metric: str) -> str:
 def metric_colour(metric: str) -> str:
     """A metric's colour."""
     return METRICS[metric][1] if metric in METRICS else GREY
+
+
+def shade(colour: str, strength: float) -> tuple[float, float, float]:
+    """`colour` for the strongest level (1) of a family, lighter for milder ones (down to 0)."""
+    lightness = 0.55 * (1 - strength)
+    return tuple(c + (1 - c) * lightness for c in to_rgb(colour))
 
 
 def family(name: str) -> Look:
