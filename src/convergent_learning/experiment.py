@@ -1,35 +1,22 @@
 """An experiment: the validated config and what follows from it.
 
-Read while the DAG is built, so it imports no torch and refuses bad input before any work starts.
+Read while the DAG is built, so it imports no torch. `validation.check` comes first.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-import jsonschema
-
-from convergent_learning.alignment.registry import metrics
 from convergent_learning.datasets.registry import DATASETS
-from convergent_learning.networks.layers import LAYERS, Layer, select_layers
+from convergent_learning.networks.layers import Layer, select_layers
 from convergent_learning.stimuli import condition_slug, families, level_text
-from convergent_learning.stimuli.user_sets import UserSet, set_problems
-from convergent_learning.training.plan import TrainingPlan, checkpoint_steps
+from convergent_learning.stimuli.user_sets import UserSet
+from convergent_learning.training.plan import TrainingPlan
 
 CONTEXT_METRIC = "context"
-
-
-class ConfigError(ValueError):
-    """The config is refused; the message names every key at fault and the allowed values."""
-
-    def __init__(self, problems: list[str]):
-        super().__init__("The config is refused:\n" + "\n".join(f"  - {p}" for p in problems))
 
 
 @dataclass(frozen=True)
@@ -136,7 +123,7 @@ class Experiment:
             width=chosen.width,
             seed=chosen.seed,
             experiment_seed=self.seed,
-            train_images=_train_images(self._dataset(dataset)),
+            train_images=train_images(self._dataset(dataset)),
             **training,
         )
 
@@ -174,127 +161,6 @@ class Experiment:
         return next(entry for entry in self.config["datasets"] if entry["name"] == name)
 
 
-def check(config: dict[str, Any], schema: Path) -> None:
-    """Raise ConfigError unless `config` keeps to `schema` and to what code and data allow."""
-    problems = _schema_problems(config, json.loads(Path(schema).read_text()))
-    problems = problems or list(_problems(config))
-    if problems:
-        raise ConfigError(problems)
-
-
-def _schema_problems(config: dict[str, Any], schema: dict[str, Any]) -> list[str]:
-    validator = jsonschema.Draft202012Validator(schema)
-    return [_explain(error) for error in validator.iter_errors(config)]
-
-
-def _explain(error: jsonschema.ValidationError) -> str:
-    key = _key(error.absolute_path)
-    if error.validator == "additionalProperties":
-        allowed = ", ".join(sorted(error.schema["properties"]))
-        unknown = ", ".join(sorted(set(error.instance) - set(error.schema["properties"])))
-        return f"{key or 'top level'}: unknown key {unknown}; allowed keys: {allowed}"
-    if error.validator == "oneOf" and "description" in error.schema:
-        return f"{key}: {error.instance!r} is not {error.schema['description']}"
-    if error.validator == "uniqueItems":
-        return f"{key}: {error.instance!r} lists an entry twice; list each once"
-    return f"{key or 'top level'}: {error.message}"
-
-
-def _key(path: Any) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(
-        "."
-    )
-
-
-def _problems(config: dict[str, Any]) -> Iterator[str]:
-    """What the schema cannot say: names that code knows, and keys that depend on each other."""
-    yield from _dataset_problems(config)
-    yield from _network_problems(config["networks"])
-    yield from _stimulus_problems(config)
-    for index, metric in enumerate(config["alignment"]["metrics"]):
-        if metric not in metrics():
-            yield _unknown(f"alignment.metrics[{index}]", metric, metrics())
-
-
-def _dataset_problems(config: dict[str, Any]) -> Iterator[str]:
-    training = config["training"]
-    for index, entry in enumerate(config["datasets"]):
-        key, name = f"datasets[{index}]", entry["name"]
-        if name not in DATASETS:
-            yield _unknown(f"{key}.name", name, DATASETS)
-            continue
-        if entry["name"] in [other["name"] for other in config["datasets"][:index]]:
-            yield f"{key}.name: {name!r} is listed twice; list each dataset once"
-        images = _train_images(entry)
-        if images > DATASETS[name].train:
-            yield f"{key}.train_images: {images} of {DATASETS[name].train}; null takes all"
-        if images < training["batch_size"]:
-            yield (
-                f"training.batch_size: {training['batch_size']} exceeds the {images} training"
-                f" images of {name}; lower it or raise {key}.train_images"
-            )
-        try:
-            checkpoint_steps(
-                tuple(training["checkpoints"]),
-                training["epochs"],
-                max(1, images // training["batch_size"]),
-            )
-        except ValueError as error:
-            yield f"training.checkpoints: {error}"
-
-
-def _network_problems(networks: list[dict[str, Any]]) -> Iterator[str]:
-    nodes = json.loads(
-        files("convergent_learning.networks").joinpath("graph_nodes.json").read_text()
-    )
-    for index, entry in enumerate(networks):
-        key, architecture = f"networks[{index}]", entry["architecture"]
-        if architecture not in LAYERS:
-            yield _unknown(f"{key}.architecture", architecture, LAYERS)
-            continue
-        if architecture in [other["architecture"] for other in networks[:index]]:
-            yield f"{key}.architecture: {architecture!r} is listed twice; list its seeds together"
-        if entry["layers"] == "default":
-            continue
-        known = nodes[architecture]
-        unknown = [name for name in entry["layers"] if name not in known]
-        if unknown:
-            yield _unknown(f"{key}.layers", ", ".join(unknown), known)
-        elif sorted(entry["layers"], key=known.index) != entry["layers"]:
-            yield f"{key}.layers: not in depth order, which is {', '.join(known)}"
-
-
-def _stimulus_problems(config: dict[str, Any]) -> Iterator[str]:
-    images, folds = config["stimuli"]["images"], config["alignment"]["folds"]
-    if images < 2 * folds:
-        yield (
-            f"stimuli.images: {images} stimuli cannot make {folds} folds of two or more; raise it"
-            " or lower alignment.folds"
-        )
-    for entry in config["datasets"]:
-        if entry["name"] in DATASETS and images > DATASETS[entry["name"]].test:
-            available = DATASETS[entry["name"]].test
-            yield f"stimuli.images: {images}, but {entry['name']} has {available} test images"
-    sides = {
-        e["name"]: DATASETS[e["name"]].side for e in config["datasets"] if e["name"] in DATASETS
-    }
-    yield from set_problems(config["stimuli"].get("sets", []), folds, sides)
-    chosen = config["stimuli"]["families"]
-    if isinstance(chosen, str):
-        return
-    for index, entry in enumerate(chosen):
-        key = f"stimuli.families[{index}]"
-        if entry["family"] not in families():
-            yield _unknown(f"{key}.family", entry["family"], families())
-            continue
-        if entry["family"] in [other["family"] for other in chosen[:index]]:
-            yield f"{key}.family: {entry['family']!r} is listed twice; put all levels in one entry"
-        try:
-            families()[entry["family"]].chosen_levels(entry["levels"])
-        except ValueError as error:
-            yield f"{key}.levels: {error}"
-
-
 def _conditions(chosen: str | list[dict[str, Any]]) -> Iterator[Condition]:
     if isinstance(chosen, str):
         chosen = [{"family": name, "levels": chosen} for name in families()]
@@ -303,10 +169,6 @@ def _conditions(chosen: str | list[dict[str, Any]]) -> Iterator[Condition]:
             yield Condition(entry["family"], level_text(level))
 
 
-def _train_images(entry: dict[str, Any]) -> int:
+def train_images(entry: dict[str, Any]) -> int:
     chosen = entry["train_images"]
     return DATASETS[entry["name"]].train if chosen is None else chosen
-
-
-def _unknown(key: str, value: str, allowed: Any) -> str:
-    return f"{key}: unknown {value!r}; allowed: {', '.join(allowed)}"

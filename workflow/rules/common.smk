@@ -6,10 +6,11 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from convergent_learning.experiment import CONTEXT_METRIC, ConfigError, Experiment, check
+from convergent_learning.experiment import CONTEXT_METRIC, Experiment
 from convergent_learning.stale_locks import clear_stale_locks
 from convergent_learning.statistics.columns import COLUMNS
 from convergent_learning.stimuli import families
+from convergent_learning.validation import ConfigError, check
 
 clear_stale_locks(Path(".snakemake"))
 
@@ -20,7 +21,7 @@ except ConfigError as error:
 EXPERIMENT = Experiment(config)
 
 for overlay in workflow.overwrite_configfiles:
-    if EXPERIMENT.name != Path(overlay).stem:
+    if Path(overlay).stem not in ("config", EXPERIMENT.name):
         raise WorkflowError(
             f"{overlay} says `experiment: {EXPERIMENT.name}`, but an experiment is called like its"
             f" file: write `experiment: {Path(overlay).stem}` in it, or rename it"
