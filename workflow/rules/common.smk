@@ -71,11 +71,16 @@ SAMPLES = [
 ]
 
 
+def any_of(names):
+    """A pattern that matches exactly `names`, and nothing where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    network="|".join(network.name for network in EXPERIMENT.networks),
-    dataset="|".join(EXPERIMENT.datasets),
-    block="|".join({block for blocks in BLOCKS.values() for block in blocks}),
-    metric="|".join(SCORED_METRICS),
+    network=any_of(network.name for network in EXPERIMENT.networks),
+    dataset=any_of(EXPERIMENT.datasets),
+    block=any_of(sorted({block for blocks in BLOCKS.values() for block in blocks})),
+    metric=any_of(SCORED_METRICS),
     slug="[^/]+",
     step="[0-9]+",
 

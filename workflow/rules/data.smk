@@ -53,7 +53,7 @@ rule condition_stimuli:
     benchmark:
         f"{BENCHMARK}/stimuli/{{dataset}}/{{family}}-{{level}}.tsv"
     wildcard_constraints:
-        family="|".join(families()),
+        family=any_of(families()),
     conda:
         ENVIRONMENT
     threads: 1
@@ -77,7 +77,7 @@ rule user_stimuli:
     benchmark:
         f"{BENCHMARK}/stimuli/{{dataset}}/{{user_slug}}.tsv"
     wildcard_constraints:
-        user_slug="|".join(map(re.escape, EXPERIMENT.user_conditions)),
+        user_slug=any_of(EXPERIMENT.user_conditions),
     conda:
         ENVIRONMENT
     threads: 1
