@@ -7,7 +7,6 @@ along the stimuli and named by the layer's graph node. Attributes say exactly wh
 from __future__ import annotations
 
 import csv
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -39,7 +38,6 @@ ACCURACY_COLUMNS = (
 _IMAGENET_CLASSES = 1000
 _BATCH = 125  # on a CPU the maps of more images fall out of the cache
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
-_LOG = logging.getLogger(__name__)
 
 
 def extract(
