@@ -96,7 +96,7 @@ def _setting(experiment: Experiment, tables: Path) -> dict[str, str]:
         "Networks": "; ".join(networks),
         "Training": f"{training['epochs']} epochs, batch {training['batch_size']}, SGD with"
         f" Nesterov momentum {training['momentum']}, peak learning rate"
-        f" {training['learning_rate']}, {training['precision']} autocast",
+        f" {training['learning_rate']}, precision {training['precision']}",
         "Checkpoints": "steps " + ", ".join(map(str, experiment.steps(experiment.datasets[0]))),
         "Test accuracy": _final_accuracy(accuracy),
         "Stimuli": f"{config['stimuli']['images']} test images, the same for every network;"

@@ -71,6 +71,7 @@ class _Run:
     def __init__(self, plan: TrainingPlan, dataset: Path, state: TrainingState):
         self.plan, self.state = plan, state
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.precision = _resolve(plan.precision, self.device)
         keys = (plan.experiment_seed, plan.seed)
         subset_seed = derived_seed("training subset", plan.experiment_seed)
         train_split = read_split(dataset, "train", plan.train_images, subset_seed)
@@ -94,6 +95,7 @@ class _Run:
             "classes": train_split.classes,
             "seed": plan.seed,
             "plan_digest": plan.digest,
+            "precision": self.precision,
             "mean": train_split.mean.tolist(),
             "std": train_split.std.tolist(),
         }
@@ -177,7 +179,7 @@ class _Run:
         _LOG.info("epoch %d: test loss %.3f, accuracy %.3f", epoch, loss / n, correct / n)
 
     def _autocast(self):
-        if self.plan.precision == "bfloat16":
+        if self.precision == "bfloat16":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
 
@@ -198,6 +200,21 @@ class _Run:
         self.step_rows, self.epoch_rows = saved["step_rows"], saved["epoch_rows"]
         self.step = saved["step"]
         _LOG.info("resuming after step %d of %d", self.step, self.plan.steps)
+
+
+def _resolve(precision: str, device: torch.device) -> str:
+    """What ``auto`` means here: bfloat16 where the hardware multiplies it faster than float32.
+
+    On a CPU that takes matrix units (AMX): measured without them, bfloat16 trains at 0.7 of
+    float32's speed.
+    """
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        faster = torch.cuda.is_bf16_supported()
+    else:
+        faster = torch.cpu.get_capabilities().get("amx_bf16", False)
+    return "bfloat16" if faster else "float32"
 
 
 def learning_rate(step: int, plan: TrainingPlan) -> float:
