@@ -59,6 +59,7 @@ CLAIMS_CODE = [
     LIBRARY / f"statistics/{module}.py"
     for module in ("claims", "parts", "contrasts", "ingredients", "intervals")
 ]
+ARCHITECTURES = list(EXPERIMENT.layers)
 ROTATED_METRICS = [metric for metric in EXPERIMENT.metrics if metric == "permutation"]
 BLOCKS = {dataset: EXPERIMENT.blocks(dataset) for dataset in EXPERIMENT.datasets}
 FINAL_STEP = {dataset: EXPERIMENT.steps(dataset)[-1] for dataset in EXPERIMENT.datasets}
@@ -79,17 +80,25 @@ def any_of(names):
 wildcard_constraints:
     network=any_of(network.name for network in EXPERIMENT.networks),
     dataset=any_of(EXPERIMENT.datasets),
+    seed="[0-9]+",
     block=any_of(sorted({block for blocks in BLOCKS.values() for block in blocks})),
     metric=any_of(SCORED_METRICS),
     slug="[^/]+",
     step="[0-9]+",
 
 
-def training_products(dataset):
-    """Files that the training of any network on `dataset` ends with."""
+def training_products(dataset, architecture):
+    """Files that the training of `architecture` on `dataset` ends with, for any seed."""
     names = EXPERIMENT.plan(dataset, EXPERIMENT.networks[0].name).products
-    folder = Path(NETWORK.replace("{dataset}", dataset))
+    folder = Path(NETWORK.format(dataset=dataset, network=f"{architecture}-seed{{seed}}"))
     return [folder / name for name in names]
+
+
+def training_plan(dataset, architecture):
+    """The function of wildcards that gives a network's training plan."""
+    return lambda wildcards: asdict(
+        EXPERIMENT.plan(dataset, f"{architecture}-seed{wildcards.seed}")
+    )
 
 
 def checkpoints(wildcards):
