@@ -27,7 +27,7 @@ from convergent_learning.training.state import TrainingState, exclusive
 STEP_COLUMNS = ("step", "epoch", "learning_rate", "loss", "accuracy", "images_per_s")
 EPOCH_COLUMNS = ("step", "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
 _SECONDS_BETWEEN_STATES = 60
-_EVALUATION_BATCH = 500
+_EVALUATION_BATCH = 125  # on a CPU the maps of more images fall out of the cache
 _LOG = logging.getLogger(__name__)
 
 
