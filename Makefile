@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # The default experiment is config.yaml itself; any other is an overlay of it.
 OVERLAY := $(if $(filter cifar10,$(EXPERIMENT)),,--configfile workflow/experiments/$(EXPERIMENT).yaml)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-UV_VERSION := 0.9.8
+UV_VERSION := 0.13.9
 
 .PHONY: help reproduce test lint lock
 .DELETE_ON_ERROR:
