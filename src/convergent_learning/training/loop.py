@@ -9,8 +9,11 @@ import csv
 import logging
 import math
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from torch.nn import functional
@@ -21,8 +24,17 @@ from convergent_learning.networks.checkpoints import save_checkpoint
 from convergent_learning.progress import track
 from convergent_learning.randomness import derived_seed
 from convergent_learning.training.data import Batches
-from convergent_learning.training.plan import TrainingPlan
+from convergent_learning.training.device import (
+    out_of_memory_explained,
+    resolved_precision,
+    training_arithmetic,
+    training_device,
+)
+from convergent_learning.training.optimizer import optimizer
+from convergent_learning.training.plan import TrainingPlan, differing_keys
+from convergent_learning.training.schedule import learning_rate
 from convergent_learning.training.state import TrainingState, exclusive
+from convergent_learning.training.stopping import TimeLimitError, reason_to_stop
 
 STEP_COLUMNS = ("step", "epoch", "learning_rate", "loss", "accuracy", "images_per_s")
 EPOCH_COLUMNS = ("step", "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
@@ -32,10 +44,16 @@ _LOG = logging.getLogger(__name__)
 
 
 class DivergedError(RuntimeError):
-    """The loss is not finite."""
+    """The loss or a weight is not finite."""
 
 
-def train(plan: TrainingPlan, dataset: Path, folder: Path, state_folder: Path) -> None:
+def train(
+    plan: TrainingPlan,
+    dataset: Path,
+    folder: Path,
+    state_folder: Path,
+    deadline: float | None = None,
+) -> None:
     """Train one network and write its checkpoints and curves into `folder`.
 
     Parameters
@@ -45,55 +63,56 @@ def train(plan: TrainingPlan, dataset: Path, folder: Path, state_folder: Path) -
     folder : gets ``step<N>.safetensors`` for each checkpoint, ``steps.csv`` and ``epochs.csv``,
         all at the end.
     state_folder : where states survive a killed job; emptied on success.
+    deadline : ``time.monotonic()`` value at which to save and stop, as on SIGTERM.
 
-    Raises DivergedError naming step, learning rate and last good checkpoint, and MemoryError naming
-    the keys to lower.
+    Raises DivergedError naming step, learning rate and last good checkpoint, MemoryError naming
+    the keys to lower, and TimeLimitError once the state is saved.
     """
     targets = [folder / name for name in plan.products]
+    device = training_device()
     with exclusive(state_folder / f"{plan.digest[:16]}.lock") as waited:
         if waited and all(target.exists() for target in targets):
             _LOG.info("the other process finished this training")
             return
         state = TrainingState(state_folder / plan.digest[:16])
-        try:
-            _Run(plan, dataset, state).finish()
-        except torch.OutOfMemoryError as error:
-            raise MemoryError(
-                f"training {plan.architecture} ran out of memory: lower `training.batch_size`"
-                f" (now {plan.batch_size}) or the network's `width` (now {plan.width})"
-            ) from error
+        with (
+            reason_to_stop(deadline) as reason,
+            out_of_memory_explained(plan),
+            training_arithmetic(device),
+        ):
+            _Run(plan, dataset, state, device, reason).finish()
         state.publish(targets)
 
 
 class _Run:
     """A training run in memory: network, optimiser, curves, and the step they stand at."""
 
-    def __init__(self, plan: TrainingPlan, dataset: Path, state: TrainingState):
-        self.plan, self.state = plan, state
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.precision = _resolve(plan.precision, self.device)
-        keys = (plan.experiment_seed, plan.seed)
+    def __init__(
+        self,
+        plan: TrainingPlan,
+        dataset: Path,
+        state: TrainingState,
+        device: torch.device,
+        reason: Callable[[], str],
+    ):
+        self.plan, self.state, self.device, self.reason = plan, state, device, reason
+        self.precision = resolved_precision(plan.precision, device)
         subset_seed = derived_seed("training subset", plan.experiment_seed)
         train_split = read_split(dataset, "train", plan.train_images, subset_seed)
-        self.train_batches = Batches(train_split, plan, self.device)
-        self.test_batches = Batches(read_split(dataset, "test"), plan, self.device)
-        torch.manual_seed(derived_seed("initialisation", *keys))
+        self.train_batches = Batches(train_split, plan, device)
+        self.test_batches = Batches(read_split(dataset, "test"), plan, device)
+        torch.manual_seed(derived_seed("initialisation", plan.experiment_seed, plan.seed))
         self.network = build(plan.architecture, train_split.classes, plan.width)
-        self.network.to(self.device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            lr=plan.learning_rate,
-            momentum=plan.momentum,
-            nesterov=plan.momentum > 0,
-            weight_decay=plan.weight_decay,
-            fused=True,
-        )
+        self.network.to(device, memory_format=torch.channels_last)
+        self.optimizer = optimizer(self.network.parameters(), plan)
         self.description = {
             "architecture": plan.architecture,
             "width": plan.width,
             "dataset": plan.dataset,
             "classes": train_split.classes,
+            "image_size": train_split.images.shape[1],
             "seed": plan.seed,
+            "plan": asdict(plan),
             "plan_digest": plan.digest,
             "precision": self.precision,
             "mean": train_split.mean.tolist(),
@@ -106,15 +125,19 @@ class _Run:
 
     def finish(self) -> None:
         """Go on from the last saved state, if any, to the end of the plan."""
-        saved = self.state.load(self.device)
-        if saved is None:
-            self._reach(0)
-        else:
-            self._restore(saved)
+        if not self._restore():
+            self._checkpoint()
+        self._evaluate()
         name = f"{self.plan.dataset} {self.plan.architecture} seed {self.plan.seed}"
-        for step in track(range(self.step, self.plan.steps), f"training {name}", self.step):
+        steps = range(self.step, self.plan.steps)
+        for step in track(steps, f"training {name}", self.step, self.plan.batch_size, "images"):
+            self._stop_if_due()
             self._optimise(step)
-            self._reach(step + 1)
+            self.step = step + 1
+            self._checkpoint()
+            self._evaluate()
+            if time.monotonic() - self._saved_at > _SECONDS_BETWEEN_STATES:
+                self._save()
         _write_csv(self.state.products / "steps.csv", STEP_COLUMNS, self.step_rows)
         _write_csv(self.state.products / "epochs.csv", EPOCH_COLUMNS, self.epoch_rows)
 
@@ -127,46 +150,53 @@ class _Run:
         images, labels = self.train_batches.training(step)
         with self._autocast():
             logits = self.network(images)
-        loss = functional.cross_entropy(logits.float(), labels)
+        loss = functional.cross_entropy(
+            logits.float(), labels, label_smoothing=self.plan.label_smoothing
+        )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
         value = loss.item()
         if not math.isfinite(value):
-            # The weights that gave this loss are bad, those of earlier steps gave finite ones.
-            good = max((s for s in self.plan.checkpoint_steps if s < step), default="none")
-            raise DivergedError(
-                f"{self.plan.architecture} seed {self.plan.seed}: loss is {value} at step {step},"
-                f" learning rate {rate:.4g}; last good checkpoint: step {good}. Lower"
-                " `training.learning_rate`."
-            )
+            self._diverged(f"loss is {value}", step, rate)
         correct = (logits.argmax(1) == labels).float().mean().item()
         speed = len(labels) / (time.perf_counter() - start)
         epoch = (step + 1) / self.plan.steps_per_epoch
         self.step_rows.append([step + 1, epoch, rate, value, correct, speed])
 
-    def _reach(self, step: int) -> None:
-        """Write what is due once `step` optimiser steps are done."""
-        self.step = step
-        is_checkpoint = step in self.plan.checkpoint_steps
-        if is_checkpoint:
-            path = self.state.products / f"step{step}.safetensors"
-            save_checkpoint(path, self.network, self.description | {"step": step})
-        if step % self.plan.steps_per_epoch == 0:
-            self._evaluate()
-        if is_checkpoint or time.monotonic() - self._saved_at > _SECONDS_BETWEEN_STATES:
-            self._save()
+    def _checkpoint(self) -> None:
+        """Save a checkpoint, and the state behind it, where the plan wants one."""
+        if self.step not in self.plan.checkpoint_steps:
+            return
+        if not all(weights.isfinite().all() for weights in self.network.parameters()):
+            self._diverged("weights are not finite", self.step - 1, self.step_rows[-1][2])
+        path = self.state.products / f"step{self.step}.safetensors"
+        save_checkpoint(path, self.network, self.description | {"step": self.step})
+        self._save()
+
+    def _diverged(self, what: str, step: int, rate: float) -> NoReturn:
+        # The weights that gave this loss are bad, those of earlier steps gave finite ones.
+        good = max((s for s in self.plan.checkpoint_steps if s < step), default="none")
+        raise DivergedError(
+            f"{self.plan.architecture} seed {self.plan.seed}: {what} at step {step},"
+            f" learning rate {rate:.4g}; last good checkpoint: step {good}. Lower"
+            " `training.learning_rate`."
+        )
 
     def _evaluate(self) -> None:
+        """Add a row on the test set at the end of an epoch, unless it is there (a resumed run)."""
+        epoch, within = divmod(self.step, self.plan.steps_per_epoch)
+        if within or len(self.epoch_rows) > epoch:
+            return
         self.network.eval()
         loss = correct = 0.0
         with torch.inference_mode(), self._autocast():
             for start in range(0, len(self.test_batches), _EVALUATION_BATCH):
+                self._stop_if_due()
                 images, labels = self.test_batches.evaluation(start, start + _EVALUATION_BATCH)
                 logits = self.network(images).float()
                 loss += functional.cross_entropy(logits, labels, reduction="sum").item()
                 correct += (logits.argmax(1) == labels).sum().item()
-        epoch = self.step // self.plan.steps_per_epoch
         recent = self.step_rows[-self.plan.steps_per_epoch :]
         train_loss, train_accuracy = (
             sum(row[column] for row in recent) / len(recent) if recent else math.nan
@@ -178,6 +208,15 @@ class _Run:
         )
         _LOG.info("epoch %d: test loss %.3f, accuracy %.3f", epoch, loss / n, correct / n)
 
+    def _stop_if_due(self) -> None:
+        if reason := self.reason():
+            self._save()
+            raise TimeLimitError(
+                f"training {self.plan.name} on {self.plan.dataset} stopped after step {self.step}"
+                f" of {self.plan.steps}: {reason}. Its state is saved: run the same command again"
+                " and it goes on"
+            )
+
     def _autocast(self):
         if self.precision == "bfloat16":
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
@@ -187,42 +226,30 @@ class _Run:
         self._saved_at = time.monotonic()
         state = {
             "step": self.step,
+            "description": self.description,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "step_rows": self.step_rows,
+            "step_rows": torch.tensor(self.step_rows, dtype=torch.float64),
             "epoch_rows": self.epoch_rows,
         }
         self.state.save(self.step, state)
 
-    def _restore(self, saved: dict) -> None:
+    def _restore(self) -> bool:
+        """Take up the last saved state; False if there is none that this run could go on from."""
+        saved = self.state.load(self.device)
+        if saved is None:
+            return False
+        # The plan is the same, but the dataset's file or the machine may be another.
+        if differing := differing_keys(saved["description"], self.description):
+            _LOG.warning("the saved state has another %s: starting anew", ", ".join(differing))
+            return False
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        self.step_rows, self.epoch_rows = saved["step_rows"], saved["epoch_rows"]
+        self.step_rows = [[int(step), *row] for step, *row in saved["step_rows"].tolist()]
+        self.epoch_rows = saved["epoch_rows"]
         self.step = saved["step"]
         _LOG.info("resuming after step %d of %d", self.step, self.plan.steps)
-
-
-def _resolve(precision: str, device: torch.device) -> str:
-    """What ``auto`` means here: bfloat16 where the hardware multiplies it faster than float32.
-
-    On a CPU that takes matrix units (AMX): measured without them, bfloat16 trains at 0.7 of
-    float32's speed.
-    """
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        faster = torch.cuda.is_bf16_supported()
-    else:
-        faster = torch.cpu.get_capabilities().get("amx_bf16", False)
-    return "bfloat16" if faster else "float32"
-
-
-def learning_rate(step: int, plan: TrainingPlan) -> float:
-    """Linear warm-up over the first `plan.warmup` of the steps, then linear decay to zero."""
-    progress = (step + 1) / plan.steps
-    if progress < plan.warmup:
-        return plan.learning_rate * progress / plan.warmup
-    return plan.learning_rate * (1 - progress) / (1 - plan.warmup) + 1e-12
+        return True
 
 
 def _write_csv(path: Path, columns: tuple[str, ...], rows: list[list]) -> None:

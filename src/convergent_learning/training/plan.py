@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from convergent_learning.files import damaged_file_named
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
     """One network's training, complete: two runs with equal plans give equal weights.
 
-    `checkpoints` are epochs (``"1/16"`` is inside the first one), `seed` is the network's and
-    `experiment_seed` the experiment's; `train_images` is the size of the training subset.
+    `checkpoints` are epochs (``"1/16"`` is inside the first one) or steps (``"100 steps"``), `seed`
+    is the network's and `experiment_seed` the experiment's; `train_images` is the size of the
+    training subset. `optimizer` is a key of `optimizer.OPTIMIZERS`, `schedule` one of
+    `schedule.SCHEDULES`; `milestones` (shares of the steps) and `decay` belong to ``step``.
     """
 
     dataset: str
@@ -32,6 +40,22 @@ class TrainingPlan:
     flip: bool
     precision: str
     checkpoints: tuple[str, ...]
+    optimizer: str = "sgd"
+    label_smoothing: float = 0.0
+    schedule: str = "linear"
+    milestones: tuple[float, ...] = ()
+    decay: float = 0.1
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> TrainingPlan:
+        """The plan with these fields, which may have been through JSON."""
+        lists = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
+        return cls(**{**fields, **lists})
+
+    @property
+    def name(self) -> str:
+        """The network's name, as its folder is called."""
+        return f"{self.architecture}-seed{self.seed}"
 
     @property
     def steps_per_epoch(self) -> int:
@@ -59,17 +83,58 @@ class TrainingPlan:
 
 
 def checkpoint_steps(checkpoints: tuple[str, ...], epochs: int, steps_per_epoch: int) -> list[int]:
-    """Optimiser steps of checkpoints given in epochs, ascending, with 0 and the last step.
+    """Optimiser steps of checkpoints, ascending, with 0 and the last step.
 
-    Raises ValueError for text that is no fraction and for an epoch beyond the last.
+    A checkpoint is an epoch (``"2"``, ``"1/16"``, ``"0.5"``) or a step (``"100 steps"``). Raises
+    ValueError for other text and for what lies beyond the last epoch.
     """
     steps = {0, epochs * steps_per_epoch}
-    for text in checkpoints:
+    for text in map(str, checkpoints):
+        as_step = re.fullmatch(r"(\d+) steps?", text)
         try:
-            epoch = Fraction(str(text))
+            step = Fraction(as_step[1]) if as_step else Fraction(text) * steps_per_epoch
         except (ValueError, ZeroDivisionError):
-            raise ValueError(f"{text!r} is not an epoch such as 0, 1/16 or 2") from None
-        if not 0 <= epoch <= epochs:
-            raise ValueError(f"{text!r} is outside the {epochs} epochs of training")
-        steps.add(round(epoch * steps_per_epoch))
+            raise ValueError(
+                f"{text!r} is neither an epoch such as 0, 1/16 or 2 nor a step such as '100 steps'"
+            ) from None
+        if not 0 <= step <= epochs * steps_per_epoch:
+            raise ValueError(
+                f"{text!r} is outside the {epochs} epochs ({epochs * steps_per_epoch} steps) of"
+                " training"
+            )
+        steps.add(round(step))
     return sorted(steps)
+
+
+def refuse_other_plan(checkpoint: Path, plan: TrainingPlan) -> None:
+    """Raise ValueError unless the file `checkpoint` was trained by `plan`.
+
+    The message names every key that differs, with both values. Raises DamagedFileError for a
+    truncated file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    with (
+        damaged_file_named(checkpoint, SafetensorError),
+        safe_open(checkpoint, framework="numpy") as file,
+    ):
+        metadata = file.metadata() or {}
+    if "plan" not in metadata:
+        raise ValueError(f"{checkpoint} does not say how it was trained: delete it to train again")
+    differing = differing_keys(json.loads(metadata["plan"]), asdict(plan))
+    if differing:
+        listed = "; ".join(
+            f"`{key}` is {theirs!r} in the checkpoint and {ours!r} in the config"
+            for key, (theirs, ours) in differing.items()
+        )
+        raise ValueError(f"{checkpoint} belongs to another training: {listed}")
+
+
+def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Fields whose values differ between two plans, as after JSON; None for a field one lacks."""
+    one, other = (json.loads(json.dumps(fields)) for fields in (dict(one), dict(other)))
+    return {
+        key: (one.get(key), other.get(key))
+        for key in {**other, **one}
+        if one.get(key) != other.get(key)
+    }

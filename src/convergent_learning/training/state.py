@@ -32,6 +32,8 @@ class TrainingState:
         self.folder = folder
         self.products = folder / "products"
         self.products.mkdir(parents=True, exist_ok=True)
+        for unfinished in folder.rglob(".*.partial"):
+            unfinished.unlink()  # of a killed run; the lock says that nobody writes it now
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write the state reached after `step`, keep the one before, drop older ones."""
@@ -55,8 +57,13 @@ class TrainingState:
         Copied and not moved: killed half-way, the next run can publish again.
         """
         for target in targets:
+            for unfinished in target.parent.glob(f".{target.name}.*.partial"):
+                unfinished.unlink()
             with replace_when_done(target) as partial:
                 shutil.copyfile(self.products / target.name, partial)
+        # States go first: a state without the products before it would be taken up.
+        for state in self._newest_first():
+            state.unlink()
         shutil.rmtree(self.folder)
 
     def _path(self, step: int) -> Path:
