@@ -6,12 +6,13 @@ Read while the DAG is built, so it imports no torch. `validation.check` comes fi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from convergent_learning.datasets.registry import DATASETS
-from convergent_learning.networks.layers import Layer, select_layers
+from convergent_learning.datasets.registry import DatasetInfo, dataset_info
+from convergent_learning.networks.layers import LAYERS, Layer, select_layers
+from convergent_learning.networks.pretrained import Pretrained, is_pretrained
 from convergent_learning.stimuli import condition_slug, families, level_text
 from convergent_learning.stimuli.user_sets import UserSet
 from convergent_learning.training.plan import TrainingPlan
@@ -21,12 +22,17 @@ CONTEXT_METRIC = "context"
 
 @dataclass(frozen=True)
 class Network:
-    """A network of the experiment: (architecture, width, seed) with its scored layers."""
+    """A network of the experiment: an architecture and a seed.
+
+    One that is trained here has a `width`, and in `training` what differs from the training of all;
+    any other has a description in `pretrained`.
+    """
 
     architecture: str
-    width: float
     seed: int
-    layers: tuple[Layer, ...]
+    width: float | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    pretrained: Pretrained | None = None
 
     @property
     def name(self) -> str:
@@ -58,6 +64,9 @@ class Sample:
 
 
 IDENTITY = Condition("id")
+IMAGENET_SIDE = 224
+# Keys of `training` that change how fast weights are made, and not which.
+_NOT_PLANNED = ("threads", "trainings_per_gpu")
 
 
 class Experiment:
@@ -75,13 +84,28 @@ class Experiment:
         return [
             Network(
                 entry["architecture"],
-                entry["width"],
                 seed,
-                select_layers(entry["architecture"], entry["layers"]),
+                entry.get("width"),
+                entry.get("training", {}),
+                Pretrained.of(entry, seed, self.seed) if is_pretrained(entry) else None,
             )
             for entry in self.config["networks"]
             for seed in entry["seeds"]
         ]
+
+    @cached_property
+    def trained(self) -> list[Network]:
+        """Networks that are trained here."""
+        return [network for network in self.networks if network.pretrained is None]
+
+    @cached_property
+    def pretrained(self) -> list[Pretrained]:
+        """Networks that come trained; they are shown the stimuli beside the final checkpoints."""
+        return [network.pretrained for network in self.networks if network.pretrained is not None]
+
+    @cached_property
+    def architectures(self) -> list[str]:
+        return [entry["architecture"] for entry in self.config["networks"]]
 
     @cached_property
     def conditions(self) -> list[Condition]:
@@ -104,32 +128,57 @@ class Experiment:
     def user_sets(self) -> list[UserSet]:
         return [UserSet.of(entry) for entry in self.config["stimuli"].get("sets", [])]
 
-    @cached_property
-    def layers(self) -> dict[str, tuple[Layer, ...]]:
-        """Scored layers of each architecture, in depth order."""
-        return {network.architecture: network.layers for network in self.networks}
+    def layers(self, dataset: str) -> dict[str, tuple[Layer, ...]]:
+        """Scored layers of each architecture, in depth order; a stem depends on the image size."""
+        size = self.dataset_info(dataset).side
+        return {
+            entry["architecture"]: scored_layers(entry, size) for entry in self.config["networks"]
+        }
 
-    def dataset_source(self, dataset: str) -> str | None:
-        return self._dataset(dataset)["source"]
+    def dataset_entry(self, dataset: str) -> dict[str, Any]:
+        """The config entry of `dataset`."""
+        return next(entry for entry in self.config["datasets"] if entry["name"] == dataset)
 
-    def plan(self, dataset: str, network: str) -> TrainingPlan:
-        """The training plan of the network called `network` on `dataset`."""
-        chosen = next(n for n in self.networks if n.name == network)
-        training = {k: v for k, v in self.config["training"].items() if k != "threads"}
-        training["checkpoints"] = tuple(map(str, training["checkpoints"]))
+    def dataset_info(self, dataset: str) -> DatasetInfo:
+        return dataset_info(self.dataset_entry(dataset))
+
+    def plan(self, dataset: str, network: Network) -> TrainingPlan:
+        """The training plan of a network that is trained here on `dataset`."""
+        training = self.config["training"] | network.training
+        for key in _NOT_PLANNED:
+            training.pop(key)
         return TrainingPlan(
             dataset=dataset,
-            architecture=chosen.architecture,
-            width=chosen.width,
-            seed=chosen.seed,
+            architecture=network.architecture,
+            width=network.width,
+            seed=network.seed,
             experiment_seed=self.seed,
-            train_images=train_images(self._dataset(dataset)),
-            **training,
+            train_images=train_images(self.dataset_entry(dataset)),
+            **training
+            | {
+                "checkpoints": tuple(map(str, training["checkpoints"])),
+                "milestones": tuple(training["milestones"]),
+            },
         )
 
     def steps(self, dataset: str) -> list[int]:
-        """Training steps of the checkpoints, 0 first."""
-        return self.plan(dataset, self.networks[0].name).checkpoint_steps
+        """Training steps of the checkpoints, 0 first; only 0 where nothing is trained."""
+        return self.plan(dataset, self.trained[0]).checkpoint_steps if self.trained else [0]
+
+    def at(self, dataset: str, step: int) -> list[Network]:
+        """Networks that are shown the stimuli at `step`, in the order of the config."""
+        if step == self.steps(dataset)[-1]:
+            return self.networks
+        return self.trained
+
+    def trainings(self) -> list[list[Network]]:
+        """Networks trained in one job: of one architecture, as many as may share a GPU."""
+        together = self.config["training"]["trainings_per_gpu"]
+        batches = []
+        for architecture in self.architectures:
+            networks = [n for n in self.trained if n.architecture == architecture]
+            batches += [networks[i : i + together] for i in range(0, len(networks), together)]
+        return batches
 
     def blocks(self, dataset: str) -> dict[str, list[Sample]]:
         """Blocks of scores: each is one scoring job a metric.
@@ -138,10 +187,9 @@ class Experiment:
         checkpoints between them and one block a family its conditions, own layers only.
         """
         steps = self.steps(dataset)
-        blocks = {
-            "final": [Sample(IDENTITY, steps[-1])],
-            "untrained": [Sample(IDENTITY, steps[0])],
-        }
+        blocks = {"final": [Sample(IDENTITY, steps[-1])]}
+        if self.trained:
+            blocks["untrained"] = [Sample(IDENTITY, steps[0])]
         if len(steps) > 2:
             blocks["training"] = [Sample(IDENTITY, step) for step in steps[1:-1]]
         for condition in self.conditions:
@@ -157,8 +205,14 @@ class Experiment:
         unpaired = [s.stimuli for s in self.user_sets if not s.paired]
         return [name for name in self.families() if name not in unpaired]
 
-    def _dataset(self, name: str) -> dict[str, Any]:
-        return next(entry for entry in self.config["datasets"] if entry["name"] == name)
+
+def scored_layers(entry: dict[str, Any], image_size: int) -> tuple[Layer, ...]:
+    """Layers of a config entry of `networks`; published weights are those of ImageNet networks."""
+    names = entry.get("layers", "default")
+    if "factory" in entry or entry["architecture"] not in LAYERS:
+        return tuple(Layer(name, "block") for name in names)
+    size = IMAGENET_SIDE if is_pretrained(entry) else image_size
+    return select_layers(entry["architecture"], names, size)
 
 
 def _conditions(chosen: str | list[dict[str, Any]]) -> Iterator[Condition]:
@@ -170,5 +224,6 @@ def _conditions(chosen: str | list[dict[str, Any]]) -> Iterator[Condition]:
 
 
 def train_images(entry: dict[str, Any]) -> int:
-    chosen = entry["train_images"]
-    return DATASETS[entry["name"]].train if chosen is None else chosen
+    """Size of the training subset: all images unless the config says less."""
+    chosen = entry.get("train_images")
+    return dataset_info(entry).train if chosen is None else chosen

@@ -13,7 +13,7 @@ import pandas as pd
 
 from convergent_learning.alignment.reading import MomentsFile, Network
 from convergent_learning.datasets.canonical import read_summary
-from convergent_learning.experiment import Experiment
+from convergent_learning.experiment import Experiment, train_images
 from convergent_learning.files import damaged_file_named, replace_when_done
 from convergent_learning.stimuli import families, level_text
 from convergent_learning.stimuli.sets import duplicate_conditions
@@ -26,16 +26,17 @@ def write_datasets(experiment: Experiment, files: Mapping[str, Path], out: Path)
     rows = []
     for name, path in files.items():
         summary = read_summary(path)
-        plan = experiment.plan(name, experiment.networks[0].name)
+        steps = experiment.steps(name)
+        epochs = experiment.config["training"]["epochs"]
         rows.append(
             {
                 "dataset": name,
                 "classes": len(summary["classes"]),
                 "chance": 1 / len(summary["classes"]),
-                "train_images": plan.train_images,
+                "train_images": train_images(experiment.dataset_entry(name)),
                 "stimuli": experiment.config["stimuli"]["images"],
-                "steps_per_epoch": plan.steps_per_epoch,
-                "final_step": plan.steps,
+                "steps_per_epoch": steps[-1] // epochs,
+                "final_step": steps[-1],
                 "sha256_train": summary["sha256_train"],
                 "sha256_test": summary["sha256_test"],
             }

@@ -7,17 +7,17 @@ and keys that depend on each other. Imports no torch, as the DAG is built with i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from importlib.resources import files
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 
 from convergent_learning.alignment.registry import metrics
-from convergent_learning.datasets.registry import DATASETS
-from convergent_learning.experiment import train_images
-from convergent_learning.networks.layers import LAYERS
+from convergent_learning.datasets.registry import DATASETS, LAYOUTS, DatasetInfo, dataset_info
+from convergent_learning.experiment import IMAGENET_SIDE, train_images
+from convergent_learning.networks.layers import LAYERS, graph_node_names
+from convergent_learning.networks.pretrained import is_pretrained, pretrained_problems
 from convergent_learning.stimuli import families
 from convergent_learning.stimuli.user_sets import set_problems
 from convergent_learning.training.plan import checkpoint_steps
@@ -64,74 +64,107 @@ def _key(path: Any) -> str:
 
 def _problems(config: dict[str, Any]) -> Iterator[str]:
     """What the schema cannot say: names that code knows, and keys that depend on each other."""
-    yield from _dataset_problems(config)
-    yield from _network_problems(config["networks"])
-    yield from _stimulus_problems(config)
+    known = {}
+    for index, entry in enumerate(config["datasets"]):
+        if entry["name"] in known:
+            yield f"datasets[{index}].name: {entry['name']!r} is listed twice; list each once"
+        problems = list(_dataset_problems(entry, f"datasets[{index}]", config["training"]))
+        yield from problems
+        if not problems:
+            known[entry["name"]] = dataset_info(entry)
+    yield from _network_problems(config["networks"], known.values())
+    yield from _stimulus_problems(config, known.values())
     yield from _alignment_problems(config["alignment"])
 
 
-def _dataset_problems(config: dict[str, Any]) -> Iterator[str]:
-    training = config["training"]
-    for index, entry in enumerate(config["datasets"]):
-        key, name = f"datasets[{index}]", entry["name"]
+def _dataset_problems(entry: dict[str, Any], key: str, training: dict[str, Any]) -> Iterator[str]:
+    name, layout = entry["name"], entry.get("layout")
+    if layout is None:
         if name not in DATASETS:
-            yield _unknown(f"{key}.name", name, DATASETS)
-            continue
-        if entry["name"] in [other["name"] for other in config["datasets"][:index]]:
-            yield f"{key}.name: {name!r} is listed twice; list each dataset once"
-        images = train_images(entry)
-        if images > DATASETS[name].train:
-            yield f"{key}.train_images: {images} of {DATASETS[name].train}; null takes all"
-        if images < training["batch_size"]:
             yield (
-                f"training.batch_size: {training['batch_size']} exceeds the {images} training"
-                f" images of {name}; lower it or raise {key}.train_images"
+                f"{_unknown(f'{key}.name', name, DATASETS)}; or, for your own files, give a"
+                f" `layout` ({', '.join(LAYOUTS)}) and a `source`"
             )
-        try:
-            checkpoint_steps(
-                tuple(training["checkpoints"]),
-                training["epochs"],
-                max(1, images // training["batch_size"]),
-            )
-        except ValueError as error:
-            yield f"training.checkpoints: {error}"
+            return
+    else:
+        if name in DATASETS:
+            yield f"{key}.name: {name!r} is the official dataset; call your own files otherwise"
+        for needed in ("source", "train_images"):
+            if entry.get(needed) is None:
+                yield f"{key}.{needed}: a dataset with a `layout` needs it"
+    if layout != "imagefolder":
+        for other in {"image_size", "classes"} & set(entry):
+            yield f"{key}.{other}: only for `layout: imagefolder`; remove it"
+    if layout is not None and entry.get("train_images") is None:
+        return
+    info, images = dataset_info(entry), train_images(entry)
+    if images > info.train:
+        yield f"{key}.train_images: {images} of {info.train}; null takes all"
+    if images < training["batch_size"]:
+        yield (
+            f"training.batch_size: {training['batch_size']} exceeds the {images} training images of"
+            f" {name}; lower it or raise {key}.train_images"
+        )
+    try:
+        checkpoint_steps(
+            tuple(training["checkpoints"]),
+            training["epochs"],
+            max(1, images // training["batch_size"]),
+        )
+    except ValueError as error:
+        yield f"training.checkpoints: {error}"
 
 
-def _network_problems(networks: list[dict[str, Any]]) -> Iterator[str]:
-    nodes = json.loads(
-        files("convergent_learning.networks").joinpath("graph_nodes.json").read_text()
-    )
+def _network_problems(
+    networks: list[dict[str, Any]], datasets: Collection[DatasetInfo]
+) -> Iterator[str]:
     for index, entry in enumerate(networks):
         key, architecture = f"networks[{index}]", entry["architecture"]
-        if architecture not in LAYERS:
-            yield _unknown(f"{key}.architecture", architecture, LAYERS)
-            continue
         if architecture in [other["architecture"] for other in networks[:index]]:
             yield f"{key}.architecture: {architecture!r} is listed twice; list its seeds together"
-        if entry["layers"] == "default":
-            continue
-        known = nodes[architecture]
-        unknown = [name for name in entry["layers"] if name not in known]
-        if unknown:
-            yield _unknown(f"{key}.layers", ", ".join(unknown), known)
-        elif sorted(entry["layers"], key=known.index) != entry["layers"]:
-            yield f"{key}.layers: not in depth order, which is {', '.join(known)}"
+        if is_pretrained(entry):
+            yield from pretrained_problems(entry, key)
+            sides = [] if "factory" in entry else [IMAGENET_SIDE]
+        else:
+            yield from _trained_problems(entry, key)
+            sides = [info.side for info in datasets]
+        if architecture in LAYERS and entry.get("layers", "default") != "default":
+            for side in sides:
+                yield from _layer_problems(entry, key, side)
 
 
-def _stimulus_problems(config: dict[str, Any]) -> Iterator[str]:
+def _trained_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
+    if entry["architecture"] not in LAYERS:
+        yield (
+            f"{_unknown(f'{key}.architecture', entry['architecture'], LAYERS)}; or, for another"
+            " network, give a `factory` or published `weights`"
+        )
+    if "width" not in entry:
+        yield f"{key}.width: a network that is trained here needs it (1 is the published width)"
+    for other in sorted({"arguments", "mean", "std"} & set(entry)):
+        yield f"{key}.{other}: only for a network with a `factory` or `weights`; remove it"
+
+
+def _layer_problems(entry: dict[str, Any], key: str, image_size: int) -> Iterator[str]:
+    known = graph_node_names(entry["architecture"], image_size)
+    unknown = [name for name in entry["layers"] if name not in known]
+    if unknown:
+        yield _unknown(f"{key}.layers", ", ".join(unknown), known)
+    elif sorted(entry["layers"], key=known.index) != entry["layers"]:
+        yield f"{key}.layers: not in depth order, which is {', '.join(known)}"
+
+
+def _stimulus_problems(config: dict[str, Any], datasets: Collection[DatasetInfo]) -> Iterator[str]:
     images, folds = config["stimuli"]["images"], config["alignment"]["folds"]
     if images < 2 * folds:
         yield (
             f"stimuli.images: {images} stimuli cannot make {folds} folds of two or more; raise it"
             " or lower alignment.folds"
         )
-    for entry in config["datasets"]:
-        if entry["name"] in DATASETS and images > DATASETS[entry["name"]].test:
-            available = DATASETS[entry["name"]].test
-            yield f"stimuli.images: {images}, but {entry['name']} has {available} test images"
-    sides = {
-        e["name"]: DATASETS[e["name"]].side for e in config["datasets"] if e["name"] in DATASETS
-    }
+    for info in datasets:
+        if info.test is not None and images > info.test:
+            yield f"stimuli.images: {images}, but {info.name} has {info.test} test images"
+    sides = {info.name: info.side for info in datasets}
     yield from set_problems(config["stimuli"].get("sets", []), folds, sides)
     chosen = config["stimuli"]["families"]
     if isinstance(chosen, str):

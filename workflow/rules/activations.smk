@@ -4,6 +4,8 @@
 rule activations:
     input:
         checkpoints=checkpoints,
+        pretrained=pretrained_descriptions,
+        dataset=DATASET,
         stimuli=STIMULI,
     output:
         activations=(
@@ -20,8 +22,11 @@ rule activations:
     resources:
         mem_mb=3000,
         runtime=120,
+        gpu=config["gpu"],
     params:
-        layers=EXPERIMENT.layers,
+        plans=lambda wildcards: training_plans(wildcards.dataset, EXPERIMENT.trained),
+        pretrained=pretrained,
+        layers=lambda wildcards: EXPERIMENT.layers(wildcards.dataset),
         positions=config["activations"]["positions"],
         dtype=config["activations"]["dtype"],
     script:
@@ -45,8 +50,9 @@ rule moments:
     resources:
         mem_mb=3000,
         runtime=120,
+        gpu=config["gpu"],
     params:
-        networks=[network.name for network in EXPERIMENT.networks],
+        networks=shown_networks,
         layer_by_layer=is_layer_by_layer,
         folds=config["alignment"]["folds"],
         seed=EXPERIMENT.seed,

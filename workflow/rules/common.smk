@@ -59,7 +59,7 @@ CLAIMS_CODE = [
     LIBRARY / f"statistics/{module}.py"
     for module in ("claims", "parts", "contrasts", "ingredients", "intervals")
 ]
-ARCHITECTURES = list(EXPERIMENT.layers)
+PRETRAINED = {network.name: network for network in EXPERIMENT.pretrained}
 ROTATED_METRICS = [metric for metric in EXPERIMENT.metrics if metric == "permutation"]
 BLOCKS = {dataset: EXPERIMENT.blocks(dataset) for dataset in EXPERIMENT.datasets}
 FINAL_STEP = {dataset: EXPERIMENT.steps(dataset)[-1] for dataset in EXPERIMENT.datasets}
@@ -80,32 +80,57 @@ def any_of(names):
 wildcard_constraints:
     network=any_of(network.name for network in EXPERIMENT.networks),
     dataset=any_of(EXPERIMENT.datasets),
-    seed="[0-9]+",
     block=any_of(sorted({block for blocks in BLOCKS.values() for block in blocks})),
     metric=any_of(SCORED_METRICS),
     slug="[^/]+",
     step="[0-9]+",
 
 
-def training_products(dataset, architecture):
-    """Files that the training of `architecture` on `dataset` ends with, for any seed."""
-    names = EXPERIMENT.plan(dataset, EXPERIMENT.networks[0].name).products
-    folder = Path(NETWORK.format(dataset=dataset, network=f"{architecture}-seed{{seed}}"))
-    return [folder / name for name in names]
+def network_folder(dataset, network):
+    """Where a network's checkpoints and curves are."""
+    return Path(NETWORK.format(dataset=dataset, network=network.name))
 
 
-def training_plan(dataset, architecture):
-    """The function of wildcards that gives a network's training plan."""
-    return lambda wildcards: asdict(
-        EXPERIMENT.plan(dataset, f"{architecture}-seed{wildcards.seed}")
-    )
+def training_products(dataset, networks):
+    """Files that the training of `networks` on `dataset` ends with."""
+    return [
+        network_folder(dataset, network) / name
+        for network in networks
+        for name in EXPERIMENT.plan(dataset, network).products
+    ]
+
+
+def training_plans(dataset, networks):
+    """Training plans of `networks`, as a rule's params hold them."""
+    return [asdict(EXPERIMENT.plan(dataset, network)) for network in networks]
 
 
 def checkpoints(wildcards):
-    """Checkpoints of all networks of a dataset at one step."""
+    """Checkpoints of all networks that are trained on a dataset, at one step."""
     return [
-        f"{NETWORK}/step{{step}}.safetensors".format(network=network.name, **wildcards)
-        for network in EXPERIMENT.networks
+        network_folder(wildcards.dataset, network) / f"step{wildcards.step}.safetensors"
+        for network in EXPERIMENT.trained
+    ]
+
+
+def pretrained(wildcards):
+    """Networks that come trained and are shown the stimuli at a step."""
+    networks = EXPERIMENT.at(wildcards.dataset, int(wildcards.step))
+    return [network.pretrained for network in networks if network.pretrained is not None]
+
+
+def pretrained_descriptions(wildcards):
+    """Their descriptions: made before anything is trained, so that a mistake in one shows at once."""
+    return [
+        network_folder(wildcards.dataset, network) / "pretrained.json"
+        for network in pretrained(wildcards)
+    ]
+
+
+def shown_networks(wildcards):
+    """Names of the networks that are shown the stimuli at a step."""
+    return [
+        network.name for network in EXPERIMENT.at(wildcards.dataset, int(wildcards.step))
     ]
 
 
@@ -177,6 +202,7 @@ def rotated_scores():
         ROTATED.format(dataset=dataset, block=block, metric=metric)
         for dataset in EXPERIMENT.datasets
         for block in ("final", "untrained")
+        if block in BLOCKS[dataset]
         for metric in ROTATED_METRICS
     ]
 

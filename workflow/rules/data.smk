@@ -15,7 +15,7 @@ rule dataset:
         mem_mb=3000,
         runtime=60,
     params:
-        source=lambda wildcards: EXPERIMENT.dataset_source(wildcards.dataset),
+        entry=lambda wildcards: EXPERIMENT.dataset_entry(wildcards.dataset),
     script:
         "../scripts/dataset.py"
 

@@ -73,7 +73,7 @@ rule training_table:
         expand(
             f"{NETWORK}/epochs.csv",
             dataset=EXPERIMENT.datasets,
-            network=[network.name for network in EXPERIMENT.networks],
+            network=[network.name for network in EXPERIMENT.trained],
         ),
     output:
         f"{TABLES}/fig1_training.csv",
@@ -87,7 +87,7 @@ rule training_table:
         networks=[
             (dataset, network.architecture, network.seed)
             for dataset in EXPERIMENT.datasets
-            for network in EXPERIMENT.networks
+            for network in EXPERIMENT.trained
         ],
     script:
         "../scripts/training_table.py"

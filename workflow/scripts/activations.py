@@ -2,10 +2,15 @@ from pathlib import Path
 
 from convergent_learning.activations.extract import extract
 from convergent_learning.jobs import start
+from convergent_learning.training.plan import TrainingPlan
 
 start(snakemake)
+plans = [TrainingPlan.of(plan) for plan in snakemake.params.plans]
 extract(
-    [Path(path) for path in snakemake.input.checkpoints],
+    dict(zip(map(Path, snakemake.input.checkpoints), plans, strict=True)),
+    snakemake.params.pretrained,
+    int(snakemake.wildcards.step),
+    Path(snakemake.input.dataset),
     Path(snakemake.input.stimuli),
     Path(snakemake.output.activations),
     Path(snakemake.output.accuracy),

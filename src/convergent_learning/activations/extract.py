@@ -13,17 +13,22 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+from scipy.special import softmax
 
 from convergent_learning import __version__
 from convergent_learning.alignment.positions import sample_positions
+from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import replace_when_done
 from convergent_learning.networks.checkpoints import Checkpoint, load_checkpoint
 from convergent_learning.networks.layers import Layer, depths
+from convergent_learning.networks.loading import load_pretrained
+from convergent_learning.networks.outputs import LayerOutputs
+from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.progress import track
 from convergent_learning.stimuli import condition_slug
 from convergent_learning.stimuli.files import Stimuli, read_stimuli
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
+from convergent_learning.training.plan import TrainingPlan, refuse_other_plan
 
 ACCURACY_COLUMNS = (
     "dataset",
@@ -41,7 +46,10 @@ _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
 def extract(
-    checkpoints: Sequence[Path],
+    checkpoints: Mapping[Path, TrainingPlan],
+    pretrained: Sequence[Pretrained],
+    step: int,
+    dataset: Path,
     stimuli: Path,
     out: Path,
     accuracy: Path,
@@ -49,11 +57,14 @@ def extract(
     positions: int | str,
     dtype: str,
 ) -> None:
-    """Write ``<architecture>-seed<seed>.h5`` into folder `out` for each checkpoint.
+    """Write ``<architecture>-seed<seed>.h5`` into folder `out` for each network.
 
     Parameters
     ----------
-    checkpoints : safetensors files of the networks, all at one step.
+    checkpoints : safetensors files of the networks trained here, all at `step`, each with the
+        training plan that it must come from.
+    pretrained : networks that were not trained here; they count as being at `step`.
+    dataset : canonical HDF5 file; its classes say which networks' decisions have an accuracy.
     stimuli : stimulus set shown to all of them, so that rows correspond.
     out, accuracy : folder of the activation files; CSV with one row a network, accuracy empty
         where the labels of the stimuli are not among the network's decisions.
@@ -61,20 +72,27 @@ def extract(
     positions : positions kept of a spatial layer (see `alignment.positions`).
     dtype : ``float16`` or ``float32``.
 
-    Raises ValueError for a layer that the network's graph lacks (with the names it has) and for
-    activations that overflow `dtype`.
+    Raises ValueError for a checkpoint of another config (naming the key that differs), for a layer
+    that the network's graph lacks (with the names it has) and for activations that overflow `dtype`.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     stimulus_set = read_stimuli(stimuli)
+    about = read_summary(dataset)
     out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for path in track(checkpoints, f"activations {stimuli.stem}"):
-        checkpoint = load_checkpoint(path, device)
+    for source in track([*checkpoints, *pretrained], f"activations {stimuli.stem}"):
+        if isinstance(source, Pretrained):
+            normalisation = (about["mean"], about["std"])
+            checkpoint = load_pretrained(source, about["dataset"], step, normalisation, device)
+        else:
+            refuse_other_plan(source, checkpoints[source])
+            checkpoint = load_checkpoint(source, device)
         chosen = layers[checkpoint.architecture]
         name = f"{checkpoint.architecture}-seed{checkpoint.seed}"
         with replace_when_done(out / f"{name}.h5") as partial, h5py.File(partial, "w") as file:
             _describe(file, checkpoint, stimulus_set, positions, dtype)
-            decisions = _forward(file, checkpoint, stimulus_set, chosen, positions, dtype, device)
+            logits = _forward(file, checkpoint, stimulus_set, chosen, positions, dtype, device)
+        decisions = _decide(logits, stimulus_set.attrs["decision"], len(about["classes"]))
         rows.append(_accuracy_row(checkpoint, stimulus_set, decisions))
     with replace_when_done(accuracy) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)
@@ -116,23 +134,20 @@ def _forward(
     dtype: str,
     device: torch.device,
 ) -> np.ndarray:
-    """Fill `file` and return, per stimulus, the decision (n,) int64."""
-    decision_node = _decision_node(checkpoint, layers)
-    extractor = create_feature_extractor(
-        checkpoint.network, sorted({decision_node, *(layer.name for layer in layers)})
-    )
+    """Fill `file` and return the network's output (n, classes) float32."""
+    outputs = LayerOutputs(checkpoint.network, layers, checkpoint.architecture)
     mean = torch.tensor(checkpoint.mean, device=device) * 255
     std = torch.tensor(checkpoint.std, device=device) * 255
     group = file.create_group("layers")
     n = len(stimulus_set.images)
-    decisions = np.empty(n, dtype=np.int64)
+    logits = []
     for start in range(0, n, _BATCH):
         batch = slice(start, min(start + _BATCH, n))
         pixels = torch.from_numpy(stimulus_set.images[batch]).to(device)
-        outputs = extractor(((pixels.float() - mean) / std).permute(0, 3, 1, 2))
-        decisions[batch] = _decide(outputs[decision_node], stimulus_set.attrs["decision"])
+        activations, output = outputs(((pixels.float() - mean) / std).permute(0, 3, 1, 2))
+        logits.append(output.float().cpu().numpy())
         for order, (layer, depth) in enumerate(zip(layers, depths(layers), strict=True)):
-            kept = sample_positions(outputs[layer.name], positions).to(_DTYPES[dtype])
+            kept = sample_positions(activations[layer.name], positions).to(_DTYPES[dtype])
             if not kept.isfinite().all():
                 raise ValueError(
                     f"layer {layer.name} of {checkpoint.architecture} seed {checkpoint.seed}, step"
@@ -147,31 +162,24 @@ def _forward(
                     chunks=(min(n, _BATCH), *kept.shape[1:]),
                 )
                 dataset.attrs.update(
-                    {"layer": layer.name, "order": order, "depth": depth, "role": layer.role}
+                    {
+                        "layer": layer.name,
+                        "order": order,
+                        "depth": depth,
+                        "role": "logits" if layer.node == outputs.output else layer.role,
+                    }
                 )
             group[layer.name][batch] = kept.cpu().numpy()
-    return decisions
+    return np.concatenate(logits)
 
 
-def _decide(logits: torch.Tensor, decision: str) -> np.ndarray:
+def _decide(logits: np.ndarray, decision: str, classes: int) -> np.ndarray:
     """What the network says in terms of the labels (n,); −1 where it has no word for them."""
-    if decision == "classes":
-        return logits.argmax(1).cpu().numpy()
-    if decision == "sixteen" and logits.shape[1] == _IMAGENET_CLASSES:
-        return sixteen_class_decision(logits.double().softmax(1).cpu().numpy())
+    if decision == "classes" and logits.shape[1:] == (classes,):
+        return logits.argmax(1)
+    if decision == "sixteen" and logits.shape[1:] == (_IMAGENET_CLASSES,):
+        return sixteen_class_decision(softmax(logits.astype(np.float64), axis=1))
     return np.full(len(logits), -1)
-
-
-def _decision_node(checkpoint: Checkpoint, layers: tuple[Layer, ...]) -> str:
-    """Name of the graph's output node, once every layer is known to be in the graph."""
-    _, nodes = get_graph_node_names(checkpoint.network)
-    for layer in layers:
-        if layer.name not in nodes:
-            raise ValueError(
-                f"config key `networks[].layers`: {checkpoint.architecture} has no layer"
-                f" {layer.name!r}; its graph nodes are {', '.join(nodes)}"
-            )
-    return nodes[-1]
 
 
 def _shown(stimulus_set: Stimuli) -> str:

@@ -52,7 +52,9 @@ def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
     ):
         about = {key: json.loads(value) for key, value in file.metadata().items()}
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        network = build(about["architecture"], about["classes"], about["width"])
+        network = build(
+            about["architecture"], about["classes"], about["width"], about["image_size"]
+        )
         network.load_state_dict(weights)
         return Checkpoint(
             network=network.eval().to(device, memory_format=torch.channels_last),

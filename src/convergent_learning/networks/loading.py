@@ -1,0 +1,147 @@
+"""Networks that are not trained here, built and given their weights."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from convergent_learning.files import damaged_file_named, replace_when_done
+from convergent_learning.networks.checkpoints import Checkpoint, weights_digest
+from convergent_learning.networks.layers import Layer
+from convergent_learning.networks.outputs import LayerOutputs
+from convergent_learning.networks.pretrained import Pretrained, import_from_working_directory
+from convergent_learning.randomness import derived_seed
+
+
+def load_pretrained(
+    pretrained: Pretrained,
+    dataset: str,
+    step: int,
+    normalisation: tuple[list[float], list[float]],
+    device: torch.device,
+) -> Checkpoint:
+    """The network on `device`, in evaluation mode, as if it were a checkpoint of `step`.
+
+    `normalisation` is the dataset's mean and std, for a network that has none of its own.
+    Raises ValueError naming the config key when the factory, the weights' name or the weights' file
+    do not give a network.
+    """
+    network, published = _build(pretrained)
+    mean, std = published or normalisation
+    return Checkpoint(
+        network=network.eval().to(device, memory_format=torch.channels_last),
+        architecture=pretrained.architecture,
+        dataset=dataset,
+        seed=pretrained.seed,
+        step=step,
+        mean=pretrained.mean or mean,
+        std=pretrained.std or std,
+        weights_digest=weights_digest(network.state_dict()),
+    )
+
+
+def describe_pretrained(
+    pretrained: Pretrained, layers: tuple[Layer, ...], image_size: int, out: Path
+) -> None:
+    """Build the network, show it an image, see that it has `layers`, and write what it is as JSON.
+
+    Run before anything is trained, so that a mistake shows at once. Raises ValueError as
+    `load_pretrained` and `LayerOutputs` do.
+    """
+    network, _ = _build(pretrained)
+    outputs = LayerOutputs(network.eval(), layers, pretrained.architecture)
+    with torch.inference_mode():
+        activations, _ = outputs(torch.zeros(1, 3, image_size, image_size))
+    about = {
+        "architecture": pretrained.architecture,
+        "seed": pretrained.seed,
+        "weights_digest": weights_digest(network.state_dict()),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "layers": {name: list(output.shape[1:]) for name, output in activations.items()},
+    }
+    with replace_when_done(out) as partial:
+        partial.write_text(json.dumps(about, indent=1) + "\n")
+
+
+def _build(pretrained: Pretrained) -> tuple[nn.Module, tuple[list[float], list[float]] | None]:
+    """The network, and the normalisation that came with published weights."""
+    if pretrained.factory is None:
+        return _published(pretrained)
+    torch.manual_seed(derived_seed("initialisation", pretrained.experiment_seed, pretrained.seed))
+    network = _call_factory(pretrained)
+    if pretrained.weights is not None:
+        _load_weights(network, Path(pretrained.weights), pretrained.architecture)
+    return network, None
+
+
+def _published(pretrained: Pretrained) -> tuple[nn.Module, tuple[list[float], list[float]]]:
+    name = pretrained.architecture
+    try:
+        choices = torchvision.models.get_model_weights(name)
+    except ValueError:
+        raise ValueError(
+            f"config key `networks[].architecture`: torchvision has no model {name!r}; for your own"
+            " network give `factory`"
+        ) from None
+    if pretrained.weights not in choices.__members__:
+        raise ValueError(
+            f"config key `networks[].weights`: {name} has no weights {pretrained.weights!r};"
+            f" allowed: {', '.join(choices.__members__)}"
+        )
+    weights = choices[pretrained.weights]
+    preset = weights.transforms()
+    return torchvision.models.get_model(name, weights=weights), (preset.mean, preset.std)
+
+
+def _call_factory(pretrained: Pretrained) -> nn.Module:
+    import_from_working_directory()
+    module, function = pretrained.factory.split(":")
+    key = f"config key `networks[].factory`: {pretrained.factory}"
+    try:
+        factory = getattr(importlib.import_module(module), function)
+    except AttributeError:
+        raise ValueError(f"{key}: module {module} has no {function!r}") from None
+    try:
+        network = factory(**pretrained.arguments)
+    except TypeError as error:
+        raise ValueError(f"{key} with `arguments: {pretrained.arguments}`: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"{key} returned {type(network).__name__}, not a torch.nn.Module")
+    return network
+
+
+def _load_weights(network: nn.Module, path: Path, architecture: str) -> None:
+    """Load a state dict from safetensors or a torch file, without unpickling code."""
+    try:
+        network.load_state_dict(_read_state_dict(path))
+    except RuntimeError as error:
+        raise ValueError(
+            f"config key `networks[].weights`: {path} does not fit {architecture}: {error}"
+        ) from error
+
+
+def _read_state_dict(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        with damaged_file_named(path, SafetensorError):
+            return load_file(path)
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a torn zip and a refused global raise several types
+        raise ValueError(
+            f"config key `networks[].weights`: {path} is not a state dict that loads without"
+            f" running code ({error}); save `network.state_dict()`, best as safetensors"
+        ) from error
+    if not isinstance(saved, dict):
+        raise ValueError(
+            f"config key `networks[].weights`: {path} holds a {type(saved).__name__}, not a state"
+            " dict; save `network.state_dict()`, best as safetensors"
+        )
+    state = saved.get("state_dict", saved)  # trainers often nest it beside optimiser and epoch
+    return {name.removeprefix("module."): tensor for name, tensor in state.items()}

@@ -1,0 +1,121 @@
+"""Networks that are not trained here: described by the config, shown to the stimuli as they are.
+
+Read while the DAG is built, so it imports no torch; `networks.loading` builds what this describes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convergent_learning.networks.layers import LAYERS
+
+_KEYS = {"architecture", "seeds", "layers", "factory", "arguments", "weights", "mean", "std"}
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A network from a factory, or from torchvision with published weights.
+
+    `factory` is ``"package.module:function"``, called with `arguments`; `weights` is then a file
+    with a state dict, or None if the factory loads its own. Without a factory, `architecture` is a
+    torchvision model and `weights` the name of its published weights. `mean` and `std` normalise
+    pixels in [0, 1]; None takes those of the published weights, or of the dataset.
+    """
+
+    architecture: str
+    seed: int
+    experiment_seed: int
+    factory: str | None
+    arguments: dict[str, Any]
+    weights: str | None
+    mean: list[float] | None
+    std: list[float] | None
+
+    @classmethod
+    def of(cls, entry: dict[str, Any], seed: int, experiment_seed: int) -> Pretrained:
+        """The network of a config entry; ``{seed}`` in the weights' path becomes `seed`."""
+        factory, weights = entry.get("factory"), entry.get("weights")
+        if factory and weights:
+            weights = weights.replace("{seed}", str(seed))
+        return cls(
+            architecture=entry["architecture"],
+            seed=seed,
+            experiment_seed=experiment_seed,
+            factory=factory,
+            arguments=entry.get("arguments", {}),
+            weights=weights,
+            mean=entry.get("mean"),
+            std=entry.get("std"),
+        )
+
+    @property
+    def name(self) -> str:
+        return f"{self.architecture}-seed{self.seed}"
+
+    @property
+    def files(self) -> list[str]:
+        """Files that define it: the factory's module and the state dict."""
+        if self.factory is None:
+            return []
+        module = find_module(self.factory.split(":")[0])
+        return [path for path in (module, self.weights) if path is not None]
+
+
+def is_pretrained(entry: dict[str, Any]) -> bool:
+    """Whether a network of the config comes trained."""
+    return "factory" in entry or "weights" in entry
+
+
+def find_module(name: str) -> str | None:
+    """Path of a module's source, looked for beside the config too; None if there is no module."""
+    import_from_working_directory()
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return None
+    return spec.origin if spec is not None else None
+
+
+def import_from_working_directory() -> None:
+    """Let a module that lies beside the config be imported, as with ``python -m``."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+
+
+def pretrained_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
+    """What is wrong with a network entry that has a factory or weights."""
+    for unknown in sorted(set(entry) - _KEYS):
+        yield f"{key}.{unknown}: {entry['architecture']} is not trained here; remove the key"
+    if ("mean" in entry) != ("std" in entry):
+        yield f"{key}: give both `mean` and `std`, or neither"
+    weights, seeds = entry.get("weights"), entry["seeds"]
+    if len(seeds) > 1 and (weights is not None or "factory" not in entry):
+        if "factory" not in entry:
+            yield f"{key}.seeds: published weights are one network; list one seed"
+        elif "{seed}" not in weights:
+            yield f"{key}.weights: {weights} serves all seeds {seeds}; put {{seed}} into the path"
+    if "factory" in entry:
+        yield from _factory_problems(entry, key)
+    elif entry.get("layers", "default") == "default" and entry["architecture"] not in LAYERS:
+        yield f"{key}.layers: {entry['architecture']} has no default layers; list its graph nodes"
+
+
+def _factory_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
+    module = entry["factory"].split(":")[0]
+    if find_module(module) is None:
+        yield (
+            f"{key}.factory: no module {module!r}; install its package, put it into the working"
+            " directory, or set PYTHONPATH"
+        )
+    if entry.get("layers", "default") == "default":
+        yield f"{key}.layers: list graph nodes of {entry['architecture']}, in depth order"
+    for seed in entry["seeds"]:
+        weights = Pretrained.of(entry, seed, 0).weights
+        if weights is not None and not Path(weights).is_file():
+            yield f"{key}.weights: there is no file {weights}"
