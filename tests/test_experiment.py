@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import yaml
@@ -19,6 +20,46 @@ def test_blocks_cover_every_checkpoint_and_condition_once():
 
 def test_a_plan_holds_what_the_config_says():
     experiment = Experiment(DEFAULT)
-    plan = experiment.plan("cifar10", "vgg11-seed2")
-    assert (plan.architecture, plan.seed, plan.train_images) == ("vgg11", 2, 25_000)
-    assert plan.digest != experiment.plan("cifar10", "vgg11-seed3").digest
+    networks = {network.name: network for network in experiment.networks}
+    plan = experiment.plan("cifar10", networks["vgg11-seed2"])
+    assert (plan.name, plan.train_images) == ("vgg11-seed2", 25_000)
+    assert plan.digest != experiment.plan("cifar10", networks["vgg11-seed3"]).digest
+
+
+def test_a_network_may_be_trained_in_its_own_way():
+    config = copy.deepcopy(DEFAULT)
+    config["networks"][1]["training"] = {"optimizer": "adamw", "learning_rate": 0.001}
+    experiment = Experiment(config)
+    plans = [experiment.plan("cifar10", network) for network in experiment.networks]
+    assert {(plan.architecture, plan.optimizer, plan.learning_rate) for plan in plans} == {
+        ("resnet18", "sgd", 0.1),
+        ("vgg11", "adamw", 0.001),
+    }
+
+
+def test_trainings_that_share_a_gpu_are_of_one_architecture():
+    config = copy.deepcopy(DEFAULT)
+    config["training"]["trainings_per_gpu"] = 2
+    jobs = [[network.name for network in job] for job in Experiment(config).trainings()]
+    assert jobs[:2] == [["resnet18-seed1", "resnet18-seed2"], ["resnet18-seed3"]]
+    assert len(jobs) == 4
+
+
+PUBLISHED = {"architecture": "resnet50", "weights": "IMAGENET1K_V1", "seeds": [1]}
+
+
+def test_a_pretrained_network_joins_the_final_checkpoints_only():
+    config = copy.deepcopy(DEFAULT)
+    config["networks"].append(PUBLISHED)
+    experiment = Experiment(config)
+    first, *_, last = experiment.steps("cifar10")
+    assert experiment.at("cifar10", first) == experiment.trained
+    assert experiment.at("cifar10", last)[-1].name == "resnet50-seed1"
+    assert len(experiment.trained) == 6
+    assert "layer4.2.relu_2" in [layer.name for layer in experiment.layers("cifar10")["resnet50"]]
+
+
+def test_an_experiment_without_training_has_one_step_and_nothing_untrained():
+    experiment = Experiment(DEFAULT | {"networks": [PUBLISHED]})
+    assert experiment.steps("cifar10") == [0]
+    assert "untrained" not in experiment.blocks("cifar10")

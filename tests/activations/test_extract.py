@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import h5py
 import numpy as np
@@ -14,6 +14,7 @@ from convergent_learning.networks.layers import LAYERS, Layer
 from convergent_learning.stimuli.files import read_stimuli, writing_stimuli
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
 from convergent_learning.stimuli.sets import write_identity_set
+from convergent_learning.training.plan import TrainingPlan
 
 
 @pytest.fixture(scope="module")

@@ -72,8 +72,8 @@ def extract(
     positions : positions kept of a spatial layer (see `alignment.positions`).
     dtype : ``float16`` or ``float32``.
 
-    Raises ValueError for a checkpoint of another config (naming the key that differs), for a layer
-    that the network's graph lacks (with the names it has) and for activations that overflow `dtype`.
+    Raises ValueError for a checkpoint of another config, naming the key that differs; for a layer
+    that the network's graph lacks, with the names it has; for activations that overflow `dtype`.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     stimulus_set = read_stimuli(stimuli)
