@@ -7,20 +7,54 @@ instead of tracing; run it after adding an architecture.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-from torchvision.models.feature_extraction import get_graph_node_names
+import torch
+from torch import Tensor
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from convergent_learning.networks.architectures import ARCHITECTURES, build
+from convergent_learning.networks.layers import CLASS_TOKEN, NODES_FILE, Layer, nodes_key
+from convergent_learning.networks.outputs import as_activations
 
-NODES_FILE = Path(__file__).with_name("graph_nodes.json")
+IMAGE_SIZES = (32, 224)  # one for each stem
+_IMAGES = 2
 
 
-def graph_nodes(architecture: str) -> list[str]:
-    """Names of the graph's nodes in evaluation mode, in the order they are computed."""
-    return get_graph_node_names(build(architecture, classes=2, width=1 / 16))[1]
+def graph_nodes(architecture: str, image_size: int) -> list[str]:
+    """Names of the layers that the graph in evaluation mode has, in the order they are computed.
+
+    A node whose tokens include a class token is followed by that of the class token. Nodes that
+    compute no activations (shapes, parameters, assertions, a class token that has not seen the
+    image yet) are left out.
+    """
+    torch.manual_seed(0)
+    network = build(architecture, classes=3, width=1 / 16, image_size=image_size).eval()
+    _, nodes = get_graph_node_names(network)
+    images = torch.randn(_IMAGES, 3, image_size, image_size)
+    with torch.inference_mode():
+        outputs = create_feature_extractor(network, nodes)(images)
+    return [
+        name
+        for node in nodes
+        for name in (node, node + CLASS_TOKEN)
+        if _is_layer(name, outputs[node])
+    ]
+
+
+def _is_layer(name: str, output: object) -> bool:
+    if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != _IMAGES:
+        return False
+    try:
+        first, second = as_activations(output, Layer(name, "block"), "")
+    except ValueError:
+        return False
+    return not torch.equal(first, second)
 
 
 if __name__ == "__main__":
-    nodes = {architecture: graph_nodes(architecture) for architecture in ARCHITECTURES}
+    nodes = {
+        nodes_key(architecture, image_size): graph_nodes(architecture, image_size)
+        for image_size in IMAGE_SIZES
+        for architecture in ARCHITECTURES
+    }
     NODES_FILE.write_text(json.dumps(nodes, indent=1) + "\n")

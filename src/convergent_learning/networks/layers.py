@@ -1,13 +1,25 @@
-"""Default layers of the built-in architectures, in depth order.
+"""Default layers of the built-in architectures, in depth order, and the names config may give.
 
-Names are graph nodes (`torchvision.models.feature_extraction`), each after its non-linearity. The
-table is read while the DAG is built, without importing torch; a test checks it against the
+A name is a graph node (`torchvision.models.feature_extraction`). Default layers of convolutional
+networks are taken after their non-linearity, those of transformers after each block, where its
+output has joined the residual stream. A node that gives tokens, (n, 1 + h·w, c), is two layers:
+its name alone means the (n, c, h, w) grid of patches, the name with ``:class_token`` appended the
+(n, c) class token.
+
+All of it is read while the DAG is built, without importing torch; a test checks it against the
 traced graphs.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+
+CLASS_TOKEN = ":class_token"
+TRANSFORMER_BLOCKS = 12
+NODES_FILE = Path(__file__).with_name("graph_nodes.json")
+_LARGEST_CIFAR_IMAGE = 64
 
 
 @dataclass(frozen=True)
@@ -21,53 +33,100 @@ class Layer:
     name: str
     role: str
 
+    @property
+    def node(self) -> str:
+        """The graph node whose output holds the layer."""
+        return self.name.removesuffix(CLASS_TOKEN)
 
-def _layers(blocks: list[str], readout: str) -> tuple[Layer, ...]:
-    return (
-        *(Layer(name, "block") for name in blocks),
-        Layer("flatten", "pooled"),
-        Layer(readout, "logits"),
-    )
-
-
-def _resnet(blocks_per_stage: tuple[int, ...]) -> tuple[Layer, ...]:
-    blocks = [
-        f"layer{stage}.{block}.relu_1"
-        for stage, count in enumerate(blocks_per_stage, start=1)
-        for block in range(count)
-    ]
-    return _layers(["relu", *blocks], "fc")
+    @property
+    def is_class_token(self) -> bool:
+        return self.name.endswith(CLASS_TOKEN)
 
 
-def _vgg(convolutions_per_stage: tuple[int, ...]) -> tuple[Layer, ...]:
-    """A convolution takes three modules (with batch norm and ReLU), a stage ends in a pool."""
-    blocks, index = [], 0
-    for count in convolutions_per_stage:
-        blocks += [f"features.{index + 3 * i + 2}" for i in range(count)]
-        index += 3 * count + 1
-    return _layers(blocks, "classifier")
+def stem(image_size: int) -> str:
+    """Which first layers a network gets: ``cifar`` up to 64 pixels, ``imagenet`` above."""
+    return "cifar" if image_size <= _LARGEST_CIFAR_IMAGE else "imagenet"
 
 
-LAYERS: dict[str, tuple[Layer, ...]] = {
-    "resnet18": _resnet((2, 2, 2, 2)),
-    "resnet34": _resnet((3, 4, 6, 3)),
-    "vgg11": _vgg((1, 1, 2, 2, 2)),
-    "vgg16": _vgg((2, 2, 3, 3, 3)),
-}
-
-
-def select_layers(architecture: str, names: list[str] | str) -> tuple[Layer, ...]:
+def select_layers(
+    architecture: str, names: list[str] | str, image_size: int = 32
+) -> tuple[Layer, ...]:
     """The default layers, or those called `names` in that order, which must be depth order.
 
     A name that is not in the table is any other graph node and counts as a block.
     """
-    default = LAYERS[architecture]
+    default = LAYERS[architecture][stem(image_size)]
     if names == "default":
         return default
     known = {layer.name: layer for layer in default}
     return tuple(known.get(name, Layer(name, "block")) for name in names)
 
 
+def graph_node_names(architecture: str, image_size: int = 32) -> list[str]:
+    """Every name that config may give as a layer of a built-in architecture, in depth order."""
+    return json.loads(NODES_FILE.read_text())[nodes_key(architecture, image_size)]
+
+
+def nodes_key(architecture: str, image_size: int) -> str:
+    """Key of `NODES_FILE`: the architecture, with its stem unless that is the CIFAR one."""
+    return architecture if stem(image_size) == "cifar" else f"{architecture} {stem(image_size)}"
+
+
 def depths(layers: tuple[Layer, ...]) -> list[float]:
     """Rank of each layer among the scored ones, scaled to 0…1."""
     return [rank / max(1, len(layers) - 1) for rank in range(len(layers))]
+
+
+def _layers(blocks: list[str], pooled: str, readout: str) -> tuple[Layer, ...]:
+    return (
+        *(Layer(name, "block") for name in blocks),
+        Layer(pooled, "pooled"),
+        Layer(readout, "logits"),
+    )
+
+
+def _resnet(blocks_per_stage: tuple[int, ...], last_relu: str) -> dict[str, tuple[Layer, ...]]:
+    """`last_relu` is the block's ReLU after the addition: its second or, in bottlenecks, third."""
+    blocks = [
+        f"layer{stage}.{block}.{last_relu}"
+        for stage, count in enumerate(blocks_per_stage, start=1)
+        for block in range(count)
+    ]
+    layers = _layers(["relu", *blocks], "flatten", "fc")
+    return {"cifar": layers, "imagenet": layers}
+
+
+def _vgg(convolutions_per_stage: tuple[int, ...]) -> dict[str, tuple[Layer, ...]]:
+    """A convolution takes three modules (with batch norm and ReLU), a stage ends in a pool.
+
+    The flattened map that the ImageNet classifier reads has 25,088 units: too many second moments
+    to be a default layer. The classifier's last hidden layer stands for the pooled features.
+    """
+    blocks, index = [], 0
+    for count in convolutions_per_stage:
+        blocks += [f"features.{index + 3 * i + 2}" for i in range(count)]
+        index += 3 * count + 1
+    return {
+        "cifar": _layers(blocks, "flatten", "classifier"),
+        "imagenet": _layers(blocks, "classifier.4", "classifier.6"),
+    }
+
+
+def _transformer() -> dict[str, tuple[Layer, ...]]:
+    """Patch embedding, the patches after each block, and the class token that the readout sees."""
+    blocks = [f"encoder.layers.encoder_layer_{i}.add_1" for i in range(TRANSFORMER_BLOCKS)]
+    layers = _layers(["conv_proj", *blocks], "encoder.ln" + CLASS_TOKEN, "heads.head")
+    return {"cifar": layers, "imagenet": layers}
+
+
+LAYERS: dict[str, dict[str, tuple[Layer, ...]]] = {
+    "resnet18": _resnet((2, 2, 2, 2), "relu_1"),
+    "resnet34": _resnet((3, 4, 6, 3), "relu_1"),
+    "resnet50": _resnet((3, 4, 6, 3), "relu_2"),
+    "vgg11": _vgg((1, 1, 2, 2, 2)),
+    "vgg16": _vgg((2, 2, 3, 3, 3)),
+    "vgg19": _vgg((2, 2, 4, 4, 4)),
+    "vit_small": _transformer(),
+    "vit_b_16": _transformer(),
+}
+"""By architecture and stem."""

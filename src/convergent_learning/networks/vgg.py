@@ -1,0 +1,67 @@
+"""VGG networks with batch normalisation, from torchvision's convolutional stages.
+
+Simonyan & Zisserman (2015), *Very deep convolutional networks*; for small images the usual CIFAR
+variant, one linear readout after global average pooling.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.vgg import cfgs as CONFIGURATIONS
+from torchvision.models.vgg import make_layers
+
+from convergent_learning.networks.layers import stem
+
+_SMALLEST_SIDE = 32  # five stages, each halves the side
+_POOLED_SIDE = 7  # of the map that the three-layer classifier reads
+_HIDDEN = 4096
+
+
+class VGG(nn.Module):
+    """Convolutional stages, average pooling, and one linear layer or a classifier of three."""
+
+    def __init__(self, configuration: str, classes: int, width: float, image_size: int):
+        super().__init__()
+        if image_size < _SMALLEST_SIDE:
+            raise ValueError(
+                f"VGG halves images five times and needs {_SMALLEST_SIDE} pixels or more, not"
+                f" {image_size}: enlarge or pad the images, or take a ResNet"
+            )
+        channels = [
+            entry if entry == "M" else round(entry * width)
+            for entry in CONFIGURATIONS[configuration]
+        ]
+        self.features = make_layers(channels, batch_norm=True)
+        if stem(image_size) == "cifar":
+            self.avgpool = nn.AdaptiveAvgPool2d(1)
+            self.classifier = nn.Linear(channels[-2], classes)
+        else:
+            self.avgpool = nn.AdaptiveAvgPool2d(_POOLED_SIDE)
+            self.classifier = _classifier(
+                channels[-2] * _POOLED_SIDE**2, round(_HIDDEN * width), classes
+            )
+        for module in self.modules():  # He et al. (2015), as torchvision does
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
+
+
+def _classifier(inputs: int, hidden: int, classes: int) -> nn.Sequential:
+    """The three fully connected layers of the paper, initialised as torchvision does."""
+    classifier = nn.Sequential(
+        nn.Linear(inputs, hidden),
+        nn.ReLU(inplace=True),
+        nn.Dropout(),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(inplace=True),
+        nn.Dropout(),
+        nn.Linear(hidden, classes),
+    )
+    for module in classifier:
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.01)
+            nn.init.zeros_(module.bias)
+    return classifier
