@@ -96,15 +96,15 @@ def _drops_by_condition(ax: Axes, rows: pd.DataFrame, points: pd.DataFrame) -> N
     if blocks.empty:
         style.note(ax, "no out-of-distribution\nconditions")
         return
-    strength = _strength(points)
+    levels = strength(points)
     for (stimuli, condition), curve in blocks.groupby(["stimuli", "condition"], sort=False):
         curve = curve.sort_values("depth")
         look = style.family(stimuli)
-        colour = style.shade(look.colour, strength.get((stimuli, condition), 1.0))
+        colour = style.shade(look.colour, levels.get((stimuli, condition), 1.0))
         ax.plot(curve.depth, curve["drop"], color=colour, marker=look.marker, ms=2, lw=0.7, mew=0.3)
 
 
-def _strength(points: pd.DataFrame) -> dict[tuple[str, str], float]:
+def strength(points: pd.DataFrame) -> dict[tuple[str, str], float]:
     """0…1 from the mildest to the strongest level of a family; 1 where there is one."""
     rank = points.groupby("stimuli").order.rank(method="dense")
     most = rank.groupby(points.stimuli).transform("max")
@@ -133,13 +133,13 @@ def _against_accuracy(ax: Axes, third: str, points: pd.DataFrame, slopes: pd.Dat
     if known.empty:
         style.note(ax, "no conditions with\nan accuracy")
         return
-    strength = _strength(points)
+    levels = strength(points)
     for row in known.itertuples():
         look = style.family(row.stimuli)
         low, value, high = (getattr(row, f"{third}{end}") for end in ("_low", "", "_high"))
         if np.isfinite(low):
             ax.plot([row.accuracy_drop] * 2, [low, high], color=look.colour, lw=0.4, alpha=0.6)
-        shade = style.shade(look.colour, strength[row.stimuli, row.condition])
+        shade = style.shade(look.colour, levels[row.stimuli, row.condition])
         face = "white" if row.near_chance else shade
         ax.plot(row.accuracy_drop, value, look.marker, ms=3.6, mfc=face, mec=look.colour, mew=0.6)
     line = slopes[slopes.third == third]

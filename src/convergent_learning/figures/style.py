@@ -71,6 +71,7 @@ _LEVELS = {
     "eidolon_III": "{} px",
     "uniform_noise": "±{}",
 }
+_ABBREVIATIONS = {"cca", "cka", "r2"}
 _ARCHITECTURES = {"resnet": "ResNet-", "vgg": "VGG-", "vit_": "ViT-", "alexnet": "AlexNet"}
 
 _RC = {
@@ -152,7 +153,10 @@ def note(ax: Axes, text: str) -> None:
 
 def metric_label(metric: str) -> str:
     """A metric's name in print."""
-    return METRICS[metric][0] if metric in METRICS else metric.replace("_", " ")
+    if metric in METRICS:
+        return METRICS[metric][0]
+    words = metric.split("_")
+    return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in words)
 
 
 def metric_colour(metric: str) -> str:

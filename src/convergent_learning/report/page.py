@@ -8,14 +8,21 @@ import importlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
+from markupsafe import Markup
+from PIL import Image
 
 from convergent_learning.experiment import Experiment
-from convergent_learning.files import damaged_file_named, replace_when_done
+from convergent_learning.files import replace_when_done
+from convergent_learning.report import findings, plots
+from convergent_learning.report.alternatives import alternative
+from convergent_learning.report.depth_plot import depth_plot
+from convergent_learning.report.experiment_table import experiment_table
+from convergent_learning.report.ood_plot import ood_plot
 from convergent_learning.report.provenance import provenance, wall_times
 from convergent_learning.statistics.columns import COLUMNS, read_table
 
@@ -27,6 +34,7 @@ TITLES = {
     5: "Alignment and accuracy over training",
     6: "Out-of-distribution stimuli",
 }
+_PLOTS = {2: depth_plot, 6: ood_plot}
 _VERDICT_MARKS = {"supported": "✓", "not supported": "✗", "inconclusive": "?"}
 
 
@@ -37,9 +45,13 @@ class Figure:
     number: int
     title: str
     caption: str
+    alternative: str
     image: str
+    width: int
+    height: int
     tables: list[str]
     command: str
+    plot: plots.Plot | None
 
 
 def write_report(
@@ -55,8 +67,35 @@ def write_report(
     that is missing or lacks a column.
     """
     tables = results / "tables"
-    with damaged_file_named(results / "claims.json", ValueError):
-        claims = json.loads((results / "claims.json").read_text())
+    claims = findings.read_claims(results / "claims.json")
+    drawn = [_figure(number, results, experiment.name) for number in figures]
+    page = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            experiment=experiment.name,
+            today=datetime.date.today().isoformat(),
+            setting=experiment_table(experiment, tables),
+            findings=findings.findings(claims),
+            parts=[claim for claim in claims if not findings.is_whole(claim)],
+            marks=_VERDICT_MARKS,
+            figures=drawn,
+            data={f.plot.id: _embedded(f.plot.data()) for f in drawn if f.plot},
+            raw=_digests(tables),
+            provenance=provenance(repository),
+            times=wall_times(results / "benchmarks").reset_index().to_dict("records"),
+            rebuild=_command(experiment.name),
+            style=_asset("page.css"),
+            script=_asset("plots.js"),
+            library=plots.packed_library(),
+            plotly=plots.library_version(),
+        )
+    )
+    with replace_when_done(out) as partial:
+        partial.write_text(page, encoding="utf-8")
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("convergent_learning.report", "."),
         autoescape=True,
@@ -64,76 +103,26 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("page.html").render(
-        experiment=experiment.name,
-        today=datetime.date.today().isoformat(),
-        setting=_setting(experiment, tables),
-        datasets=read_table(tables, "datasets").to_dict("records"),
-        figures=[_figure(number, results, experiment.name) for number in figures],
-        claims=[claim for claim in claims if _is_whole(claim)],
-        parts=[claim for claim in claims if not _is_whole(claim)],
-        marks=_VERDICT_MARKS,
-        provenance=provenance(repository),
-        times=wall_times(results / "benchmarks").reset_index().to_dict("records"),
-        rebuild=_command(experiment.name),
-    )
-    with replace_when_done(out) as partial:
-        partial.write_text(page, encoding="utf-8")
-
-
-def _setting(experiment: Experiment, tables: Path) -> dict[str, str]:
-    """What was done, a row a topic."""
-    config = experiment.config
-    training, alignment = config["training"], config["alignment"]
-    accuracy = read_table(tables, "accuracy")
-    networks = [
-        f"{entry['architecture']} at width {entry['width']:g}, seeds"
-        f" {', '.join(map(str, entry['seeds']))}"
-        for entry in config["networks"]
-    ]
-    families = experiment.families()
-    return {
-        "Networks": "; ".join(networks),
-        "Training": f"{training['epochs']} epochs, batch {training['batch_size']}, SGD with"
-        f" Nesterov momentum {training['momentum']}, peak learning rate"
-        f" {training['learning_rate']}, precision {training['precision']}",
-        "Checkpoints": "steps " + ", ".join(map(str, experiment.steps(experiment.datasets[0]))),
-        "Test accuracy": _final_accuracy(accuracy),
-        "Stimuli": f"{config['stimuli']['images']} test images, the same for every network;"
-        f" {len(experiment.conditions)} conditions of {len(families)} families: "
-        + ", ".join(families)
-        + _duplicates(tables / "duplicate_conditions.csv"),
-        "Alignment": f"{', '.join(alignment['metrics'])}; {alignment['folds']} folds over stimuli;"
-        f" ridge {alignment['ridge']}; {alignment['rotations']} random rotations",
-    }
-
-
-def _duplicates(path: Path) -> str:
-    found = pd.read_csv(path)
-    pairs = [f"{row.condition} and {row.duplicate_of}" for row in found.itertuples()]
-    return f". The same to 1/255: {'; '.join(pairs)}" if pairs else ""
-
-
-def _final_accuracy(accuracy: pd.DataFrame) -> str:
-    identity = accuracy[accuracy.stimuli == "id"]
-    last = identity[identity.step == identity.groupby("dataset").step.transform("max")]
-    ranges = last.groupby(["dataset", "architecture"]).accuracy.agg(["min", "max"])
-    return "; ".join(
-        f"{architecture} on {dataset} {row['min']:.3f} to {row['max']:.3f}"
-        for (dataset, architecture), row in ranges.iterrows()
-    )
+    environment.filters["number"] = lambda value: "–" if value is None else findings.in_print(value)
+    return environment
 
 
 def _figure(number: int, results: Path, experiment: str) -> Figure:
     module: Any = importlib.import_module(f"convergent_learning.figures.fig{number}")
-    image = base64.b64encode((results / f"figures/fig{number}.png").read_bytes()).decode()
+    tables, png = results / "tables", results / f"figures/fig{number}.png"
+    with Image.open(png) as picture:
+        width, height = picture.size
     return Figure(
         number=number,
         title=TITLES[number],
-        caption=module.caption(results / "tables"),
-        image=f"data:image/png;base64,{image}",
+        caption=module.caption(tables),
+        alternative=alternative(number, tables),
+        image=f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}",
+        width=width,
+        height=height,
         tables=[f"tables/{name}.csv" for name in COLUMNS if name.startswith(f"fig{number}")],
         command=_command(experiment, f"fig{number}"),
+        plot=_PLOTS[number](tables) if number in _PLOTS else None,
     )
 
 
@@ -145,6 +134,22 @@ def _command(experiment: str, target: str = "") -> str:
     )
 
 
-def _is_whole(claim: dict[str, Any]) -> bool:
-    """Whether an entry is a claim (C1) and not one of its statistics (C1a)."""
-    return claim["id"][-1].isdigit()
+def _digests(tables: Path) -> dict[str, dict[str, str]]:
+    """Digests of the raw records by dataset and split, where they are known."""
+    return {
+        row["dataset"]: {
+            split: row[f"sha256_{split}"]
+            for split in ("train", "test")
+            if isinstance(row[f"sha256_{split}"], str)
+        }
+        for row in read_table(tables, "datasets").to_dict("records")
+    }
+
+
+def _embedded(data: dict[str, Any]) -> Markup:
+    """JSON that no HTML parser takes for a tag."""
+    return Markup(json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _asset(name: str) -> Markup:
+    return Markup(files("convergent_learning.report").joinpath(name).read_text(encoding="utf-8"))

@@ -1,0 +1,130 @@
+"""Text alternatives of the figures: what a reader would see, with numbers from the tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from convergent_learning.figures import style
+from convergent_learning.statistics.columns import read_table
+
+
+def alternative(number: int, tables: Path) -> str:
+    """The text alternative of figure `number`; the caption says how to read it."""
+    return _WRITERS[number](tables)
+
+
+def _stimuli_and_networks(tables: Path) -> str:
+    conditions, accuracy = read_table(tables, "conditions"), read_table(tables, "accuracy")
+    last = accuracy[accuracy.step == accuracy.groupby("dataset").step.transform("max")]
+    means = last.groupby(["stimuli", "condition"], sort=False).accuracy.mean().dropna()
+    plain = means[means.index.get_level_values("stimuli") == "id"]
+    shifted = means.drop(plain.index)
+    text = (
+        f"A test image under each of {len(conditions)} conditions; curves of loss and accuracy "
+        f"over training; accuracy on each condition. Mean accuracy is {plain.mean():.2f} on the "
+        "unaltered images"
+    )
+    if shifted.empty:
+        return text + "."
+    best, worst = (_condition(*shifted.idxmax()), _condition(*shifted.idxmin()))
+    return (
+        f"{text}, highest on {best} ({shifted.max():.2f}) and lowest on {worst} "
+        f"({shifted.min():.2f})."
+    )
+
+
+def _metrics_across_depth(tables: Path) -> str:
+    fig2, datasets = read_table(tables, "fig2"), read_table(tables, "datasets")
+    rows = fig2.merge(datasets[["dataset", "final_step"]])
+    own = rows[
+        (rows.architecture_x == rows.architecture_y)
+        & (rows.baseline == "learned")
+        & (rows.center == "position")
+        & (rows.role == "block")
+        & rows.metric.isin(style.METRICS)
+    ]
+    means = own.groupby(["metric", own.step == 0])["mean"].mean()
+    said = [
+        f"{style.metric_label(metric)} {means.get((metric, False), float('nan')):.2f} after "
+        f"training and {means.get((metric, True), float('nan')):.2f} before"
+        for metric in style.METRICS
+        if (metric, False) in means
+    ]
+    return (
+        "Curves of the score across depth, a column for each metric and a row for each pair of "
+        f"architectures. Mean over blocks within architectures: {'; '.join(said)}."
+    )
+
+
+def _privileged_basis(tables: Path) -> str:
+    fig3 = read_table(tables, "fig3")
+    blocks = fig3[fig3.role == "block"]
+    means = blocks.groupby(blocks.step > 0)[["learned", "rotated"]].mean()
+    said = [
+        f"{'after' if trained else 'before'} training {row.learned:.2f} with the learned and "
+        f"{row.rotated:.2f} with rotated axes"
+        for trained, row in means.iterrows()
+    ]
+    return f"Curves of the permutation score across depth. Mean over blocks: {'; '.join(said)}."
+
+
+def _layer_by_layer(tables: Path) -> str:
+    matches = read_table(tables, "fig4_matches")
+    rows = matches[(matches.metric == "procrustes") & matches["mean"].notna()]
+    said = [
+        f"{style.architecture(name)} {share:.2f} {'after' if step else 'before'} training"
+        for name, step, share in rows[["architecture", "step", "mean"]].itertuples(index=False)
+    ]
+    return (
+        "Heat maps of the Procrustes score of every source layer on every target layer, and the "
+        f"share of layers whose best match is at most one layer away: {'; '.join(said)}."
+    )
+
+
+def _over_training(tables: Path) -> str:
+    fig5, accuracy = read_table(tables, "fig5"), read_table(tables, "fig5_accuracy")
+    whole = fig5[(fig5.layer == "all") & (fig5.metric == "procrustes")]
+    return (
+        "Curves of alignment and accuracy over training. Mean Procrustes score and accuracy: "
+        f"{'; '.join(_levels(whole, accuracy))}."
+    )
+
+
+def _levels(alignment: pd.DataFrame, accuracy: pd.DataFrame) -> list[str]:
+    said = []
+    for epoch in (0.0, 1.0, alignment.epoch.max()):
+        scores = alignment[(alignment.epoch - epoch).abs() < 1e-6]["mean"]
+        right = accuracy[(accuracy.epoch - epoch).abs() < 1e-6]["mean"]
+        if len(scores) and len(right):
+            said.append(f"{scores.mean():.2f} and {right.mean():.2f} at epoch {epoch:g}")
+    return list(dict.fromkeys(said))
+
+
+def _out_of_distribution(tables: Path) -> str:
+    slopes = read_table(tables, "fig6_slopes")
+    slopes = slopes[slopes.metric == "procrustes"]
+    said = [
+        f"{style.architecture(row.architecture)} {row.slope:.2f} in the {row.third} third"
+        for row in slopes[slopes.slope.notna()].itertuples()
+    ]
+    text = (
+        "Curves of the drop of the Procrustes score along depth for each condition, and points of "
+        "that drop against the drop in accuracy"
+    )
+    return f"{text}. Slopes over conditions: {'; '.join(said)}." if said else f"{text}."
+
+
+def _condition(stimuli: str, level: str) -> str:
+    return f"{style.family(stimuli).label} {style.level(stimuli, level)}".strip()
+
+
+_WRITERS = {
+    1: _stimuli_and_networks,
+    2: _metrics_across_depth,
+    3: _privileged_basis,
+    4: _layer_by_layer,
+    5: _over_training,
+    6: _out_of_distribution,
+}

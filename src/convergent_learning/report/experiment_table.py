@@ -1,0 +1,91 @@
+"""The experiment in a table: what was trained, shown and compared, a row a topic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from convergent_learning.experiment import Experiment
+from convergent_learning.figures import style
+from convergent_learning.statistics.columns import read_table
+
+_OPTIMIZERS = {"sgd": "SGD with Nesterov momentum", "adamw": "AdamW"}
+
+
+def experiment_table(experiment: Experiment, tables: Path) -> dict[str, str]:
+    """Text under the topic that a reader sees, in the order of the work."""
+    config = experiment.config
+    alignment, conditions = config["alignment"], read_table(tables, "conditions")
+    datasets = read_table(tables, "datasets")
+    groups = conditions.group.nunique()
+    rows = {
+        "Datasets": "; ".join(_dataset(row) for row in datasets.to_dict("records")),
+        "Networks": "; ".join(_networks(entry) for entry in config["networks"]),
+        "Training": _training(config["training"]),
+        "Checkpoints": "; ".join(
+            f"{name}: steps {', '.join(map(str, experiment.steps(name)))}"
+            for name in experiment.datasets
+        ),
+        "Test accuracy": _final_accuracy(read_table(tables, "accuracy")),
+        "Stimuli": f"{config['stimuli']['images']} test images, the same for every network",
+        "Conditions": f"{len(conditions)} of {groups} families: {_conditions(conditions)}"
+        f"{_duplicates(tables / 'duplicate_conditions.csv')}",
+        "Alignment": f"{', '.join(map(style.metric_label, alignment['metrics']))};"
+        f" {alignment['folds']} folds over stimuli; ridge {alignment['ridge']};"
+        f" {alignment['rotations']} random rotations",
+    }
+    return {topic: text for topic, text in rows.items() if text}
+
+
+def _dataset(row: dict[str, Any]) -> str:
+    return (
+        f"{row['dataset']}: {row['train_images']:,.0f} training images, {row['classes']:.0f}"
+        f" classes, {row['steps_per_epoch']:.0f} steps an epoch"
+    )
+
+
+def _networks(entry: dict[str, Any]) -> str:
+    said = [style.architecture(entry["architecture"])]
+    if "width" in entry:
+        said.append(f"at width {entry['width']:g}")
+    if entry.get("factory"):
+        said.append(f"made by {entry['factory']}")
+    if entry.get("weights"):
+        said.append(f"with the weights {entry['weights']}")
+    changed = [f"{key} {value}" for key, value in entry.get("training", {}).items()]
+    return ", ".join([" ".join(said), *changed, f"seeds {', '.join(map(str, entry['seeds']))}"])
+
+
+def _training(plan: dict[str, Any]) -> str:
+    return (
+        f"{plan['epochs']} epochs, batch {plan['batch_size']},"
+        f" {_OPTIMIZERS[plan.get('optimizer', 'sgd')]}, peak learning rate"
+        f" {plan['learning_rate']}, {plan.get('schedule', 'linear')} schedule, weight decay"
+        f" {plan['weight_decay']}, precision {plan['precision']}"
+    )
+
+
+def _final_accuracy(accuracy: pd.DataFrame) -> str:
+    identity = accuracy[(accuracy.stimuli == "id") & accuracy.accuracy.notna()]
+    last = identity[identity.step == identity.groupby("dataset").step.transform("max")]
+    ranges = last.groupby(["dataset", "architecture"], sort=False).accuracy.agg(["min", "max"])
+    return "; ".join(
+        f"{style.architecture(architecture)} on {dataset} {row['min']:.3f} to {row['max']:.3f}"
+        for (dataset, architecture), row in ranges.iterrows()
+    )
+
+
+def _conditions(conditions: pd.DataFrame) -> str:
+    said = []
+    for name, rows in conditions.groupby("stimuli", sort=False):
+        levels = [style.level(name, level) for level in rows.condition]
+        said.append(f"{style.family(name).label} {', '.join(filter(None, levels))}".strip())
+    return "; ".join(said)
+
+
+def _duplicates(path: Path) -> str:
+    found = pd.read_csv(path)
+    pairs = [f"{row.condition} and {row.duplicate_of}" for row in found.itertuples()]
+    return f". The same to 1/255: {'; '.join(pairs)}" if pairs else ""
