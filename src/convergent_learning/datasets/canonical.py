@@ -149,11 +149,13 @@ def read_split(path: Path, split: str, images: int | None = None, seed: int = 0)
 
 
 def read_summary(path: Path) -> dict:
-    """Dataset name, class names and record digests of a canonical file."""
+    """Dataset name, class names, digests, and mean and std of the training images."""
     with open_hdf5(path) as file:
         return {
             "dataset": file.attrs["dataset"],
             "classes": json.loads(file.attrs["classes"]),
             "sha256_train": file.attrs["sha256_train"],
             "sha256_test": file.attrs["sha256_test"],
+            "mean": file.attrs["mean"].tolist(),
+            "std": file.attrs["std"].tolist(),
         }
