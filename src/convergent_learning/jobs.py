@@ -1,18 +1,35 @@
-"""What every job of the workflow does first: its log, its threads."""
+"""What every job of the workflow does around its work: log, threads, provenance."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Any
 
+from convergent_learning.provenance.record import finish, record_of, record_path
+from convergent_learning.provenance.stamps import current_record
 
-def start(snakemake: Any) -> None:
-    """Send log lines and any traceback to the rule's log file and limit torch to its threads.
 
-    `snakemake` is the object that Snakemake gives a script. The numerical libraries' own thread
-    variables are set by Snakemake before the interpreter starts.
+@contextlib.contextmanager
+def job(snakemake: Any) -> Iterator[None]:
+    """Run the block as the job of a rule; if it succeeds, its outputs are stamped.
+
+    Log lines and any traceback go to the rule's log file, torch keeps to the rule's threads, and
+    outputs carry the job's provenance (`provenance.record`). `snakemake` is the object that
+    Snakemake gives a script. The numerical libraries' own thread variables are set by Snakemake
+    before the interpreter starts.
     """
+    _start(snakemake)
+    record = record_of(snakemake)
+    with current_record(record):
+        yield
+    if snakemake.output:
+        finish(record, snakemake.output, record_path(snakemake.log[0]))
+
+
+def _start(snakemake: Any) -> None:
     logging.basicConfig(
         filename=snakemake.log[0],
         filemode="w",

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 from convergent_learning.statistics.claims import print_claims, write_claims
 
-start(snakemake)
-write_claims(Path(snakemake.input.tables[0]).parent, Path(snakemake.output[0]))
-print_claims(Path(snakemake.output[0]))
+with job(snakemake):
+    write_claims(Path(snakemake.input.tables[0]).parent, Path(snakemake.output[0]))
+    print_claims(Path(snakemake.output[0]))

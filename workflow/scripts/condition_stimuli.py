@@ -1,14 +1,14 @@
 from pathlib import Path
 
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 from convergent_learning.stimuli.sets import write_condition_set
 
-start(snakemake)
-write_condition_set(
-    Path(snakemake.input.identity),
-    Path(snakemake.input.dataset),
-    Path(snakemake.output[0]),
-    snakemake.wildcards.family,
-    snakemake.wildcards.level,
-    snakemake.params.seed,
-)
+with job(snakemake):
+    write_condition_set(
+        Path(snakemake.input.identity),
+        Path(snakemake.input.dataset),
+        Path(snakemake.output[0]),
+        snakemake.wildcards.family,
+        snakemake.wildcards.level,
+        snakemake.params.seed,
+    )

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from convergent_learning.datasets.canonical import prepare
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 
-start(snakemake)
-prepare(snakemake.params.entry, Path(snakemake.output[0]), snakemake.threads)
+with job(snakemake):
+    prepare(snakemake.params.entry, Path(snakemake.output[0]), snakemake.threads)

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 from convergent_learning.experiment import Experiment
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 from convergent_learning.setting import write_datasets
 
-start(snakemake)
-experiment = Experiment(snakemake.params.config)
-files = dict(zip(experiment.datasets, map(Path, snakemake.input), strict=True))
-write_datasets(experiment, files, Path(snakemake.output[0]))
+with job(snakemake):
+    experiment = Experiment(snakemake.params.config)
+    files = dict(zip(experiment.datasets, map(Path, snakemake.input), strict=True))
+    write_datasets(experiment, files, Path(snakemake.output[0]))

@@ -1,12 +1,12 @@
 from importlib import import_module
 from pathlib import Path
 
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 
-start(snakemake)
-figure = import_module(f"convergent_learning.figures.fig{snakemake.params.number}")
-figure.draw(
-    Path(snakemake.input.tables[0]).parent,
-    Path(snakemake.output.pdf),
-    Path(snakemake.output.png),
-)
+with job(snakemake):
+    figure = import_module(f"convergent_learning.figures.fig{snakemake.params.number}")
+    figure.draw(
+        Path(snakemake.input.tables[0]).parent,
+        Path(snakemake.output.pdf),
+        Path(snakemake.output.png),
+    )

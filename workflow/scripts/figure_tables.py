@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 from convergent_learning.statistics.tables import write_tables
 
-start(snakemake)
-write_tables(
-    snakemake.params.number,
-    [Path(path) for path in snakemake.input.scores],
-    Path(snakemake.output[0]).parent,
-    [Path(path) for path in snakemake.input.accuracy],
-)
+with job(snakemake):
+    write_tables(
+        snakemake.params.number,
+        [Path(path) for path in snakemake.input.scores],
+        Path(snakemake.output[0]).parent,
+        [Path(path) for path in snakemake.input.accuracy],
+    )

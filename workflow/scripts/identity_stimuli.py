@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 from convergent_learning.stimuli.sets import write_identity_set
 
-start(snakemake)
-write_identity_set(
-    Path(snakemake.input.dataset),
-    Path(snakemake.output[0]),
-    snakemake.params.images,
-    snakemake.params.seed,
-)
+with job(snakemake):
+    write_identity_set(
+        Path(snakemake.input.dataset),
+        Path(snakemake.output[0]),
+        snakemake.params.images,
+        snakemake.params.seed,
+    )

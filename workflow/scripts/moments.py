@@ -1,16 +1,16 @@
 from pathlib import Path
 
 from convergent_learning.alignment.store import write_moments
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 
-start(snakemake)
-folder = Path(snakemake.input.activations)
-write_moments(
-    [folder / f"{network}.h5" for network in snakemake.params.networks],
-    Path(snakemake.output[0]),
-    layer_pairs="all" if snakemake.params.layer_by_layer else "own",
-    across=snakemake.params.layer_by_layer,
-    n_folds=snakemake.params.folds,
-    seed=snakemake.params.seed,
-    shuffled=True,
-)
+with job(snakemake):
+    folder = Path(snakemake.input.activations)
+    write_moments(
+        [folder / f"{network}.h5" for network in snakemake.params.networks],
+        Path(snakemake.output[0]),
+        layer_pairs="all" if snakemake.params.layer_by_layer else "own",
+        across=snakemake.params.layer_by_layer,
+        n_folds=snakemake.params.folds,
+        seed=snakemake.params.seed,
+        shuffled=True,
+    )

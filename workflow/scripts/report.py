@@ -1,15 +1,15 @@
 from pathlib import Path
 
 from convergent_learning.experiment import Experiment
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 from convergent_learning.report.page import write_report
 
-start(snakemake)
-out = Path(snakemake.output[0])
-write_report(
-    Experiment(snakemake.params.config),
-    out.parent,
-    snakemake.params.figures,
-    out,
-    Path(snakemake.params.repository),
-)
+with job(snakemake):
+    out = Path(snakemake.output[0])
+    write_report(
+        Experiment(snakemake.params.config),
+        out.parent,
+        snakemake.params.figures,
+        out,
+        Path(snakemake.params.repository),
+    )

@@ -2,14 +2,14 @@ from pathlib import Path
 
 from convergent_learning.alignment.tables import rotated_table
 from convergent_learning.files import replace_when_done
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 
-start(snakemake)
-table = rotated_table(
-    Path(snakemake.input.moments[0]),
-    snakemake.wildcards.metric,
-    snakemake.params.draws,
-    snakemake.params.seed,
-)
-with replace_when_done(Path(snakemake.output[0])) as partial:
-    table.to_parquet(partial, index=False)
+with job(snakemake):
+    table = rotated_table(
+        Path(snakemake.input.moments[0]),
+        snakemake.wildcards.metric,
+        snakemake.params.draws,
+        snakemake.params.seed,
+    )
+    with replace_when_done(Path(snakemake.output[0])) as partial:
+        table.to_parquet(partial, index=False)

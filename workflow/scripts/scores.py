@@ -4,18 +4,18 @@ import pandas as pd
 
 from convergent_learning.alignment.tables import score_table
 from convergent_learning.files import replace_when_done
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 
-start(snakemake)
-tables = [
-    score_table(
-        Path(moments),
-        snakemake.wildcards.metric,
-        centers=snakemake.params.centers,
-        transfer_from=snakemake.input.get("transfer") or None,
-        ridge=snakemake.params.ridge,
-    )
-    for moments in snakemake.input.moments
-]
-with replace_when_done(Path(snakemake.output[0])) as partial:
-    pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
+with job(snakemake):
+    tables = [
+        score_table(
+            Path(moments),
+            snakemake.wildcards.metric,
+            centers=snakemake.params.centers,
+            transfer_from=snakemake.input.get("transfer") or None,
+            ridge=snakemake.params.ridge,
+        )
+        for moments in snakemake.input.moments
+    ]
+    with replace_when_done(Path(snakemake.output[0])) as partial:
+        pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)

@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 from convergent_learning.setting import write_duplicates
 from convergent_learning.stimuli.thumbnails import thumbnails
 
-start(snakemake)
-identity = Path(snakemake.input.identity)
-conditions = [Path(path) for path in snakemake.input.conditions]
-thumbnails(identity, conditions, Path(snakemake.output.png), Path(snakemake.output.csv))
-write_duplicates([identity, *conditions], Path(snakemake.output.duplicates))
+with job(snakemake):
+    identity = Path(snakemake.input.identity)
+    conditions = [Path(path) for path in snakemake.input.conditions]
+    thumbnails(identity, conditions, Path(snakemake.output.png), Path(snakemake.output.csv))
+    write_duplicates([identity, *conditions], Path(snakemake.output.duplicates))

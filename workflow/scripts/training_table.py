@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 from convergent_learning.setting import write_training
 
-start(snakemake)
-curves = dict(zip(snakemake.params.networks, map(Path, snakemake.input), strict=True))
-write_training(curves, Path(snakemake.output[0]))
+with job(snakemake):
+    curves = dict(zip(snakemake.params.networks, map(Path, snakemake.input), strict=True))
+    write_training(curves, Path(snakemake.output[0]))

@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from convergent_learning.jobs import start
+from convergent_learning.jobs import job
 from convergent_learning.stimuli.sets import write_user_set
 
-start(snakemake)
-write_user_set(
-    *snakemake.params.user_condition,
-    Path(snakemake.input.identity),
-    Path(snakemake.output[0]),
-)
+with job(snakemake):
+    write_user_set(
+        *snakemake.params.user_condition,
+        Path(snakemake.input.identity),
+        Path(snakemake.output[0]),
+    )

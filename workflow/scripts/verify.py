@@ -1,0 +1,17 @@
+import sys
+from pathlib import Path
+
+from convergent_learning.jobs import job
+from convergent_learning.verification.reference import ReferenceError
+from convergent_learning.verification.verify import lines, verify, write_verification
+
+with job(snakemake):
+    results = Path(snakemake.params.results)
+    try:
+        found = verify(Path(snakemake.params.reference), results, snakemake.params.config)
+    except ReferenceError as error:
+        sys.exit(f"verify: {error}")
+    # Not outputs of the rule: Snakemake would delete them where the comparison fails.
+    write_verification(found, results / "verify.json", results / "verify.csv")
+    print(*lines(found), sep="\n")
+    sys.exit(not found.passed)
