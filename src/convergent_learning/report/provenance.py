@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
-import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
 import psutil
 
-_PACKAGES = ("torch", "torchvision", "numpy", "scipy", "h5py", "POT", "snakemake", "matplotlib")
+from convergent_learning.provenance.origin import origin
+
 _SHORT_DIGEST = 12
 
 
 def provenance(repository: Path) -> dict[str, str]:
     """Commit, lock digest, versions and hardware, each as text under the name a reader sees."""
+    about = origin(repository)
+    code, machine, versions = (about[key] for key in ("code", "machine", "versions"))
     memory = psutil.virtual_memory().total / 2**30
+    gpu = f", {machine['gpu']}" if machine["gpu"] else ""
     return {
-        "Code": _commit(repository),
-        "Lock file": f"sha256 {_digest(repository / 'envs/requirements.lock')}",
-        "Python": platform.python_version(),
-        "Packages": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
-        "Machine": f"{platform.system()} {platform.machine()}, {psutil.cpu_count()} cores,"
-        f" {memory:.0f} GiB memory",
+        "Code": _commit(code),
+        "Lock file": f"sha256 {code['lock'][:_SHORT_DIGEST]}" if code["lock"] else "missing",
+        "Python": versions["python"],
+        "Packages": ", ".join(f"{k} {v}" for k, v in versions.items() if k != "python"),
+        "Machine": f"{machine['system']}, {machine['cpu']}, {machine['cores']} cores,"
+        f" {memory:.0f} GiB memory{gpu}",
     }
 
 
@@ -50,26 +50,7 @@ def wall_times(benchmarks: Path) -> pd.DataFrame:
     ).sort_values("seconds", ascending=False)
 
 
-def _commit(repository: Path) -> str:
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(repository), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        dirty = bool(git("status", "--porcelain", "--untracked-files=no"))
-        return f"commit {git('rev-parse', 'HEAD')}{' with local changes' if dirty else ''}"
-    except (OSError, subprocess.CalledProcessError):
+def _commit(code: dict) -> str:
+    if code["commit"] is None:
         return "not a git checkout"
-
-
-def _digest(path: Path) -> str:
-    if not path.exists():
-        return "missing"
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:_SHORT_DIGEST]
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
+    return f"commit {code['commit']}{' with local changes' if code['local_changes'] else ''}"
