@@ -10,7 +10,8 @@ from convergent_learning.activations.extract import extract
 from convergent_learning.datasets.canonical import prepare
 from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import load_checkpoint, save_checkpoint
-from convergent_learning.networks.layers import LAYERS, Layer
+from convergent_learning.networks.layers import LAYERS, Layer, select_layers
+from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.stimuli.files import read_stimuli, writing_stimuli
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
 from convergent_learning.stimuli.sets import write_identity_set
@@ -151,3 +152,23 @@ def test_a_checkpoint_of_another_config_is_refused_naming_the_key(made, tmp_path
     wider = replace(plan(1), width=1 / 8)
     with pytest.raises(ValueError, match=r"1\.safetensors.*`width` is 0.0625.* 0.125"):
         run(made, tmp_path, checkpoints={made / "1.safetensors": wider})
+
+
+def test_tokens_are_kept_as_a_grid_of_patches_and_a_class_token(made, tmp_path):
+    transformer = Pretrained(
+        architecture="vit_small", seed=1, experiment_seed=0, mean=[0.3] * 3, std=[0.4] * 3,
+        factory="convergent_learning.networks.architectures:build", weights=None,
+        arguments={"architecture": "vit_small", "classes": 10, "width": 1 / 16},
+    )  # fmt: skip
+    node = "encoder.layers.encoder_layer_3.add_1"
+    names = ["conv_proj", node, f"{node}:class_token", "encoder.ln:class_token", "heads.head"]
+    extract(
+        {}, [transformer], 0, made / "digits.h5", made / "id.h5", tmp_path,
+        tmp_path / "accuracy.csv", {"vit_small": select_layers("vit_small", names)}, 16, "float32",
+    )  # fmt: skip
+    with h5py.File(tmp_path / "vit_small-seed1.h5") as file:
+        layers = sorted(file["layers"].values(), key=lambda layer: layer.attrs["order"])
+        assert [layer.attrs["layer"] for layer in layers] == names
+        assert [layer.attrs["role"] for layer in layers] == ["block"] * 3 + ["pooled", "logits"]
+        shapes = [layer.shape[1:] for layer in layers]
+    assert shapes == [(24, 4, 4), (24, 4, 4), (24,), (24,), (10,)]

@@ -6,6 +6,8 @@ variant, one linear readout after global average pooling.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs as CONFIGURATIONS
@@ -38,9 +40,7 @@ class VGG(nn.Module):
             self.classifier = nn.Linear(channels[-2], classes)
         else:
             self.avgpool = nn.AdaptiveAvgPool2d(_POOLED_SIDE)
-            self.classifier = _classifier(
-                channels[-2] * _POOLED_SIDE**2, round(_HIDDEN * width), classes
-            )
+            self.classifier = _classifier(channels[-2] * _POOLED_SIDE**2, width, classes)
         for module in self.modules():  # He et al. (2015), as torchvision does
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -49,8 +49,12 @@ class VGG(nn.Module):
         return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
 
 
-def _classifier(inputs: int, hidden: int, classes: int) -> nn.Sequential:
-    """The three fully connected layers of the paper, initialised as torchvision does."""
+def _classifier(inputs: int, width: float, classes: int) -> nn.Sequential:
+    """The three fully connected layers of the paper, initialised as torchvision does at width 1.
+
+    A narrower layer sums fewer inputs: larger weights keep the size of its outputs.
+    """
+    hidden = round(_HIDDEN * width)
     classifier = nn.Sequential(
         nn.Linear(inputs, hidden),
         nn.ReLU(inplace=True),
@@ -62,6 +66,6 @@ def _classifier(inputs: int, hidden: int, classes: int) -> nn.Sequential:
     )
     for module in classifier:
         if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=0.01)
+            nn.init.normal_(module.weight, std=0.01 / math.sqrt(width))
             nn.init.zeros_(module.bias)
     return classifier
