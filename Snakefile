@@ -15,9 +15,11 @@ include: "workflow/rules/activations.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/verify.smk"
 
 
 rule all:
     default_target: True
     input:
         rules.report.output,
+        rules.research_object.output,

@@ -18,7 +18,7 @@ class Checkout:
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
         for name in ("workflow", "profiles", "envs", "src"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-        for name in ("Snakefile", "config.yaml"):
+        for name in ("Snakefile", "config.yaml", "CITATION.cff"):
             shutil.copy(ROOT / name, folder / name)
 
     def command(self, *arguments: str, configfile: str = SMOKE) -> list[str]:

@@ -11,12 +11,14 @@ from convergent_learning.stale_locks import clear_stale_locks
 from convergent_learning.statistics.columns import COLUMNS
 from convergent_learning.stimuli import families
 from convergent_learning.validation import ConfigError, check
+from convergent_learning.verification.drawn import DrawingError, refuse_drawings
 
 clear_stale_locks(Path(".snakemake"))
 
 try:
     check(config, Path(workflow.basedir) / "workflow/schemas/config.schema.json")
-except ConfigError as error:
+    refuse_drawings(Path("results") / config["experiment"])
+except (ConfigError, DrawingError) as error:
     raise WorkflowError(str(error)) from None
 EXPERIMENT = Experiment(config)
 

@@ -5,4 +5,5 @@ from convergent_learning.jobs import job
 from convergent_learning.provenance.chain import print_chain
 
 with job(snakemake):
-    sys.exit(not print_chain(Path(snakemake.params.results), list(snakemake.input)))
+    results = Path(snakemake.input.claims).parent
+    sys.exit(not print_chain(results, list(snakemake.input)))

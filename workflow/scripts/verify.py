@@ -6,7 +6,7 @@ from convergent_learning.verification.reference import ReferenceError
 from convergent_learning.verification.verify import lines, verify, write_verification
 
 with job(snakemake):
-    results = Path(snakemake.params.results)
+    results = Path(snakemake.input.claims).parent
     try:
         found = verify(Path(snakemake.params.reference), results, snakemake.params.config)
     except ReferenceError as error:

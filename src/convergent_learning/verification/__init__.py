@@ -1,0 +1,1 @@
+"""Rebuilt tables and verdicts against a committed reference, within measured tolerances."""

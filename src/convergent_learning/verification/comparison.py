@@ -1,0 +1,201 @@
+"""Rebuilt tables against reference tables: every number, and what is missing or must not differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from convergent_learning.statistics.tables import NEAR_CHANCE
+from convergent_learning.verification import layout
+from convergent_learning.verification.tolerances import Tolerances
+
+NUMBERS = ["table", "column", "row", "reference", "rebuilt", "tolerance", "deviation"]
+TILES = "fig1_stimuli.png"
+# Rounding on other hardware can move a pixel of a condition by one level.
+_PIXEL_LEVELS = 1
+_SHOWN = 3
+
+
+@dataclass
+class Comparison:
+    """A table compared.
+
+    `numbers` (columns `NUMBERS`) has a row for each measured number, its deviation in units of its
+    tolerance; `problems` are sentences on what is missing, extra, empty or unequal.
+    """
+
+    name: str
+    rows: int = 0
+    numbers: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=NUMBERS))
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.problems) or bool((self.numbers.deviation > 1).any())
+
+
+def compare_tables(reference: Path, rebuilt: Path, tolerances: Tolerances) -> list[Comparison]:
+    """Compare every table of the folder `rebuilt` with its namesake in `reference`."""
+    tables = {}
+    found = []
+    for name in layout.TABLES:
+        try:
+            tables[name] = layout.read(reference, name), layout.read(rebuilt, name)
+        except (FileNotFoundError, ValueError) as error:
+            found.append(Comparison(name, problems=[str(error)]))
+            continue
+        found.append(compare(name, *tables[name], tolerances))
+    for name in ("fig4", "fig6_conditions", "fig6_pairs"):
+        if name in tables and "datasets" in tables:
+            comparison = next(entry for entry in found if entry.name == name)
+            chance = tables["datasets"][0].set_index("dataset").chance
+            comparison.problems += _flags(name, *tables[name], chance, tolerances)
+    return [*found, _compare_tiles(reference / TILES, rebuilt / TILES)]
+
+
+def compare(
+    name: str, reference: pd.DataFrame, rebuilt: pd.DataFrame, tolerances: Tolerances
+) -> Comparison:
+    """Compare table `name` row by row: keys and counts exactly, measured numbers by tolerance."""
+    result = Comparison(name, rows=len(reference))
+    if list(reference) != list(rebuilt):
+        result.problems.append(
+            f"{name}: columns are {', '.join(rebuilt)}, in the reference {', '.join(reference)}"
+        )
+        return result
+    keys = layout.keys(name, reference)
+    old, new = (table.set_index(keys) for table in (reference, rebuilt))
+    for table, whose in ((old, "the reference"), (new, "the rebuilt table")):
+        if table.index.has_duplicates:
+            twice = table.index[table.index.duplicated()]
+            result.problems.append(f"{name}: {whose} has rows twice: {_listed(twice)}")
+    if result.problems:
+        return result
+    if len(lost := old.index.difference(new.index, sort=False)):
+        result.problems.append(f"{name}: {len(lost)} rows are missing: {_listed(lost)}")
+    if len(more := new.index.difference(old.index, sort=False)):
+        result.problems.append(f"{name}: {len(more)} rows too many: {_listed(more)}")
+    both = old.index.intersection(new.index, sort=False)
+    old = old.loc[both].reset_index()
+    new = new.loc[both].reset_index()
+    for column in layout.exact(name, reference):
+        if (unequal := _unequal(old[column], new[column])).any():
+            result.problems.append(_exact_problem(name, column, keys, old, new, unequal))
+    parts = []
+    groups = layout.groups(name, old)
+    for column in layout.measured(name, reference):
+        tolerance = tolerances.of(name, column, groups)
+        numbers, empty = _numbers(name, column, old, new, tolerance)
+        if empty.any():
+            result.problems.append(_exact_problem(name, column, keys, old, new, empty))
+        numbers["row"] = numbers.index
+        parts.append(numbers)
+    if parts:
+        result.numbers = pd.concat(parts, ignore_index=True)[NUMBERS]
+        rows = old.loc[result.numbers.row, keys]
+        result.numbers["row"] = [layout.row_name(row) for row in rows.itertuples(index=False)]
+    return result
+
+
+def _numbers(
+    name: str, column: str, old: pd.DataFrame, new: pd.DataFrame, tolerance: np.ndarray
+) -> tuple[pd.DataFrame, pd.Series]:
+    """The numbers of a column side by side, and where only one of the two has one."""
+    a, b = old[column].astype(float), new[column].astype(float)
+    numbers = pd.DataFrame({"reference": a, "rebuilt": b, "tolerance": tolerance})
+    numbers["deviation"] = (a - b).abs() / tolerance
+    numbers.insert(0, "table", name)
+    numbers.insert(1, "column", column)
+    return numbers[a.notna() & b.notna()].copy(), a.isna() != b.isna()
+
+
+def _unequal(old: pd.Series, new: pd.Series) -> pd.Series:
+    """Where two columns differ; numbers agree to the eight digits that tables are written with."""
+    if old.dtype.kind == new.dtype.kind == "f" or {old.dtype.kind, new.dtype.kind} == {"i", "f"}:
+        return pd.Series(~np.isclose(old, new, rtol=1e-7, atol=0, equal_nan=True), old.index)
+    return (old != new) & ~(old.isna() & new.isna())
+
+
+def _exact_problem(
+    name: str, column: str, keys: list[str], old: pd.DataFrame, new: pd.DataFrame, where: pd.Series
+) -> str:
+    first = where.idxmax()
+    return (
+        f"{name}: {column} differs in {int(where.sum())} rows, first in"
+        f" {layout.row_name(old.loc[first, keys])}: {new[column][first]},"
+        f" in the reference {old[column][first]}"
+    )
+
+
+def _listed(rows: pd.Index) -> str:
+    shown = [
+        layout.row_name(pd.Series(row if isinstance(row, tuple) else [row]))
+        for row in rows[:_SHOWN]
+    ]
+    return "; ".join(shown) + (" …" if len(rows) > _SHOWN else "")
+
+
+def _flags(
+    name: str,
+    reference: pd.DataFrame,
+    rebuilt: pd.DataFrame,
+    chance: pd.Series,
+    tolerances: Tolerances,
+) -> list[str]:
+    """Flags that changed though the number behind them is farther from its boundary than allowed.
+
+    `best` marks the largest mean of a target layer, `near_chance` a mean accuracy within 2 points
+    of chance.
+    """
+    keys = layout.keys(name, reference)
+    both = reference.merge(rebuilt, on=keys, suffixes=("", "_rebuilt"))
+    problems = []
+    for flag in layout.FLAGS:
+        if flag not in reference:
+            continue
+        number = "mean" if flag == "best" else "accuracy"
+        tolerance = tolerances.of(name, number, layout.groups(name, both))
+        if flag == "best":
+            target = ["dataset", "step", "source_architecture", "target_architecture"]
+            blocks = both["mean"].where(both.source_role == "block")
+            best = blocks.groupby([both[key] for key in (*target, "target_layer", "metric")])
+            # The best and the runner-up may each move by their tolerance.
+            margin, tolerance = best.transform("max") - both["mean"], 2 * tolerance
+            margin = margin.where(margin > 0, _runner_up(best))
+        else:
+            condition = ["dataset", "architecture", "stimuli", "condition"]
+            mean = both.groupby(condition).accuracy.transform("mean")
+            margin = (mean - both.dataset.map(chance) - NEAR_CHANCE).abs()
+        changed = (both[flag] != both[f"{flag}_rebuilt"]) & ~(margin <= tolerance)
+        if changed.any():
+            first = layout.row_name(both.loc[changed.idxmax(), keys])
+            problems.append(
+                f"{name}: {flag} changed in {int(changed.sum())} rows beyond what the tolerance"
+                f" of {number} explains, first in {first}"
+            )
+    return problems
+
+
+def _runner_up(groups: pd.api.typing.SeriesGroupBy) -> pd.Series:
+    """By how much the largest of each group leads the second."""
+    return groups.transform(lambda means: np.diff(np.sort(means.dropna())[-2:]).sum())
+
+
+def _compare_tiles(reference: Path, rebuilt: Path) -> Comparison:
+    result = Comparison(TILES, rows=1)
+    try:
+        old, new = (
+            np.asarray(Image.open(path).convert("RGB")).astype(int) for path in (reference, rebuilt)
+        )
+    except OSError as error:
+        result.problems.append(f"{TILES}: {error}")
+        return result
+    if old.shape != new.shape:
+        result.problems.append(f"{TILES}: {new.shape} pixels, in the reference {old.shape}")
+    elif (levels := int(np.abs(old - new).max())) > _PIXEL_LEVELS:
+        result.problems.append(f"{TILES}: pixels differ by up to {levels} of 255")
+    return result

@@ -1,0 +1,39 @@
+"""The config of an experiment as Snakemake resolves it, for commands outside the workflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DEFAULT = Path("config.yaml")
+
+
+def resolved_config(experiment: str) -> dict[str, Any]:
+    """config.yaml with the overlay of `experiment`; read in the root of the repository.
+
+    Raises ValueError for an experiment that has no overlay.
+    """
+    config = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
+    if experiment == config["experiment"]:
+        return config
+    overlay = Path(f"workflow/experiments/{experiment}.yaml")
+    if not overlay.exists():
+        known = sorted(path.stem for path in overlay.parent.glob("*.yaml"))
+        raise ValueError(
+            f"experiment {experiment!r} has no {overlay}; there are"
+            f" {', '.join([config['experiment'], *known])}"
+        )
+    return _merged(config, yaml.safe_load(overlay.read_text(encoding="utf-8")))
+
+
+def _merged(config: Any, overlay: Any) -> Any:
+    """Mappings key by key, anything else replaced: what `--configfile` does."""
+    if not (isinstance(config, dict) and isinstance(overlay, dict)):
+        return overlay
+    keys = [*config, *(key for key in overlay if key not in config)]
+    return {
+        key: _merged(config.get(key), overlay[key]) if key in overlay else config[key]
+        for key in keys
+    }

@@ -1,0 +1,192 @@
+"""How far runs of the same experiment lie apart, and the factor that makes it a tolerance.
+
+Training is chaotic: with the sums of another machine or thread count a network ends elsewhere, so
+that trained numbers move about as far as with other seeds. Their spread is the root mean square
+difference between all runs, networks paired in the order of their seeds. Untrained networks are
+the same on any machine: only runs with the same seeds count for them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from convergent_learning.verification import layout
+from convergent_learning.verification.tolerances import SPREAD_COLUMNS, floor
+
+# An honest rerun should fail once in a thousand verifications, over all of its numbers.
+FALSE_ALARMS = 0.001
+# Kept between the largest deviation seen in a run left out and the tolerance.
+_MARGIN = 1.5
+_CLAIM_NUMBERS = ("estimate", "ci_low", "ci_high")
+_POOL = [column for column in SPREAD_COLUMNS if column not in ("spread", "differences")]
+
+
+def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Spread of every pool of numbers, and the calibration of the factor.
+
+    The factor is the larger of two: the two-sided normal quantile at which one of all numbers
+    exceeds its tolerance with probability `FALSE_ALARMS`; and 1.5 times the largest deviation, in
+    spreads, that a run shows when the spread is measured without it (the tails are heavier than
+    normal).
+
+    Parameters
+    ----------
+    runs : sequence of path
+        Results folders; the first is the reference. One alone has no spread: the floors hold.
+
+    Returns
+    -------
+    spread : DataFrame
+        `SPREAD_COLUMNS`.
+    calibration : dict
+        factor, what it comes from, and for each run left out its largest deviation and the share
+        of its numbers beyond the tolerances measured without it.
+    """
+    loaded = [Run(path) for path in runs]
+    differences = _all_differences(loaded)
+    numbers = loaded[0].size
+    normal = float(stats.norm.isf(FALSE_ALARMS / (2 * numbers)))
+    left_out = []
+    if len(loaded) > 2:
+        left_out = [_left_out(run.name, differences, loaded[0], normal) for run in loaded]
+    largest = max((entry["largest_in_spreads"] for entry in left_out), default=0.0)
+    calibration = {
+        "factor": round(max(normal, _MARGIN * largest), 2),
+        "normal_quantile": round(normal, 2),
+        "numbers": numbers,
+        "runs": [{"experiment": run.name, "seeds": run.seeds} for run in loaded],
+        "left_out": left_out,
+    }
+    return _pooled(differences, loaded[0]), calibration
+
+
+class Run:
+    """Tables and claims of a run, seeds replaced by their rank within the architecture."""
+
+    def __init__(self, folder: Path):
+        self.tables = {name: layout.read(folder / "tables", name) for name in layout.TABLES}
+        self.claims = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
+        accuracy = self.tables["accuracy"]
+        self.seeds = {
+            str(name): sorted(map(int, rows.seed.unique()))
+            for name, rows in accuracy.groupby("architecture")
+        }
+        self.name = folder.name
+        self.tables = {name: self._ranked(table) for name, table in self.tables.items()}
+
+    @property
+    def size(self) -> int:
+        """How many measured numbers there are."""
+        return sum(
+            int(table[layout.measured(name, table)].notna().sum().sum())
+            for name, table in self.tables.items()
+        )
+
+    def _ranked(self, table: pd.DataFrame) -> pd.DataFrame:
+        ranks = {
+            (name, seed): rank
+            for name, seeds in self.seeds.items()
+            for rank, seed in enumerate(seeds)
+        }
+        ranked = table.copy()
+        for column in table:
+            if column == "seed" or column.startswith("seed_") or column.endswith("_seed"):
+                side = column.replace("seed", "architecture")
+                side = side if side in table else "architecture"
+                pairs = zip(table[side], table[column], strict=True)
+                ranked[column] = [ranks[pair] for pair in pairs]
+        return ranked
+
+
+def _all_differences(runs: list[Run]) -> pd.DataFrame:
+    """Differences of every two runs, whose names are in columns `a` and `b`."""
+    parts = [
+        _differences(a, b).assign(a=a.name, b=b.name) for a, b in itertools.combinations(runs, 2)
+    ]
+    return pd.concat(parts or [pd.DataFrame(columns=[*_POOL, "difference"])], ignore_index=True)
+
+
+def _differences(a: Run, b: Run) -> pd.DataFrame:
+    """Every number's difference between two runs, with its pool."""
+    parts = [
+        part
+        for name in layout.TABLES
+        for part in _table_differences(name, a.tables[name], b.tables[name], a.seeds == b.seeds)
+    ]
+    return pd.concat([*parts, _claim_differences(a, b)], ignore_index=True)
+
+
+def _table_differences(
+    name: str, a: pd.DataFrame, b: pd.DataFrame, same_seeds: bool
+) -> Iterator[pd.DataFrame]:
+    both = a.merge(b, on=layout.keys(name, a), suffixes=("", "_b"))
+    groups = layout.groups(name, both)
+    counted = (groups.stage == "trained") | same_seeds
+    for column in layout.measured(name, a):
+        difference = both[column].astype(float) - both[f"{column}_b"].astype(float)
+        part = groups.assign(table=name, column=column, difference=difference)
+        yield part[counted & difference.notna()]
+
+
+def _claim_differences(a: Run, b: Run) -> pd.DataFrame:
+    other = {(claim["id"], claim["claim"]): claim for claim in b.claims}
+    rows = []
+    for claim in filter(_is_part, a.claims):
+        match = other[claim["id"], claim["claim"]]
+        for column in _CLAIM_NUMBERS:
+            if claim[column] is not None and match[column] is not None:
+                rows.append((column, claim["id"], claim[column] - match[column]))
+    frame = pd.DataFrame(rows, columns=["column", "band", "difference"])
+    return frame.assign(table="claims", stage="trained", **dict.fromkeys(layout.POOLED_BY, ""))
+
+
+def _pooled(differences: pd.DataFrame, reference: Run) -> pd.DataFrame:
+    """Spread of each pool; of claims, with few differences each, not below their common share.
+
+    That share is the root mean square, over all claims, of difference over half the interval.
+    """
+    squares = differences.assign(square=differences.difference.astype(float) ** 2)
+    pools = squares.groupby(_POOL)
+    spread = pools.square.mean() ** 0.5
+    table = pd.DataFrame({"spread": spread, "differences": pools.size()}).reset_index()
+    half = {
+        claim["id"]: (claim["ci_high"] - claim["ci_low"]) / 2
+        for claim in filter(_is_part, reference.claims)
+        if claim["ci_low"] is not None
+    }
+    claims = squares[squares.table == "claims"]
+    common = (claims.square / claims.band.map(half) ** 2).groupby(claims.column).mean() ** 0.5
+    own = table[table.table == "claims"]
+    least = (own.column.map(common) * own.band.map(half)).fillna(0)
+    table.loc[own.index, "spread"] = np.maximum(own.spread, least)
+    return table[SPREAD_COLUMNS]
+
+
+def _left_out(
+    name: str, differences: pd.DataFrame, reference: Run, factor: float
+) -> dict[str, Any]:
+    """How far the run `name` lies from the others, by the spread of the others alone."""
+    its = (differences.a == name) | (differences.b == name)
+    own = differences[its].merge(_pooled(differences[~its], reference), on=_POOL, how="left")
+    size = own.difference.abs().astype(float)
+    beyond_floor = size > own.column.map(floor)
+    in_spreads = (size / own.spread.fillna(0)).where(beyond_floor, 0.0)
+    worst = own.loc[in_spreads.idxmax()]
+    return {
+        "run": name,
+        "largest_in_spreads": round(float(in_spreads.max()), 2),
+        "largest_at": " ".join(str(worst[column]) for column in _POOL if worst[column]),
+        "share_beyond_normal": float((in_spreads > factor).mean()),
+    }
+
+
+def _is_part(claim: dict[str, Any]) -> bool:
+    return not claim["id"][-1].isdigit()

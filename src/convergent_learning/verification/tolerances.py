@@ -1,0 +1,75 @@
+"""How far a number may lie from the reference: read from the reference's `tolerances.csv`.
+
+A tolerance is the larger of a floor and `factor` times the measured spread: the root mean square
+difference between runs, pooled over the rows of a table that share metric, centring, baseline,
+stage and band (`layout.groups`). `verification.spread` measures it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from convergent_learning.verification import layout
+
+SPREAD_COLUMNS = ["table", "column", *layout.POOLED_BY, "stage", "band", "spread", "differences"]
+_POOL = ["table", "column", *layout.POOLED_BY, "stage", "band"]
+
+# What rounding on other hardware may move where nothing was trained; see docs/reproducing.md.
+_FLOOR = 0.002
+_FLOORS = {
+    "n_dead_x": 1.0,
+    "n_dead_y": 1.0,
+    "n_conditions": 1.0,
+    "n_families": 1.0,
+    "p": 0.02,
+    "p_adjusted": 0.03,
+}
+# An interval's end moves by up to t(2 degrees of freedom) = 4.3 standard errors.
+_INTERVAL_FLOOR = 0.01
+
+
+class Tolerances:
+    """Tolerances of one reference; without a measured spread only the floors hold.
+
+    Parameters
+    ----------
+    spread : DataFrame
+        `SPREAD_COLUMNS`: a pool of rows, its spread, and from how many differences.
+    factor : float
+        Tolerance over spread.
+    """
+
+    def __init__(self, spread: pd.DataFrame, factor: float):
+        self.factor = factor
+        self._spread = spread.set_index(_POOL).spread.to_dict()
+
+    @classmethod
+    def read(cls, reference: Path) -> Tolerances:
+        """Those of the reference folder `reference`."""
+        about = json.loads((reference / "spread.json").read_text(encoding="utf-8"))
+        text = dict.fromkeys(_POOL, str)
+        spread = pd.read_csv(reference / "tolerances.csv", dtype=text, keep_default_na=False)
+        return cls(spread, about["factor"])
+
+    def of(self, name: str, column: str, groups: pd.DataFrame) -> np.ndarray:
+        """Tolerance of each row of `column` in table `name`; `groups` is `layout.groups`."""
+        pools = zip(*(groups[key] for key in groups), strict=True)
+        spread = np.array([self._spread.get((name, column, *pool), 0.0) for pool in pools])
+        return np.maximum(self.factor * spread, floor(column))
+
+    def of_claim(self, claim: str, column: str) -> float:
+        """Tolerance of `column` (estimate, ci_low, ci_high) of the claim with the id `claim`."""
+        empty = [""] * len(layout.POOLED_BY)
+        spread = self._spread.get(("claims", column, *empty, "trained", claim), 0.0)
+        return max(self.factor * spread, floor(column))
+
+
+def floor(column: str) -> float:
+    """The smallest tolerance of a column."""
+    if column.startswith("ci_") or column.endswith(("low", "high")):
+        return _INTERVAL_FLOOR
+    return _FLOORS.get(column, _FLOOR)
