@@ -72,7 +72,7 @@
   function legendHeight(drawn, width) {
     const names = drawn.filter((curve) => curve.showlegend).map((curve) => curve.name);
     const length = names.reduce((sum, name) => sum + 50 + 6.5 * name.length, 0);
-    return 29 * Math.ceil((1.3 * length) / (width - 70));
+    return 29 * Math.ceil((1.1 * length) / (width - 70));
   }
 
   function layout(panel, place, drawn) {

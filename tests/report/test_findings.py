@@ -1,0 +1,94 @@
+"""The paragraphs follow from the values: other values, other words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from convergent_learning.report.findings import findings, markdown
+from convergent_learning.statistics.claims import CLAIMS
+from convergent_learning.statistics.parts import PARTS
+
+
+def entry(name, verdict="supported", estimate=0.2, low=0.1, high=0.3, reason="", **other):
+    numbers = {"estimate": estimate, "ci_low": low, "ci_high": high, "threshold": 0.0, "n": 6}
+    words = {"claim": f"claim {name}", "statistic": "mean over pairs of gain [figure 2; a.csv]"}
+    return {"id": name, **words, **numbers, "verdict": verdict, "reason": reason} | other
+
+
+def paragraph(*entries):
+    [finding] = findings(list(entries))
+    return finding.paragraph
+
+
+def test_every_part_of_every_claim_has_its_words():
+    claims = []
+    for claim in CLAIMS:
+        claims += [entry(part.id) for part in PARTS if part.id.startswith(claim)]
+        claims.append(entry(claim))
+    assert [finding.id for finding in findings(claims)] == list(CLAIMS)
+    with pytest.raises(ValueError, match="C9a has no meaning"):
+        findings([entry("C9a"), entry("C9")])
+
+
+def test_words_follow_the_verdict():
+    yes = paragraph(entry("C4b"), entry("C4"))
+    assert yes.startswith("Training adds alignment (C4b, gain: 0.200, 95% interval 0.100 to 0.300")
+    assert yes.endswith("So the claim is supported at this scale.")
+    no = paragraph(entry("C4b", "not supported", -0.2, -0.3, -0.1), entry("C4", "not supported"))
+    assert no.startswith("Training takes alignment away (C4b, gain: −0.200")
+    assert no.endswith("not supported at this scale: C4b decides.")
+    wide = entry("C4b", "inconclusive", 0.1, -0.1, 0.3)
+    maybe = paragraph(wide, entry("C4", "inconclusive"))
+    assert maybe.startswith("Whether training adds alignment is open (C4b, gain: 0.100")
+    assert "The estimate of C4b is on the claim's side" in maybe
+    assert "C4b would have to be decided" in maybe
+    below = entry("C4b", "inconclusive", -0.1, -0.3, 0.1)
+    assert "on the other side" in paragraph(below, entry("C4", "inconclusive"))
+
+
+def test_narrow_verdicts_and_intervals_without_width_are_said():
+    assert "narrowly" not in paragraph(entry("C4b"), entry("C4"))
+    assert "C4b holds narrowly: its interval begins at 0.005" in paragraph(
+        entry("C4b", low=0.005), entry("C4")
+    )
+    failed = entry("C4b", "not supported", -0.2, -0.4, -0.005)
+    assert "fails narrowly" in paragraph(failed, entry("C4", "not supported"))
+    same = entry("C3a", estimate=1.0, low=1.0, high=1.0, threshold=0.8)
+    assert "its interval has no width" in paragraph(same, entry("C3"))
+
+
+def test_no_interval_gives_the_reason_and_no_number():
+    missing = entry("C7a", "inconclusive", None, None, None, "no verdict: fewer than 3 families; x")
+    text = paragraph(missing, entry("C7", "inconclusive"))
+    assert "is open (C7a, no verdict: fewer than 3 families)" in text
+    assert "None" not in text
+
+
+def test_a_rise_of_early_layers_is_not_called_staying():
+    assert "their mean score is 0.018 higher" in paragraph(
+        entry("C6b", estimate=0.068, low=0.05, high=0.08), entry("C6")
+    )
+    assert "higher" not in paragraph(entry("C6b", estimate=0.03, low=0.01), entry("C6"))
+
+
+def test_notes_are_said_once():
+    reason = "0.2 lies above the threshold 0; means a 0.1, b 0.2"
+    text = paragraph(
+        entry("C1a", reason=reason + "; own"), entry("C1b", reason=reason), entry("C1")
+    )
+    assert text.count("means a 0.1, b 0.2") == 1
+    assert "C1a: own" in text
+
+
+def test_the_page_of_an_experiment_is_the_same_every_time(page):
+    path = page.parent / "claims.json"
+    command = [sys.executable, "-m", "convergent_learning.report.findings", str(path)]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert (
+        runs[0].stdout == runs[1].stdout == markdown(path.parent.name, json.loads(path.read_text()))
+    )
+    assert runs[0].stdout.count("## C") == len(CLAIMS)
