@@ -123,7 +123,8 @@ def _load_weights(network: nn.Module, path: Path, architecture: str) -> None:
         network.load_state_dict(_read_state_dict(path))
     except RuntimeError as error:
         raise ValueError(
-            f"config key `networks[].weights`: {path} does not fit {architecture}: {error}"
+            f"config key `networks[].weights`: {path} does not fit {architecture}:"
+            f" {' '.join(str(error).split())}"
         ) from error
 
 
