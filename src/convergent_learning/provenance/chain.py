@@ -59,25 +59,25 @@ class Chain:
             yield f"{indent}{path} {_short(noted)} (given)"
             return
         self._check(path, record, noted)
-        name = " ".join([record["rule"], *map(str, record["wildcards"].values())])
-        stated = record["outputs"].get(path, {}).get("digest") or noted
         if id(record) in self._printed:
-            yield f"{indent}{path} {_short(stated)} ← {name} (above)"
+            yield f"{indent}(above) {_job(record)}"
             return
         self._printed.add(id(record))
+        stated = record["outputs"].get(path, {}).get("digest") or noted
         more = len(record["outputs"]) - 1
         others = f" and {more} more" if more > 0 else ""
-        yield f"{indent}{path} {_short(stated)}{others} ← {name}{self._state(path)}"
-        shown: set[int] = set()
+        state = "" if self._digest(path) else " (not kept)"
+        yield f"{indent}{path} {_short(stated)}{others} ← {_job(record)}{state}"
+        again = {}
         for source, digest_noted in sorted(record["inputs"].items()):
             made = self._made.get(source)
-            # Several files of one job: its first stands for all, the others are only checked.
-            if made is not None and id(made) in shown:
+            if made is not None and id(made) in self._printed:
                 self._check(source, made, digest_noted)
-                continue
-            if made is not None:
-                shown.add(id(made))
-            yield from self._below(source, digest_noted, depth + 1)
+                again[_job(made)] = True
+            else:
+                yield from self._below(source, digest_noted, depth + 1)
+        if again:
+            yield f"{indent}  (above) {', '.join(again)}"
 
     def _stamped(self, path: str) -> dict[str, Any] | None:
         """The record inside a file that another experiment of this folder made."""
@@ -100,9 +100,6 @@ class Chain:
             self._digests[path] = digest(Path(path)) if Path(path).exists() else None
         return self._digests[path]
 
-    def _state(self, path: str) -> str:
-        return "" if self._digest(path) else " (not kept)"
-
     def _complain(self, problem: str) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
@@ -117,6 +114,10 @@ def print_chain(results: Path, targets: list[str]) -> bool:
     for problem in chain.problems:
         print(f"NOT AS RECORDED  {problem}")
     return not chain.problems
+
+
+def _job(record: dict[str, Any]) -> str:
+    return " ".join([record["rule"], *map(str, record["wildcards"].values())])
 
 
 def _short(stated: str | None) -> str:
