@@ -11,20 +11,45 @@ OVERLAY := $(if $(filter cifar10,$(EXPERIMENT)),,--configfile workflow/experimen
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 UV_VERSION := 0.13.9
 
-.PHONY: help reproduce test lint lock
+# Packed checkpoints: what `make archive` writes and `make scores` reads.
+ARCHIVE ?= $(EXPERIMENT)-checkpoints.tar
+# Other finished runs of EXPERIMENT (results folders) that `make reference` takes tolerances from.
+RUNS ?=
+
+.PHONY: help figures scores reproduce archive verify provenance reference test lint lock lock-check
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'
 
+figures: $(VENV)-figures/installed ## figures, claims and report from the committed reference tables
+	$(VENV)-figures/bin/python -m convergent_learning.verification figures $(EXPERIMENT)
+
+scores: $(VENV)/installed ## from the packed checkpoints ARCHIVE=path to the report
+	$(BIN)/python -m convergent_learning.provenance scores $(EXPERIMENT) $(ARCHIVE) --cores $(CORES)
+
 reproduce: $(VENV)/installed ## every figure, claim and the report of EXPERIMENT from raw data
-	$(BIN)/snakemake --cores $(CORES) $(OVERLAY)
-	@echo "report: results/$(EXPERIMENT)/report.html"
+	@$(BIN)/python -m convergent_learning.verification clear $(EXPERIMENT)
+	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) $(OVERLAY) && \
+	echo "experiment $(EXPERIMENT) from raw data in $$(($$(date +%s) - start)) s on $(CORES) cores;" \
+	"report: results/$(EXPERIMENT)/report.html"
+
+archive: $(VENV)/installed ## pack the checkpoints of EXPERIMENT into ARCHIVE
+	$(BIN)/python -m convergent_learning.provenance archive $(EXPERIMENT) $(ARCHIVE)
+
+verify: $(VENV)/installed ## compare the results of EXPERIMENT with the committed reference
+	$(BIN)/snakemake verify --cores $(CORES) $(OVERLAY)
+
+provenance: $(VENV)/installed ## the chain from every figure of EXPERIMENT down to the raw data
+	$(BIN)/snakemake provenance --cores $(CORES) $(OVERLAY)
+
+reference: $(VENV)/installed ## make the reference of EXPERIMENT from its results, tolerances from RUNS
+	$(BIN)/python -m convergent_learning.verification reference $(EXPERIMENT) --runs $(RUNS)
 
 test: $(VENV)/installed-test ## the unmarked tests
 	$(BIN)/python -m pytest
 
-lint: $(VENV)/installed-test ## format and lint checks of Python and Snakemake files
+lint: lock-check $(VENV)/installed-test ## format and lint checks of Python and Snakemake files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
@@ -41,11 +66,24 @@ $(VENV)/installed-test: envs/test.lock $(VENV)/installed
 	$(INSTALL) --require-hashes -r envs/test.lock
 	@touch $@
 
+$(VENV)-figures/installed: envs/figures.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)-figures
+	$(VENV)-figures/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r envs/figures.lock
+	$(VENV)-figures/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation --editable .
+	@touch $@
+
+lock-check: ## fail if a lock is older than pyproject.toml
+	@$(PYTHON) envs/locks.py check
+
 lock: ## remake the locks from pyproject.toml
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(VENV)-lock/bin/uv pip compile $(LOCK_OPTIONS) pyproject.toml -o envs/requirements.lock
 	$(VENV)-lock/bin/uv pip compile $(LOCK_OPTIONS) --group test -c envs/requirements.lock -o envs/test.lock
+	$(VENV)-lock/bin/uv pip compile $(LOCK_OPTIONS) --group figures -c envs/requirements.lock -o envs/figures.lock
+	$(PYTHON) envs/locks.py stamp
 	rm -r $(VENV)-lock
 
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

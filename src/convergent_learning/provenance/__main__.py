@@ -58,6 +58,7 @@ def _scores(chosen: argparse.Namespace) -> None:
             if found[key] != value:
                 raise ArchiveError(f"{path}: {key} is {found[key]}, in the archive {value}")
     _forget_trainings(chosen, [str(results / name) for name in manifest["files"]])
+    _refuse_training(chosen)
     _snakemake(chosen)
     print(
         f"{len(manifest['files'])} files of {chosen.archive} extracted, nothing trained; report:"
@@ -68,14 +69,25 @@ def _scores(chosen: argparse.Namespace) -> None:
 def _forget_trainings(chosen: argparse.Namespace, files: list[str]) -> None:
     """Snakemake must not compare the archive's checkpoints with a training that once was here."""
     if Path(".snakemake/metadata").is_dir():
-        _snakemake(chosen, "--cleanup-metadata", *files, check=False)
+        _snakemake(chosen, "--cleanup-metadata", *files, check=False, stderr=subprocess.DEVNULL)
 
 
-def _snakemake(chosen: argparse.Namespace, *arguments: str, check: bool = True) -> None:
+def _refuse_training(chosen: argparse.Namespace) -> None:
+    plan = _snakemake(chosen, "--dry-run", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    trainings = [line for line in plan.stdout.splitlines() if line.startswith("train_")]
+    if trainings:
+        raise ArchiveError(
+            f"the checkpoints are in place, yet Snakemake plans {trainings[0].split()[0]}"
+        )
+
+
+def _snakemake(
+    chosen: argparse.Namespace, *arguments: str, check: bool = True, **streams: int
+) -> subprocess.CompletedProcess:
     overlay = Path(f"workflow/experiments/{chosen.experiment}.yaml")
     options = ["--configfile", str(overlay)] if overlay.exists() else []
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", chosen.cores, *options]
-    subprocess.run(command, check=check, stderr=None if check else subprocess.DEVNULL)
+    return subprocess.run(command, check=check, text=True, **streams)
 
 
 if __name__ == "__main__":

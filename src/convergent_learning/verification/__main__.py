@@ -10,6 +10,7 @@ from pathlib import Path
 from convergent_learning.provenance.origin import origin
 from convergent_learning.verification.config import resolved_config
 from convergent_learning.verification.drawing import draw_from_reference
+from convergent_learning.verification.drawn import clear_drawings
 from convergent_learning.verification.reference import check_digests, make_reference
 
 
@@ -28,6 +29,9 @@ def main(arguments: list[str] | None = None) -> None:
     figures = commands.add_parser("figures", help="draw figures and report from the reference")
     figures.add_argument("experiment")
     figures.set_defaults(run=_figures)
+    clear = commands.add_parser("clear", help="remove what `figures` drew")
+    clear.add_argument("experiment")
+    clear.set_defaults(run=lambda chosen: clear_drawings(Path("results") / chosen.experiment))
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(chosen)
