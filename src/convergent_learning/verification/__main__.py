@@ -9,7 +9,6 @@ from pathlib import Path
 
 from convergent_learning.provenance.origin import origin
 from convergent_learning.verification.config import resolved_config
-from convergent_learning.verification.drawing import draw_from_reference
 from convergent_learning.verification.drawn import clear_drawings
 from convergent_learning.verification.reference import check_digests, make_reference
 
@@ -61,6 +60,9 @@ def _reference(chosen: argparse.Namespace) -> None:
 
 
 def _figures(chosen: argparse.Namespace) -> None:
+    # Draws: costs the other commands a second.
+    from convergent_learning.verification.drawing import draw_from_reference
+
     start = time.perf_counter()
     reference = _folder(chosen.experiment)
     if not reference.is_dir():
