@@ -1,10 +1,14 @@
-"""Training batches from images that stay in memory: one gather selects, crops and flips.
+"""Training batches: from images in memory, one gather selects, crops and flips.
 
 The flip and the padded crop are those of He et al. (2016) for CIFAR, with offsets drawn per image.
 """
 
 from __future__ import annotations
 
+import functools
+from typing import Protocol
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,11 +17,42 @@ from convergent_learning.randomness import derived_seed
 from convergent_learning.training.plan import TrainingPlan
 
 
+class TrainingData(Protocol):
+    """Batches of one split on one device, normalised with the training set's mean and std.
+
+    Images are (b, 3, h, w) float32 in channels-last order, labels (b,) int64.
+    """
+
+    def __len__(self) -> int:
+        """Number of images."""
+
+    def training(self, step: int) -> tuple[Tensor, Tensor]:
+        """The augmented batch of step `step`."""
+
+    def evaluation(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Images start…stop as they are."""
+
+
+def batches(
+    split: Split, plan: TrainingPlan, device: torch.device, workers: int = 0
+) -> TrainingData:
+    """Batches of a split, kept in memory or streamed from image files by `workers` processes.
+
+    They depend on the plan alone: not on `workers`, nor on what was asked for before.
+    """
+    if isinstance(split.images, np.ndarray):
+        return Batches(split, plan, device)
+    # Imported here: the transforms take half a second that jobs on images in memory need not spend.
+    from convergent_learning.training.streaming import StreamedBatches
+
+    return StreamedBatches(split, plan, device, workers)
+
+
 class Batches:
-    """Batches of one split on one device.
+    """Batches of images in memory, see `TrainingData`.
 
     `images` are kept as uint8 (n, h + 2·padding, w + 2·padding, 3), so that a gathered batch is
-    already in channels-last order. Normalised with the training set's mean and std.
+    already in channels-last order.
     """
 
     def __init__(self, split: Split, plan: TrainingPlan, device: torch.device):
@@ -26,8 +61,7 @@ class Batches:
         padded = torch.nn.functional.pad(images, (0, 0, pad, pad, pad, pad))
         self._images = padded.to(device)
         self._labels = torch.from_numpy(split.labels).to(device)
-        self._mean = torch.tensor(split.mean * 255, dtype=torch.float32, device=device)
-        self._scale = 1 / torch.tensor(split.std * 255, dtype=torch.float32, device=device)
+        self._normalise = Normalisation(split, device)
         self._plan = plan
         self._size = split.images.shape[1:3]
 
@@ -35,25 +69,18 @@ class Batches:
         return len(self._labels)
 
     def training(self, step: int) -> tuple[Tensor, Tensor]:
-        """The augmented batch of step `step`: images (b, 3, h, w) float32, labels (b,)."""
         plan = self._plan
-        epoch, batch = divmod(step, plan.steps_per_epoch)
-        order = torch.randperm(len(self), generator=self._generator("order", epoch))
-        chosen = order[batch * plan.batch_size : (batch + 1) * plan.batch_size]
-        draw = self._generator("augmentation", step)
+        chosen = rows_of_step(plan, len(self), step)
+        seed = derived_seed("augmentation", plan.experiment_seed, plan.seed, step)
+        draw = torch.Generator().manual_seed(seed)
         offsets = torch.randint(2 * plan.crop_padding + 1, (2, len(chosen)), generator=draw)
         flips = torch.rand(len(chosen), generator=draw) < (0.5 if plan.flip else 0.0)
         return self._gather(chosen, offsets[0], offsets[1], flips)
 
     def evaluation(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Images start…stop as they are, (b, 3, h, w) float32, and their labels (b,)."""
         chosen = torch.arange(start, min(stop, len(self)))
         centre = torch.full_like(chosen, self._plan.crop_padding)
         return self._gather(chosen, centre, centre, torch.zeros(len(chosen), dtype=torch.bool))
-
-    def _generator(self, purpose: str, key: int) -> torch.Generator:
-        seed = derived_seed(purpose, self._plan.experiment_seed, self._plan.seed, key)
-        return torch.Generator().manual_seed(seed)
 
     def _gather(
         self, chosen: Tensor, top: Tensor, left: Tensor, flips: Tensor
@@ -65,5 +92,28 @@ class Batches:
         device = self._images.device
         chosen, rows, columns = (index.to(device) for index in (chosen, rows, columns))
         pixels = self._images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
-        images = (pixels.float() - self._mean) * self._scale
-        return images.permute(0, 3, 1, 2), self._labels[chosen]
+        return self._normalise(pixels), self._labels[chosen]
+
+
+class Normalisation:
+    """Pixels (b, h, w, 3) uint8 on `device` to (b, 3, h, w) float32 with mean 0 and deviation 1."""
+
+    def __init__(self, split: Split, device: torch.device):
+        self._mean = torch.tensor(split.mean * 255, dtype=torch.float32, device=device)
+        self._scale = 1 / torch.tensor(split.std * 255, dtype=torch.float32, device=device)
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        return ((pixels.float() - self._mean) * self._scale).permute(0, 3, 1, 2)
+
+
+def rows_of_step(plan: TrainingPlan, n: int, step: int) -> Tensor:
+    """Rows of the batch of step `step` in a split of n images: each epoch has its order."""
+    epoch, batch = divmod(step, plan.steps_per_epoch)
+    order = _order(n, plan.experiment_seed, plan.seed, epoch)
+    return order[batch * plan.batch_size : (batch + 1) * plan.batch_size]
+
+
+@functools.lru_cache(maxsize=2)  # a million images take longer to shuffle than a batch may
+def _order(n: int, experiment_seed: int, seed: int, epoch: int) -> Tensor:
+    draw = torch.Generator().manual_seed(derived_seed("order", experiment_seed, seed, epoch))
+    return torch.randperm(n, generator=draw)
