@@ -43,7 +43,9 @@ def entry(**keys):
 
 
 def load(seed=1, step=7, **keys):
-    return load_pretrained(Pretrained.of(entry(**keys), seed, 0), "digits", step, NORMALISATION, CPU)
+    return load_pretrained(
+        Pretrained.of(entry(**keys), seed, 0), "digits", step, NORMALISATION, CPU
+    )
 
 
 def test_a_factory_is_called_with_its_arguments_and_seeded_by_the_network():

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from convergent_learning.files import damaged_file_named, replace_when_done
+from convergent_learning.networks.architectures import TORCHVISION_NAMES
 from convergent_learning.networks.checkpoints import Checkpoint, weights_digest
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.outputs import LayerOutputs
@@ -82,7 +83,7 @@ def _build(pretrained: Pretrained) -> tuple[nn.Module, tuple[list[float], list[f
 
 
 def _published(pretrained: Pretrained) -> tuple[nn.Module, tuple[list[float], list[float]]]:
-    name = pretrained.architecture
+    name = TORCHVISION_NAMES.get(pretrained.architecture, pretrained.architecture)
     try:
         choices = torchvision.models.get_model_weights(name)
     except ValueError:
