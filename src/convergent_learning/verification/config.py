@@ -7,18 +7,16 @@ from typing import Any
 
 import yaml
 
-DEFAULT = Path("config.yaml")
 
-
-def resolved_config(experiment: str) -> dict[str, Any]:
-    """config.yaml with the overlay of `experiment`; read in the root of the repository.
+def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any]:
+    """config.yaml of `repository` with the overlay of `experiment`.
 
     Raises ValueError for an experiment that has no overlay.
     """
-    config = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
+    config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
     if experiment == config["experiment"]:
         return config
-    overlay = Path(f"workflow/experiments/{experiment}.yaml")
+    overlay = repository / f"workflow/experiments/{experiment}.yaml"
     if not overlay.exists():
         known = sorted(path.stem for path in overlay.parent.glob("*.yaml"))
         raise ValueError(

@@ -1,0 +1,191 @@
+"""Verification, provenance and archived checkpoints, on the finished smoke experiment."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convergent_learning.provenance.archive import ArchiveError, pack, unpack
+from convergent_learning.provenance.chain import print_chain
+from convergent_learning.provenance.digests import digest_of_values
+from convergent_learning.provenance.stamps import read_stamp
+from convergent_learning.verification.config import resolved_config
+from convergent_learning.verification.reference import make_reference
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def config():
+    return resolved_config("smoke", ROOT)
+
+
+@pytest.fixture
+def results(finished, monkeypatch):
+    monkeypatch.chdir(finished.folder)
+    return finished.folder / "results/smoke"
+
+
+@pytest.fixture
+def reference(results, config):
+    made = results.parent / "reference/smoke"
+    make_reference(results, made, config, {})
+    yield made
+    shutil.rmtree(made.parent)
+
+
+def module(checkout, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=checkout.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+def test_the_config_is_resolved_as_snakemake_does(results, config):
+    record = json.loads((results / "provenance/claims.json").read_text())
+    assert record["config"] == digest_of_values(config)
+
+
+def test_verify_passes_and_catches_a_moved_number(finished, results, reference):
+    done = finished.snakemake("verify")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "verify: PASS" in done.stdout
+    assert json.loads((results / "verify.json").read_text())["passed"]
+    claims = results / "claims.json"
+    original, times = claims.read_text(), os.stat(claims)
+    moved = json.loads(original)
+    moved[0]["estimate"] += 0.1
+    claims.write_text(json.dumps(moved))
+    os.utime(claims, ns=(times.st_atime_ns, times.st_mtime_ns))
+    try:
+        done = finished.snakemake("verify")
+        assert done.returncode != 0
+        assert "verify: FAIL" in done.stdout
+    finally:
+        claims.write_text(original)
+        os.utime(claims, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_verify_without_a_reference_says_what_to_do(finished):
+    done = finished.snakemake("verify")
+    assert done.returncode != 0
+    assert "make reference EXPERIMENT=smoke" in done.stdout
+
+
+def test_products_carry_the_record_of_their_job(results):
+    for product, rule in {
+        "figures/fig4.pdf": "fig4",
+        "figures/fig4.png": "fig4",
+        "scores/digits_final_linear.parquet": "scores",
+        "moments/digits/id_step0.h5": "moments",
+    }.items():
+        record = read_stamp(results / product)
+        assert record["rule"] == rule
+        assert record["inputs"]
+        assert record["code"]["lock"]
+        assert record["seeds"]["resnet18"] == [1, 2, 3]
+    beside = json.loads((results / "provenance/tables/fig4.json").read_text())
+    assert "results/smoke/tables/fig4.csv" in beside["outputs"]
+    assert "sha256_train" in str(
+        json.loads((results / "provenance/dataset/digits.json").read_text())["outputs"]
+    )
+
+
+def test_the_chain_goes_down_to_the_raw_data(results, capsys):
+    assert print_chain(results.relative_to(os.getcwd()), ["results/smoke/figures/fig4.pdf"])
+    printed = capsys.readouterr().out
+    for rule in ("fig4_tables", "scores", "moments", "activations", "train_", "dataset digits"):
+        assert rule in printed
+    assert "raw data  results/datasets/digits.h5  train sha256:" in printed
+
+
+def test_the_chain_names_a_file_that_was_changed(results, capsys):
+    table = results / "tables/fig4.csv"
+    original, times = table.read_bytes(), os.stat(table)
+    table.write_bytes(original + b"\n")
+    try:
+        assert not print_chain(results.relative_to(os.getcwd()), ["results/smoke/figures/fig4.pdf"])
+        assert "NOT AS RECORDED  results/smoke/tables/fig4.csv" in capsys.readouterr().out
+    finally:
+        table.write_bytes(original)
+        os.utime(table, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_the_research_object_lists_the_products(results):
+    crate = json.loads((results / "ro-crate-metadata.json").read_text())
+    entities = {entity["@id"]: entity for entity in crate["@graph"]}
+    assert {"report.html", "figures/fig1.pdf", "tables/fig2.csv"} <= set(entities)
+    assert entities["./"]["isBasedOn"]["@id"] == "https://arxiv.org/abs/2502.18710"
+
+
+@pytest.fixture
+def archive(results, config, tmp_path):
+    pack(results, config, tmp_path / "packed.tar", ROOT)
+    return tmp_path / "packed.tar"
+
+
+def test_an_archive_is_the_same_each_time(archive, results, config, tmp_path):
+    pack(results, config, tmp_path / "again.tar", ROOT)
+    assert (tmp_path / "again.tar").read_bytes() == archive.read_bytes()
+
+
+def test_checkpoints_of_another_config_are_refused_by_key(archive, config, tmp_path):
+    other = config | {"training": config["training"] | {"learning_rate": 0.05}}
+    with pytest.raises(ValueError, match=r"`learning_rate` is 0[.]1 in the checkpoint and 0[.]05"):
+        unpack(archive, tmp_path / "there", other)
+    assert not (tmp_path / "there/networks").exists()
+
+
+def test_a_damaged_archive_is_refused(archive, config, tmp_path):
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    with pytest.raises(ArchiveError, match="damaged"):
+        unpack(archive, tmp_path / "there", config)
+    archive.write_bytes(content[: len(content) // 3])
+    with pytest.raises(ArchiveError, match="damaged"):
+        unpack(archive, tmp_path / "there", config)
+    with pytest.raises(ArchiveError, match="no such archive"):
+        unpack(tmp_path / "none.tar", tmp_path / "there", config)
+
+
+@pytest.mark.slow
+def test_scores_from_an_archive_train_nothing_and_give_the_same_tables(finished, archive, checkout):
+    done = module(
+        checkout, "convergent_learning.provenance", "scores", "smoke", str(archive), "--cores", "2"
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    made = checkout.folder / "results/smoke"
+    assert not (made / "benchmarks/train").exists()
+    assert not (made / "logs/train").exists()
+    assert (made / "report.html").exists()
+    for table in (finished.folder / "results/smoke/tables").glob("*.csv"):
+        assert (made / "tables" / table.name).read_bytes() == table.read_bytes(), table.name
+    assert checkout.planned() == set()
+
+
+def test_drawings_from_the_reference_are_not_taken_for_results(
+    checkout, finished, results, reference
+):
+    shutil.copytree(reference, checkout.folder / "results/reference/smoke")
+    done = module(checkout, "convergent_learning.verification", "figures", "smoke")
+    assert done.returncode == 0, done.stdout
+    drawn = checkout.folder / "results/smoke"
+    assert (drawn / "claims.json").read_bytes() == (results / "claims.json").read_bytes()
+    assert (drawn / "report.html").stat().st_size > 100_000
+    assert read_stamp(drawn / "figures/fig2.pdf")["rule"] == "figures from the reference"
+    assert "make figures" in checkout.snakemake("-n").stdout
+    done = module(checkout, "convergent_learning.verification", "clear", "smoke")
+    assert not drawn.exists()
+    shutil.copytree(results / "tables", drawn / "tables")
+    done = module(checkout, "convergent_learning.verification", "figures", "smoke")
+    assert done.returncode != 0
+    assert "holds computed results" in done.stdout

@@ -1,0 +1,191 @@
+"""Whatever is changed in rebuilt results or in the reference, verify says so."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from convergent_learning.statistics.columns import read_table, write_table
+from convergent_learning.verification.reference import ReferenceError, make_reference
+from convergent_learning.verification.verify import lines, verify
+
+
+@pytest.fixture(scope="session")
+def pristine(finished, tmp_path_factory):
+    """Reference and results of the smoke experiment."""
+    folder = tmp_path_factory.mktemp("tampering")
+    results = finished.folder / "results/smoke"
+    make_reference(results, folder / "reference", {"experiment": "smoke", "seed": 0}, {})
+    (folder / "rebuilt").mkdir()
+    shutil.copytree(results / "tables", folder / "rebuilt/tables")
+    shutil.copy(results / "claims.json", folder / "rebuilt")
+    return folder
+
+
+@pytest.fixture
+def folders(pristine, tmp_path):
+    shutil.copytree(pristine, tmp_path / "both")
+    return tmp_path / "both/reference", tmp_path / "both/rebuilt"
+
+
+def failed(folders, config=None):
+    """Lines of the summary that failed, and all that was printed."""
+    found = verify(*folders, config)
+    table = found.summary()
+    names = [*table.what[table.result == "FAIL"], *(c.id for c in found.claims if c.failed)]
+    printed = "\n".join(lines(found))
+    assert ("verify: FAIL" in printed) == (not found.passed)
+    return names, printed
+
+
+def change(folders, name, edit):
+    tables = folders[1] / "tables"
+    write_table(edit(read_table(tables, name)), tables, name)
+
+
+def test_untouched_results_pass(folders):
+    assert failed(folders)[0] == []
+
+
+@pytest.mark.parametrize("untrained", [True, False])
+def test_a_number_moved_beyond_its_tolerance(folders, untrained):
+    def move(by):
+        def edit(table):
+            row = table.index[(table.step == 0) == untrained][7]
+            table.loc[row, "score"] += by
+            return table
+
+        return edit
+
+    change(folders, "fig2_pairs", move(0.0019))
+    assert failed(folders)[0] == []
+    change(folders, "fig2_pairs", move(0.0002))
+    names, printed = failed(folders)
+    assert names == ["figure 2"]
+    assert "fig2_pairs.score" in printed.split("largest deviations\n")[1].splitlines()[0]
+
+
+def test_a_missing_row(folders):
+    change(folders, "fig6_pairs", lambda table: table.drop(index=5))
+    names, printed = failed(folders)
+    assert names == ["figure 6"]
+    assert "fig6_pairs: 1 rows are missing: digits" in printed
+
+
+def test_a_row_twice(folders):
+    change(folders, "fig5", lambda table: pd.concat([table, table.iloc[:1]]))
+    assert failed(folders)[0] == ["figure 5"]
+
+
+def test_another_seed_set(folders):
+    change(folders, "fig3_pairs", lambda table: table.replace({"seed_y": {3: 4}}))
+    assert failed(folders)[0] == ["figure 3"]
+
+
+def test_a_swapped_metric(folders):
+    swap = {"linear": "procrustes", "procrustes": "linear"}
+    change(folders, "fig2_pairs", lambda table: table.assign(metric=table.metric.replace(swap)))
+    assert failed(folders)[0] == ["figure 2"]
+
+
+def test_a_count(folders):
+    change(folders, "accuracy", lambda table: table.assign(n=table.n - 1))
+    assert failed(folders)[0] == ["accuracy"]
+
+
+def test_a_data_digest(folders):
+    path = folders[1] / "tables/datasets.csv"
+    table = pd.read_csv(path)
+    table.loc[0, "sha256_train"] = "0" * 64
+    table.to_csv(path, index=False)
+    assert failed(folders)[0] == ["setting"]
+
+
+def test_a_marked_best_match_and_a_condition_called_near_chance(folders):
+    def worst(table):
+        group = table[(table.metric == "linear") & (table.target_role == "block")]
+        table.loc[group["mean"].idxmin(), "best"] = True
+        return table
+
+    change(folders, "fig4", worst)
+    assert failed(folders)[0] == ["figure 4"]
+
+
+def test_a_missing_table(folders):
+    (folders[1] / "tables/fig1_training.csv").unlink()
+    assert failed(folders)[0] == ["figure 1"]
+
+
+def test_another_picture(folders):
+    shutil.copy(folders[1] / "tables/fig2.csv", folders[1] / "tables/fig1_stimuli.png")
+    assert failed(folders)[0] == ["figure 1"]
+
+
+def edit_claim(folders, key, **values):
+    path = folders[1] / "claims.json"
+    claims = json.loads(path.read_text())
+    next(claim for claim in claims if claim["id"] == key).update(values)
+    path.write_text(json.dumps(claims))
+
+
+def test_an_estimate(folders):
+    edit_claim(folders, "C7a", estimate=9.0)
+    names, _ = failed(folders)
+    assert names == ["C7a", "C7"]
+
+
+def test_a_verdict_that_no_threshold_explains(folders):
+    edit_claim(folders, "C3a", verdict="not supported")
+    names, printed = failed(folders)
+    assert names == ["C3a", "C3"]
+    assert "another verdict" in printed
+
+
+def test_a_verdict_at_its_threshold(folders):
+    reference, rebuilt = folders
+    claims = json.loads((rebuilt / "claims.json").read_text())
+    claim = next(claim for claim in claims if claim["id"] == "C3a")
+    near = {"ci_low": claim["threshold"] + 0.004, "verdict": "supported"}
+    beyond = {"ci_low": claim["threshold"] - 0.004, "verdict": "inconclusive"}
+    for folder, values in ((reference, near), (rebuilt, beyond)):
+        claims = json.loads((folder / "claims.json").read_text())
+        next(claim for claim in claims if claim["id"] == "C3a").update(values)
+        (folder / "claims.json").write_text(json.dumps(claims))
+    (reference / "SHA256SUMS").unlink()
+    listed(reference)
+    names, printed = failed(folders)
+    assert names == []
+    assert "verdict at its threshold" in printed
+
+
+def listed(reference):
+    """SHA256SUMS anew, as someone would who makes a reference of their own."""
+    from convergent_learning.verification.reference import SUMS, _digests
+
+    rows = [f"{digest}  {name}\n" for name, digest in sorted(_digests(reference).items())]
+    (reference / SUMS).write_text("".join(rows))
+
+
+@pytest.mark.parametrize("name", ["tables/fig2.csv", "claims.json", "tolerances.csv"])
+def test_a_changed_reference(folders, name):
+    path = folders[0] / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(ReferenceError, match=f"changed: {name}"):
+        verify(*folders)
+
+
+def test_a_reference_with_a_file_more_or_less(folders):
+    (folders[0] / "tables/fig7.csv").write_text("a\n")
+    with pytest.raises(ReferenceError, match=r"not listed: tables/fig7\.csv"):
+        verify(*folders)
+    (folders[0] / "tables/fig7.csv").unlink()
+    (folders[0] / "claims.json").unlink()
+    with pytest.raises(ReferenceError, match=r"missing: claims\.json"):
+        verify(*folders)
+
+
+def test_another_config(folders):
+    names, printed = failed(folders, {"experiment": "smoke", "seed": 1})
+    assert names == ["setting"]
+    assert "config: seed is 1, in the reference 0" in printed
