@@ -16,7 +16,7 @@ import jsonschema
 from convergent_learning.alignment.registry import metrics
 from convergent_learning.datasets.registry import DATASETS, LAYOUTS, DatasetInfo, dataset_info
 from convergent_learning.experiment import IMAGENET_SIDE, train_images
-from convergent_learning.networks.layers import LAYERS, graph_node_names
+from convergent_learning.networks.layers import LAYERS, graph_node_names, require_image_size
 from convergent_learning.networks.pretrained import is_pretrained, pretrained_problems
 from convergent_learning.stimuli import families
 from convergent_learning.stimuli.user_sets import set_problems
@@ -126,14 +126,19 @@ def _network_problems(
             yield from pretrained_problems(entry, key)
             sides = [] if "factory" in entry else [IMAGENET_SIDE]
         else:
-            yield from _trained_problems(entry, key)
             sides = [info.side for info in datasets]
+            yield from _trained_problems(entry, key, sides)
         if architecture in LAYERS and entry.get("layers", "default") != "default":
             for side in sides:
                 yield from _layer_problems(entry, key, side)
 
 
-def _trained_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
+def _trained_problems(entry: dict[str, Any], key: str, sides: list[int]) -> Iterator[str]:
+    for side in sides:
+        try:
+            require_image_size(entry["architecture"], side)
+        except ValueError as error:
+            yield f"{key}.architecture: {error}"
     if entry["architecture"] not in LAYERS:
         yield (
             f"{_unknown(f'{key}.architecture', entry['architecture'], LAYERS)}; or, for another"

@@ -8,6 +8,7 @@ from functools import partial
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from convergent_learning.networks.layers import require_image_size
 from convergent_learning.networks.resnet import ResNet
 from convergent_learning.networks.vgg import VGG
 from convergent_learning.networks.vit import vision_transformer
@@ -30,6 +31,7 @@ def build(architecture: str, classes: int, width: float = 1.0, image_size: int =
     """
     if round(64 * width) < 1:
         raise ValueError(f"width {width} leaves {architecture} without channels: use 1/64 or more")
+    require_image_size(architecture, image_size)
     return ARCHITECTURES[architecture](classes, width, image_size)
 
 

@@ -19,7 +19,9 @@ from pathlib import Path
 CLASS_TOKEN = ":class_token"
 TRANSFORMER_BLOCKS = 12
 NODES_FILE = Path(__file__).with_name("graph_nodes.json")
+PATCH = {"cifar": 4, "imagenet": 16}
 _LARGEST_CIFAR_IMAGE = 64
+_SMALLEST_VGG_IMAGE = 32  # five stages, each halves the side
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,21 @@ class Layer:
 def stem(image_size: int) -> str:
     """Which first layers a network gets: ``cifar`` up to 64 pixels, ``imagenet`` above."""
     return "cifar" if image_size <= _LARGEST_CIFAR_IMAGE else "imagenet"
+
+
+def require_image_size(architecture: str, image_size: int) -> None:
+    """Raise ValueError for images that a built-in architecture cannot divide."""
+    patch = PATCH[stem(image_size)]
+    if architecture.startswith("vit") and image_size % patch:
+        raise ValueError(
+            f"{architecture} cuts images of {image_size} pixels into patches of {patch}: the image"
+            f" size must be a multiple of {patch}"
+        )
+    if architecture.startswith("vgg") and image_size < _SMALLEST_VGG_IMAGE:
+        raise ValueError(
+            f"{architecture} halves images five times and needs {_SMALLEST_VGG_IMAGE} pixels or"
+            f" more, not {image_size}: enlarge the images, or take a ResNet"
+        )
 
 
 def select_layers(

@@ -15,7 +15,6 @@ from torchvision.models.vgg import make_layers
 
 from convergent_learning.networks.layers import stem
 
-_SMALLEST_SIDE = 32  # five stages, each halves the side
 _POOLED_SIDE = 7  # of the map that the three-layer classifier reads
 _HIDDEN = 4096
 
@@ -25,11 +24,6 @@ class VGG(nn.Module):
 
     def __init__(self, configuration: str, classes: int, width: float, image_size: int):
         super().__init__()
-        if image_size < _SMALLEST_SIDE:
-            raise ValueError(
-                f"VGG halves images five times and needs {_SMALLEST_SIDE} pixels or more, not"
-                f" {image_size}: enlarge or pad the images, or take a ResNet"
-            )
         channels = [
             entry if entry == "M" else round(entry * width)
             for entry in CONFIGURATIONS[configuration]

@@ -9,30 +9,20 @@ from __future__ import annotations
 from torch import nn
 from torchvision.models import VisionTransformer
 
-from convergent_learning.networks.layers import TRANSFORMER_BLOCKS, stem
+from convergent_learning.networks.layers import PATCH, TRANSFORMER_BLOCKS, stem
 
-_PATCH = {"cifar": 4, "imagenet": 16}
 _HEAD_SIZE = 64
 
 
 def vision_transformer(
     hidden: int, classes: int, width: float, image_size: int
 ) -> VisionTransformer:
-    """12 blocks, `hidden` x `width` wide, in heads of 64 units or as near as the width allows.
-
-    Patches are 16 pixels wide, on small images 4. Raises ValueError if they do not tile the image.
-    """
-    patch = _PATCH[stem(image_size)]
-    if image_size % patch:
-        raise ValueError(
-            f"a vision transformer cuts images of {image_size} pixels into patches of {patch}:"
-            f" the image size must be a multiple of {patch}"
-        )
+    """12 blocks, `hidden` x `width` wide, in heads of 64 units or as near as the width allows."""
     heads = max(1, round(hidden * width / _HEAD_SIZE))
     hidden = heads * round(hidden * width / heads)
     network = VisionTransformer(
         image_size=image_size,
-        patch_size=patch,
+        patch_size=PATCH[stem(image_size)],
         num_layers=TRANSFORMER_BLOCKS,
         num_heads=heads,
         hidden_dim=hidden,
