@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import simulated
 from PIL import Image
 
 from convergent_learning.figures import common, style
@@ -85,6 +86,21 @@ def test_two_datasets_are_drawn_below_each_other(tables, make_tables, tmp_path):
     for number in (3, 6):
         single = Image.open(_draw(number, tables, tmp_path)[1]).height
         assert Image.open(_draw(number, tmp_path, tmp_path)[1]).height > 1.8 * single
+
+
+@pytest.mark.slow
+def test_five_architectures_fit_on_a_page(make_tables, tmp_path):
+    names = ("resnet18", "resnet50", "vgg16", "vgg19", "vit_small")
+    layers = dict.fromkeys(names, simulated.LAYERS["resnet18"])
+    tables = make_tables(architectures=names, layers=layers)
+    for number in NUMBERS:
+        _, png = _draw(number, tables, tmp_path)
+        assert Image.open(png).height / 300 * 25.4 <= 247
+        assert "nan" not in _module(number).caption(tables)
+
+
+def test_letters_go_on_after_z():
+    assert [style.nth_letter(place) for place in (0, 25, 26, 52)] == ["a", "z", "aa", "ba"]
 
 
 def test_the_same_tables_give_the_same_bytes(tables, tmp_path):

@@ -15,7 +15,7 @@ from convergent_learning.statistics.columns import read_table
 
 INTERVAL = (
     "Bands and bars are 95% intervals of the mean over pairs (delete-one-network jackknife, "
-    "stratified by architecture)."
+    "stratified by architecture); one that reaches the frame goes on beyond it."
 )
 Tables = dict[str, pd.DataFrame]
 

@@ -16,7 +16,11 @@ from convergent_learning.figures import common, style
 
 _TILE_MM = 13.5
 _MIN_COLUMNS = 10  # so that a few families do not make large tiles
-_LOOKS = [("o", style.INK), ("s", "#E69F00"), ("^", "#56B4E9"), ("D", "#009E73")]
+# Okabe & Ito's colours.
+_LOOKS = [
+    *(("o", style.INK), ("s", "#E69F00"), ("^", "#56B4E9"), ("D", "#009E73"), ("v", "#CC79A7")),
+    *(("P", "#0072B2"), ("X", "#D55E00"), ("*", style.GREY)),
+]
 
 
 def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
@@ -170,8 +174,8 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
     conditions = conditions.merge(decided, on=["stimuli", "condition"])
     chance = float(tables["datasets"].chance.iloc[0])
     ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
-    place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "top"}
-    ax.text(0.998, chance, "chance", fontsize=6, color=style.GREY, **place)
+    place = {"transform": ax.get_yaxis_transform(), "ha": "left", "va": "top"}
+    ax.text(0.004, chance, "chance", fontsize=6, color=style.GREY, **place)
     ax.set_ylim(0, 1)
     ax.set_ylabel("accuracy")
     if conditions.empty:
@@ -182,7 +186,8 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
         rows = accuracy[accuracy.architecture == name]
         plain = rows[rows.stimuli == "id"].accuracy.mean()
         ax.axhline(plain, color=colour, linewidth=0.7, linestyle="--", zorder=1)
-        shift = (place - (len(names) - 1) / 2) * 0.28
+        apart = min(0.28, 0.8 / len(names))
+        shift = (place - (len(names) - 1) / 2) * apart
         for x, condition in enumerate(conditions.itertuples()):
             here = rows[
                 (rows.stimuli == condition.stimuli) & (rows.condition == condition.condition)
@@ -190,24 +195,18 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
             at = np.full(len(here), x + shift)
             tint = style.family(condition.stimuli).colour
             ax.plot(at, here.accuracy, marker, ms=2.6, mfc="none", mec=tint, mew=0.6)
-            ax.hlines(here.accuracy.mean(), x + shift - 0.12, x + shift + 0.12, tint, linewidth=1.4)
+            ends = x + shift - 0.43 * apart, x + shift + 0.43 * apart
+            ax.hlines(here.accuracy.mean(), *ends, tint, linewidth=1.4)
     ax.set_xticks(range(len(conditions)), _condition_labels(conditions), rotation=45, ha="right")
     ax.set_xlim(-0.7, len(conditions) - 0.3)
     _separate_families(ax, conditions)
     markers = [
-        Line2D(
-            [],
-            [],
-            ls="--",
-            marker=m,
-            mfc="none",
-            color=c,
-            lw=0.7,
-            label=f"{style.architecture(name)} (line: original images)",
-        )
-        for name, (m, c) in zip(names, _LOOKS * len(names), strict=False)
+        Line2D([], [], ls="--", lw=0.7, marker=m, mfc="none", mec=style.INK, color=c)
+        for _, (m, c) in zip(names, _LOOKS * len(names), strict=False)
     ]
-    ax.legend(handles=markers, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderpad=0)
+    labels = [style.architecture(name) for name in names]
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 5, "borderpad": 0}
+    ax.legend(markers, labels, **place)
 
 
 def _condition_labels(conditions: pd.DataFrame) -> list[str]:

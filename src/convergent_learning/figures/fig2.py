@@ -26,6 +26,9 @@ def caption(tables: str | Path) -> str:
     loaded = common.load(tables, ["fig2"])
     fig2 = loaded["fig2"]
     within = fig2[fig2.architecture_x == fig2.architecture_y]
+    across = fig2[["architecture_x", "architecture_y"]].drop_duplicates()
+    many = (across.architecture_x != across.architecture_y).sum() > 1
+    lines = " (a line for each two, its interval in the table)" if many else ""
     null = fig2[(fig2.baseline == "shuffled") & (fig2.center == "position")]["mean"].abs().max()
     shuffled = (
         f"; dotted grey, stimuli shuffled (at most {null:.3f} from 0)" if null == null else ""
@@ -33,22 +36,35 @@ def caption(tables: str | Path) -> str:
     return (
         "Alignment across depth by four metrics: mean over target units of the held-out "
         "correlation between mapped and actual responses, both directions averaged. Rows: pairs "
-        "of seeds within an architecture; pairs across architectures, each layer with the one "
-        "nearest in depth. Solid, after training; dashed grey, the same networks untrained"
+        f"of seeds within an architecture; pairs across architectures{lines}, each layer with the "
+        "one nearest in depth. Solid, after training; dashed grey, the same networks untrained"
         f"{shuffled}; thin coloured line, unit-centred scores after training, which credit the "
         "mean image that all networks share. Shaded: pooled features (squares) and logits "
         "(triangles), which are no blocks. "
-        f"{common.sizes(within, 'architecture_x')} {common.interval_sentence(fig2)}"
+        f"{common.sizes(within, 'architecture_x')}{_across(fig2)} "
+        f"{common.interval_sentence(fig2)}"
     )
 
 
-def _rows(tables: common.Tables) -> list[tuple[str, str]]:
-    """Pairs of architectures: each with itself, then across."""
+def _across(fig2: pd.DataFrame) -> str:
+    """How many pairs the rows across architectures rest on."""
+    across = fig2[fig2.architecture_x != fig2.architecture_y]
+    said = [
+        f"{_pair_label(x, y)}, {int(rows.n_pairs.max())} pairs"
+        for (x, y), rows in across.groupby(["architecture_x", "architecture_y"], sort=False)
+    ]
+    return f" Across: {'; '.join(said)}." if said else ""
+
+
+def _rows(tables: common.Tables) -> list[list[tuple[str, str]]]:
+    """Pairs of architectures by row: each with itself, then across; those of many share a row."""
     names = common.architectures(tables)
     fig2 = tables["fig2"]
     present = set(zip(fig2.architecture_x, fig2.architecture_y, strict=True))
-    order = [(a, a) for a in names] + [(a, b) for a in names for b in names if a != b]
-    return [pair for pair in order if pair in present]
+    within = [[(a, a)] for a in names if (a, a) in present]
+    across = [(a, b) for a in names for b in names if a != b and (a, b) in present]
+    together = [across] if len(across) > 1 else [[pair] for pair in across]
+    return within + together
 
 
 def _height(tables: common.Tables) -> float:
@@ -56,24 +72,33 @@ def _height(tables: common.Tables) -> float:
 
 
 def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
-    pairs = _rows(tables) or [(a, a) for a in common.architectures(tables)]
-    axes = figure.subplots(len(pairs), len(style.METRICS), sharex=True, sharey=True, squeeze=False)
+    rows = _rows(tables) or [[(a, a)] for a in common.architectures(tables)]
+    axes = figure.subplots(len(rows), len(style.METRICS), sharex=True, sharey=True, squeeze=False)
     fig2, final = tables["fig2"], common.final_step(tables)
-    for row, (x, y) in enumerate(pairs):
-        of_pair = fig2[(fig2.architecture_x == x) & (fig2.architecture_y == y)]
-        layers = tables["layers"][tables["layers"].architecture == x]
+    for row, pairs in enumerate(rows):
         for column, metric in enumerate(style.METRICS):
             ax = axes[row, column]
-            letter = "abcdefghij"[row] if column == 0 else ""
+            letter = style.nth_letter(row) if column == 0 else ""
             style.panel(ax, letter, style.metric_label(metric) if row == 0 else "")
-            common.depth_axis(ax, layers)
             ax.axhline(0, color=style.GREY, linewidth=0.5)
-            _curves(ax, of_pair[of_pair.metric == metric], layers, final, metric)
-        axes[row, 0].set_ylabel(f"{_pair_label(x, y)}\n{_LABEL}")
+            for x, y in pairs:
+                layers = tables["layers"][tables["layers"].architecture == x]
+                of_pair = fig2[(fig2.architecture_x == x) & (fig2.architecture_y == y)]
+                of_metric = of_pair[of_pair.metric == metric]
+                if len(pairs) > 1:
+                    _thin_curves(ax, of_metric, final, metric)
+                else:
+                    common.depth_axis(ax, layers)
+                    _curves(ax, of_metric, layers, final, metric)
+        axes[row, 0].set_ylabel(f"{_row_label(pairs)}\n{_LABEL}")
     axes[0, 0].set_ylim(min(-0.05, fig2["low"].clip(lower=-0.2).min()), 1.02)
     for ax in axes[-1]:
         ax.set_xlabel("relative depth")
     figure.legend(handles=_key(), loc="outside lower center", ncols=6, handlelength=2.2)
+
+
+def _row_label(pairs: list[tuple[str, str]]) -> str:
+    return _pair_label(*pairs[0]) if len(pairs) == 1 else "across architectures"
 
 
 def _pair_label(x: str, y: str) -> str:
@@ -100,6 +125,15 @@ def _curves(ax: Axes, rows: pd.DataFrame, layers: pd.DataFrame, final: int, metr
     unit = unit[unit.role == "block"]
     ax.plot(unit.depth, unit["mean"], "-", color=colour, linewidth=0.6)
     common.along_depth(ax, trained, colour, join=join)
+
+
+def _thin_curves(ax: Axes, rows: pd.DataFrame, final: int, metric: str) -> None:
+    """The blocks of one of many pairs of architectures: no bands, which would hide each other."""
+    learned = rows[(rows.baseline == "learned") & (rows.center == "position")]
+    learned = learned[learned.role == "block"].sort_values("depth")
+    for step, colour, dashes in ((0, style.GREY, "--"), (final, style.metric_colour(metric), "-")):
+        curve = learned[learned.step == step]
+        ax.plot(curve.depth, curve["mean"], dashes, color=colour, linewidth=0.7)
 
 
 def _key() -> list[Line2D]:

@@ -54,13 +54,13 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
         stages = ((final, "trained"), (0, "untrained (step 0)"))
         for column, (step, title) in enumerate(stages):
             ax = axes[row, column]
-            style.panel(ax, "abcdefghijkl"[3 * row + column], title if row == 0 else "")
+            style.panel(ax, style.nth_letter(3 * row + column), title if row == 0 else "")
             common.depth_axis(ax, layers)
             ax.axhline(0, color=style.GREY, linewidth=0.5)
             _scores(ax, rows[rows.step == step])
         _differences(axes[row, 2], rows, final)
         title = "learned − rotated" if row == 0 else ""
-        style.panel(axes[row, 2], "abcdefghijkl"[3 * row + 2], title)
+        style.panel(axes[row, 2], style.nth_letter(3 * row + 2), title)
         common.depth_axis(axes[row, 2], layers)
         axes[row, 0].set_ylabel(f"{style.architecture(name)}\nheld-out correlation")
         axes[row, 2].set_ylabel("difference")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from convergent_learning.statistics.depth import chance_within_one
 
 _METRIC = "procrustes"
 _SHARED = 0.8
-_MAPS_A_ROW = 4
+_SHARES_MM = 48
 
 
 def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
@@ -27,81 +28,114 @@ def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
-    loaded = common.load(tables, ["fig4", "fig4_matches"])
+    loaded = common.load(tables, ["layers", "fig4", "fig4_matches"])
     matches = loaded["fig4_matches"]
+    within = ", within architectures" if _many(loaded) else ""
     return (
         "Which layer matches which. Maps: Procrustes score of every source layer (rows, by depth) "
         "on every target layer (columns), mean over directed pairs of networks, after training "
-        "(top) and at step 0 (bottom), on one colour scale; P, pooled features; L, logits. "
+        f"(a) and at step 0 (b{within}), on one colour scale; P, pooled features; L, logits. "
         "Circles: the source block that best matches each target block; line: equal depth. "
-        "Below: share of target blocks whose best match, in each pair, is at most one layer from "
+        "Last: share of target blocks whose best match, in each pair, is at most one layer from "
         f"the counterpart; dashed, the {_SHARED:g} that the claim asks for; dotted, matching at "
         f"random. {common.sizes(matches)} {common.interval_sentence(matches)}"
     )
 
 
-def _maps(tables: common.Tables) -> list[tuple[str, str]]:
-    """Pairs of source and target architecture: each with itself, then across."""
+class _Block(NamedTuple):
+    """Maps of one stage: a row a source architecture, and the targets beside each other."""
+
+    stage: str
+    step: int
+    maps: list[list[tuple[str, str]]]
+
+
+def _blocks(tables: common.Tables) -> list[_Block]:
+    """Trained and untrained; of many architectures, the untrained within themselves only."""
     names = common.architectures(tables)
-    rows = tables["fig4"][tables["fig4"].metric == _METRIC]
-    present = set(zip(rows.source_architecture, rows.target_architecture, strict=True))
-    order = [(a, a) for a in names] + [(a, b) for a in names for b in names if a != b]
-    return [pair for pair in order if pair in present]
+    every = [[(source, target) for target in names] for source in names]
+    within = [[(name, name) for name in names]]
+    untrained = within if _many(tables) else every
+    stages = ("trained", common.final_step(tables), every), ("untrained", 0, untrained)
+    return [_Block(*stage) for stage in stages]
 
 
-def _map_rows(tables: common.Tables) -> int:
-    return 2 * max(1, -(-len(_maps(tables)) // _MAPS_A_ROW))
+def _many(tables: common.Tables) -> bool:
+    return len(common.architectures(tables)) > 2
+
+
+def _maps_height(tables: common.Tables) -> float:
+    """Maps are square; two blocks beside each other share the width, those of many take it."""
+    count = len(common.architectures(tables))
+    if _many(tables):
+        return (count + 1) * ((style.TWO_COLUMNS - 13) / count - 5) + 16
+    return ((style.TWO_COLUMNS - 13) / max(2 * count, 3) - 3) * count + 10
 
 
 def _height(tables: common.Tables) -> float:
-    return 47 * _map_rows(tables) + 46
+    alone = len(common.architectures(tables)) == 1
+    return _maps_height(tables) + (0 if alone else _SHARES_MM)
 
 
 def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
-    above, below = figure.subfigures(2, 1, height_ratios=[47 * _map_rows(tables), 46])
-    _draw_maps(above, tables)
-    _draw_shares(below, tables)
+    height = _maps_height(tables)
+    if len(common.architectures(tables)) == 1:  # one row: the shares beside the maps
+        maps, shares = figure.subfigures(1, 2, width_ratios=[126, 57])
+    else:
+        maps, shares = figure.subfigures(2, 1, height_ratios=[height, _SHARES_MM])
+    _draw_maps(maps, tables)
+    _draw_shares(shares, tables)
 
 
 def _draw_maps(figure: SubFigure, tables: common.Tables) -> None:
-    maps, final = _maps(tables), common.final_step(tables)
     fig4 = tables["fig4"][tables["fig4"].metric == _METRIC]
-    axes = figure.subplots(_map_rows(tables), _MAPS_A_ROW, squeeze=False)
-    for ax in axes.flat:
-        ax.set_axis_off()
-    if not maps:
-        style.note(axes[0, 0], "no layer × layer scores")
-        return
     low, high = min(0.0, fig4["mean"].min()), fig4["mean"].max()
-    mesh, drawn = None, []
-    for stage, (step, name) in enumerate(((final, "trained"), (0, "untrained"))):
-        for place, (source, target) in enumerate(maps):
-            row, column = divmod(place, _MAPS_A_ROW)
-            ax = axes[stage * (len(axes) // 2) + row, column]
-            ax.set_axis_on()
-            drawn.append(ax)
-            rows = fig4[(fig4.source_architecture == source) & (fig4.step == step)]
-            mesh = _draw_map(ax, rows[rows.target_architecture == target], low, high) or mesh
-            first = place == 0
-            title = _map_title(source, target) if stage == 0 else ""
-            style.panel(ax, "ab"[stage] if first else "", title)
+    blocks, meshes = _blocks(tables), []
+    places = _places(figure, blocks, _many(tables))
+    for letter, block, axes in zip("ab", blocks, places, strict=True):
+        most = 20 // len(block.maps[0])
+        for (row, column), ax in np.ndenumerate(axes):
+            source, target = block.maps[row][column]
+            rows = fig4[(fig4.step == block.step) & (fig4.source_architecture == source)]
+            rows = rows[rows.target_architecture == target]
+            meshes.append(_draw_map(ax, rows, low, high, most))
+            if row == 0:
+                style.panel(ax, "" if column else letter, block.stage)
             if column == 0:
-                ax.set_ylabel(f"{name}\nsource layer")
-            if stage == 1:
-                ax.set_xlabel("target layer")
-    if mesh is not None:
-        bar = figure.colorbar(mesh, ax=drawn, fraction=0.025, pad=0.01, aspect=40)
+                one = len({source for source, _ in block.maps[row]}) == 1
+                ax.set_ylabel(f"source: {style.architecture(source) if one else 'the same'}")
+            if row == len(axes) - 1:
+                ax.set_xlabel(f"target: {style.architecture(target)}")
+    drawn = [mesh for mesh in meshes if mesh is not None]
+    if drawn:
+        every = [ax for axes in places for ax in axes.flat]
+        bar = figure.colorbar(drawn[0], ax=every, fraction=0.025, pad=0.01, aspect=40)
         bar.set_label("held-out correlation")
         bar.outline.set_visible(False)
 
 
-def _map_title(source: str, target: str) -> str:
-    first, second = style.architecture(source), style.architecture(target)
-    return first if source == target else f"{first} → {second}"
+def _places(figure: SubFigure, blocks: list[_Block], below: bool) -> list[np.ndarray]:
+    """Axes of each block: the blocks beside or below each other, with a gap between."""
+    rows, columns = len(blocks[0].maps), len(blocks[0].maps[0])
+    if below:
+        ratios = {"height_ratios": [*[1] * rows, 0.02, 1]}
+        axes = figure.subplots(rows + 2, columns, squeeze=False, gridspec_kw=ratios)
+        gap, places = axes[rows], [axes[:rows], axes[rows + 1 :]]
+    else:
+        ratios = {"width_ratios": [*[1] * columns, 0.02, *[1] * columns]}
+        axes = figure.subplots(rows, 2 * columns + 1, squeeze=False, gridspec_kw=ratios)
+        gap, places = axes[:, columns], [axes[:, :columns], axes[:, columns + 1 :]]
+    for ax in gap:
+        ax.set_axis_off()
+    return places
 
 
-def _draw_map(ax: Axes, rows: pd.DataFrame, low: float, high: float) -> QuadMesh | None:
+def _draw_map(
+    ax: Axes, rows: pd.DataFrame, low: float, high: float, labels: int
+) -> QuadMesh | None:
     if rows.empty:
+        ax.set_xticks([])
+        ax.set_yticks([])
         style.note(ax, "no scores")
         return None
     square = rows.pivot(index="source_depth", columns="target_depth", values="mean")
@@ -109,7 +143,7 @@ def _draw_map(ax: Axes, rows: pd.DataFrame, low: float, high: float) -> QuadMesh
     ax.set_aspect(len(square.columns) / len(square))
     for side, axis in (("source", ax.yaxis), ("target", ax.xaxis)):
         roles = rows.drop_duplicates(f"{side}_depth").sort_values(f"{side}_depth")
-        axis.set_ticks(*_ticks(list(roles[f"{side}_role"])))
+        axis.set_ticks(*_ticks(list(roles[f"{side}_role"]), labels))
         blocks = int((roles[f"{side}_role"] == "block").sum())
         edge = ax.axhline if side == "source" else ax.axvline
         edge(blocks, color="white", linewidth=0.8)
@@ -124,10 +158,9 @@ def _draw_map(ax: Axes, rows: pd.DataFrame, low: float, high: float) -> QuadMesh
     return mesh
 
 
-def _ticks(roles: list[str]) -> tuple[np.ndarray, list[str]]:
-    """A number per block, P for pooled features, L for logits; every second number if many."""
-    blocks = roles.count("block")
-    every = 1 if blocks <= 10 else -(-blocks // 8)
+def _ticks(roles: list[str], most: int) -> tuple[np.ndarray, list[str]]:
+    """A number per block, or at `most` so many; P for pooled features, L for logits."""
+    every = -(-roles.count("block") // max(most, 2))
     letters = {"pooled": "P", "logits": "L"}
     numbers = np.cumsum([role == "block" for role in roles])
     labels = [
@@ -145,14 +178,17 @@ def _draw_shares(figure: SubFigure, tables: common.Tables) -> None:
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for place, (ax, name) in enumerate(zip(axes, names, strict=True)):
         rows = matches[matches.architecture == name]
-        style.panel(ax, "cdefgh"[place], f"{style.architecture(name)}: best match within one layer")
+        style.panel(ax, style.nth_letter(2 + place), style.architecture(name))
         if rows.empty:
             style.note(ax, "no matches within this architecture")
             continue
         _draw_share(ax, rows, metrics, final)
-    axes[0].set_ylabel("share of layers")
+        if _many(tables):
+            ax.tick_params(axis="x", rotation=60)
+    axes[0].set_ylabel("share of layers whose best\nmatch is within one layer")
     axes[0].set_ylim(-0.02, 1.08)
-    figure.legend(handles=_key(), loc="outside lower center", ncols=4, handlelength=2.2)
+    columns = 4 if len(names) > 1 else 2
+    figure.legend(handles=_key(), loc="outside lower center", ncols=columns, handlelength=2.2)
 
 
 def _draw_share(ax: Axes, rows: pd.DataFrame, metrics: list[str], final: int) -> None:
@@ -168,7 +204,11 @@ def _draw_share(ax: Axes, rows: pd.DataFrame, metrics: list[str], final: int) ->
             at = np.full(len(row), place + shift)
             ax.errorbar(at, row["mean"], yerr=np.nan_to_num(bars), elinewidth=0.9, **look)
     ax.set_xlim(-0.5, len(metrics) - 0.5)
-    ax.set_xticks(range(len(metrics)), [style.metric_label(metric) for metric in metrics])
+    ax.set_xticks(range(len(metrics)), [_in_two_lines(metric) for metric in metrics])
+
+
+def _in_two_lines(metric: str) -> str:
+    return style.metric_label(metric).replace(" ", "\n")
 
 
 def _key() -> list[Line2D]:

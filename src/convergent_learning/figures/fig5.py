@@ -53,9 +53,9 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
     for column, name in enumerate(names):
         rows = fig5[fig5.architecture == name]
         for row in range(3):
-            letter = "abcdefghijkl"[row * len(names) + column]
+            letter = style.nth_letter(row * len(names) + column)
             style.panel(axes[row, column], letter, style.architecture(name) if row == 0 else "")
-            _epoch_axis(axes[row, column], fig5.epoch)
+            _epoch_axis(axes[row, column], fig5.epoch, few=len(names) > 3)
         curves.append(_alignment(axes[0, column], rows[rows.layer == "all"]))
         thirds.append(_layers(axes[1, column], rows[rows.metric == _METRIC]))
         _accuracy(axes[2, column], tables, name)
@@ -71,7 +71,7 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
     axes[2, 0].set_ylim(0, 1)
 
 
-def _epoch_axis(ax: Axes, epochs: pd.Series) -> None:
+def _epoch_axis(ax: Axes, epochs: pd.Series, few: bool) -> None:
     """Linear from 0 to 1 on half of the axis, and linear from 1 on over the rest."""
     last = float(epochs.max()) if len(epochs) else 1.0
     if not last > 1:
@@ -81,8 +81,9 @@ def _epoch_axis(ax: Axes, epochs: pd.Series) -> None:
     knots = ([0.0, 1.0, last], [0.0, half, 1.0])
     ax.set_xscale("function", functions=(_piecewise(*knots), _piecewise(*reversed(knots))))
     ax.set_xlim(-0.02, last + 0.3 * (last - 1))
-    whole = np.unique(np.linspace(1, last, min(int(last), 6)).round())
-    ax.set_xticks([0, 0.25, 0.5, *whole], ["0", "¼", "½", *(f"{e:.0f}" for e in whole)])
+    whole = np.unique(np.linspace(1, last, min(int(last), 2 if few else 6)).round())
+    parts = {0: "0", 0.5: "½"} if few else {0: "0", 0.25: "¼", 0.5: "½"}
+    ax.set_xticks([*parts, *whole], [*parts.values(), *(f"{e:.0f}" for e in whole)])
     ax.minorticks_off()
     ax.axvspan(0, 1, color=style.PALE, linewidth=0, zorder=0)
 

@@ -52,8 +52,9 @@ def caption(tables: str | Path) -> str:
 
 
 def _height(tables: common.Tables) -> float:
-    families = tables["conditions"].stimuli.nunique()
-    return 12 + 48 * len(common.architectures(tables)) + 4 * -(-families // 6)
+    families = tables["conditions"].stimuli.nunique() + 1
+    count = len(common.architectures(tables))
+    return 12 + min(48, 210 / count) * count + 4 * -(-families // 6)
 
 
 def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
@@ -75,12 +76,14 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
                 axes[row, column], third, rows["fig6_conditions"], rows["fig6_slopes"]
             )
         for column in range(4):
-            letter = "abcdefghijklmnop"[4 * row + column]
+            letter = style.nth_letter(4 * row + column)
             style.panel(axes[row, column], letter, _TITLES[column] if row == 0 else "")
             axes[row, column].axhline(0, color=style.GREY, linewidth=0.5, zorder=1)
-        common.depth_axis(axes[row, 0], own["layers"][own["layers"].role == "block"])
+        blocks = own["layers"][own["layers"].role == "block"]
+        common.depth_axis(axes[row, 0], blocks)
+        axes[row, 0].set_xlim(right=blocks.depth.max() + 0.05)
         common.depth_axis(axes[row, 1], own["layers"])
-        axes[row, 0].set_ylabel(f"{style.architecture(name)}\ndrop in held-out correlation")
+        axes[row, 0].set_ylabel(f"{style.architecture(name)}\ndrop in Procrustes score")
     for column in (0, 1):
         axes[-1, column].set_xlabel("relative depth")
     for column in (2, 3):
@@ -88,7 +91,9 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
     _share_axes(axes, tables)
     families = list(dict.fromkeys(tables["conditions"].stimuli))
     if families:
-        figure.legend(handles=_key(families), loc="outside lower center", ncols=6)
+        near_chance = bool(tables["fig6_conditions"].near_chance.astype(bool).any())
+        handles = _key(families, near_chance)
+        figure.legend(handles=handles, loc="outside lower center", ncols=6)
 
 
 def _drops_by_condition(ax: Axes, rows: pd.DataFrame, points: pd.DataFrame) -> None:
@@ -180,9 +185,11 @@ def _share_axes(axes: np.ndarray, tables: common.Tables) -> None:
         ax.xaxis.set_major_locator(MaxNLocator(4))
 
 
-def _key(families: list[str]) -> list[Line2D]:
+def _key(families: list[str], near_chance: bool) -> list[Line2D]:
     looks = [style.family(name) for name in families]
+    hollow = Line2D([], [], color=style.INK, marker="o", ms=3.4, mfc="white", ls="")
+    hollow.set_label("near chance")
     return [
         Line2D([], [], color=k.colour, marker=k.marker, ms=3.4, lw=0.7, label=k.label)
         for k in looks
-    ]
+    ] + [hollow] * near_chance

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from string import ascii_lowercase
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -142,6 +143,12 @@ def panel(ax: Axes, letter: str, title: str = "") -> None:
     if letter:
         ax.set_title(letter, loc="left", fontsize=8, fontweight="bold")
     ax.set_title(title)
+
+
+def nth_letter(place: int) -> str:
+    """Letter of the panel at `place`, from 0: a … z, aa, ab …"""
+    more, last = divmod(place, 26)
+    return (nth_letter(more - 1) if more else "") + ascii_lowercase[last]
 
 
 def letter(made: SubFigure, text: str) -> None:
