@@ -33,7 +33,7 @@ def test_training_learns_and_writes_every_product(plan, digits, tmp_path):
 
 def test_an_interrupted_run_ends_with_the_same_weights(plan, digits, tmp_path, monkeypatch):
     loop.train(plan, digits, tmp_path / "whole", tmp_path / "state")
-    optimise = loop._Run._optimise
+    optimise = loop.Run._optimise
     for interrupted_at in (3, 7):
 
         def stop_there(run, step, at=interrupted_at):
@@ -41,10 +41,10 @@ def test_an_interrupted_run_ends_with_the_same_weights(plan, digits, tmp_path, m
                 raise KeyboardInterrupt
             optimise(run, step)
 
-        monkeypatch.setattr(loop._Run, "_optimise", stop_there)
+        monkeypatch.setattr(loop.Run, "_optimise", stop_there)
         with pytest.raises(KeyboardInterrupt):
             loop.train(plan, digits, tmp_path / "resumed", tmp_path / "state")
-    monkeypatch.setattr(loop._Run, "_optimise", optimise)
+    monkeypatch.setattr(loop.Run, "_optimise", optimise)
     loop.train(plan, digits, tmp_path / "resumed", tmp_path / "state")
     assert digests(tmp_path / "resumed", plan) == digests(tmp_path / "whole", plan)
     columns = ["step", "loss", "accuracy"]

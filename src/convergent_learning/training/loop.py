@@ -23,7 +23,7 @@ from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import save_checkpoint
 from convergent_learning.progress import track
 from convergent_learning.randomness import derived_seed
-from convergent_learning.training.data import Batches
+from convergent_learning.training.data import batches
 from convergent_learning.training.device import (
     out_of_memory_explained,
     resolved_precision,
@@ -80,11 +80,11 @@ def train(
             out_of_memory_explained(plan),
             training_arithmetic(device),
         ):
-            _Run(plan, dataset, state, device, reason).finish()
+            Run(plan, dataset, state, device, reason).finish()
         state.publish(targets)
 
 
-class _Run:
+class Run:
     """A training run in memory: network, optimiser, curves, and the step they stand at."""
 
     def __init__(
@@ -99,10 +99,12 @@ class _Run:
         self.precision = resolved_precision(plan.precision, device)
         subset_seed = derived_seed("training subset", plan.experiment_seed)
         train_split = read_split(dataset, "train", plan.train_images, subset_seed)
-        self.train_batches = Batches(train_split, plan, device)
-        self.test_batches = Batches(read_split(dataset, "test"), plan, device)
+        workers = torch.get_num_threads()
+        self.train_batches = batches(train_split, plan, device, workers)
+        self.test_batches = batches(read_split(dataset, "test"), plan, device, workers)
         torch.manual_seed(derived_seed("initialisation", plan.experiment_seed, plan.seed))
-        self.network = build(plan.architecture, train_split.classes, plan.width)
+        side = train_split.images.shape[1]
+        self.network = build(plan.architecture, train_split.classes, plan.width, side)
         self.network.to(device, memory_format=torch.channels_last)
         self.optimizer = optimizer(self.network.parameters(), plan)
         self.description = {
@@ -110,7 +112,7 @@ class _Run:
             "width": plan.width,
             "dataset": plan.dataset,
             "classes": train_split.classes,
-            "image_size": train_split.images.shape[1],
+            "image_size": side,
             "seed": plan.seed,
             "plan": asdict(plan),
             "plan_digest": plan.digest,
@@ -118,6 +120,7 @@ class _Run:
             "mean": train_split.mean.tolist(),
             "std": train_split.std.tolist(),
         }
+        self._checkpoint_steps = set(plan.checkpoint_steps)
         self.step = 0
         self.step_rows: list[list] = []
         self.epoch_rows: list[list] = []
@@ -131,15 +134,19 @@ class _Run:
         name = f"{self.plan.dataset} {self.plan.architecture} seed {self.plan.seed}"
         steps = range(self.step, self.plan.steps)
         for step in track(steps, f"training {name}", self.step, self.plan.batch_size, "images"):
-            self._stop_if_due()
-            self._optimise(step)
-            self.step = step + 1
-            self._checkpoint()
-            self._evaluate()
-            if time.monotonic() - self._saved_at > _SECONDS_BETWEEN_STATES:
-                self._save()
+            self.advance(step)
         _write_csv(self.state.products / "steps.csv", STEP_COLUMNS, self.step_rows)
         _write_csv(self.state.products / "epochs.csv", EPOCH_COLUMNS, self.epoch_rows)
+
+    def advance(self, step: int) -> None:
+        """Take optimiser step `step` and do what is due after it."""
+        self._stop_if_due()
+        self._optimise(step)
+        self.step = step + 1
+        self._checkpoint()
+        self._evaluate()
+        if time.monotonic() - self._saved_at > _SECONDS_BETWEEN_STATES:
+            self._save()
 
     def _optimise(self, step: int) -> None:
         start = time.perf_counter()
@@ -166,7 +173,7 @@ class _Run:
 
     def _checkpoint(self) -> None:
         """Save a checkpoint, and the state behind it, where the plan wants one."""
-        if self.step not in self.plan.checkpoint_steps:
+        if self.step not in self._checkpoint_steps:
             return
         if not all(weights.isfinite().all() for weights in self.network.parameters()):
             self._diverged("weights are not finite", self.step - 1, self.step_rows[-1][2])
