@@ -23,8 +23,8 @@ from convergent_learning.verification.tolerances import SPREAD_COLUMNS, floor
 
 # An honest rerun should fail once in a thousand verifications, over all of its numbers.
 FALSE_ALARMS = 0.001
-# Kept between the largest deviation seen in a run left out and the tolerance.
-_MARGIN = 1.5
+# How many differences of its column's mean size a pool is given beside its own.
+_PRIOR = 20
 _CLAIM_NUMBERS = ("estimate", "ci_low", "ci_high")
 _POOL = [column for column in SPREAD_COLUMNS if column not in ("spread", "differences")]
 
@@ -33,9 +33,9 @@ def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Spread of every pool of numbers, and the calibration of the factor.
 
     The factor is the larger of two: the two-sided normal quantile at which one of all numbers
-    exceeds its tolerance with probability `FALSE_ALARMS`; and 1.5 times the largest deviation, in
-    spreads, that a run shows when the spread is measured without it (the tails are heavier than
-    normal).
+    exceeds its tolerance with probability `FALSE_ALARMS`; and the largest deviation, in spreads,
+    that a run shows when the spread is measured without it: tails are heavier than normal, and a
+    spread from few runs is uncertain.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
         left_out = [_left_out(run.name, differences, loaded[0], normal) for run in loaded]
     largest = max((entry["largest_in_spreads"] for entry in left_out), default=0.0)
     calibration = {
-        "factor": round(max(normal, _MARGIN * largest), 2),
+        "factor": round(max(normal, largest), 2),
         "normal_quantile": round(normal, 2),
         "numbers": numbers,
         "runs": [{"experiment": run.name, "seeds": run.seeds} for run in loaded],
@@ -149,25 +149,29 @@ def _claim_differences(a: Run, b: Run) -> pd.DataFrame:
 
 
 def _pooled(differences: pd.DataFrame, reference: Run) -> pd.DataFrame:
-    """Spread of each pool; of claims, with few differences each, not below their common share.
+    """Spread of each pool; a small pool leans on its column's, a claim on all claims.
 
-    That share is the root mean square, over all claims, of difference over half the interval.
+    To the squares of a pool `_PRIOR` squares of the mean size of its column and stage are added. A
+    claim has few differences of its own scale: its spread is not below its half interval times the
+    root mean square, over all claims, of difference over half interval.
     """
     squares = differences.assign(square=differences.difference.astype(float) ** 2)
-    pools = squares.groupby(_POOL)
-    spread = pools.square.mean() ** 0.5
-    table = pd.DataFrame({"spread": spread, "differences": pools.size()}).reset_index()
+    pools = squares.groupby(_POOL).square.agg(["sum", "size"]).reset_index()
+    column = ["table", "column", "stage"]
+    pools = pools.merge(squares.groupby(column).square.mean().rename("prior"), on=column)
+    prior = pools.prior.where(pools.table != "claims", pools["sum"] / pools["size"])
+    pools["spread"] = ((pools["sum"] + _PRIOR * prior) / (pools["size"] + _PRIOR)) ** 0.5
+    claims = squares[squares.table == "claims"]
     half = {
         claim["id"]: (claim["ci_high"] - claim["ci_low"]) / 2
         for claim in filter(_is_part, reference.claims)
         if claim["ci_low"] is not None
     }
-    claims = squares[squares.table == "claims"]
-    common = (claims.square / claims.band.map(half) ** 2).groupby(claims.column).mean() ** 0.5
-    own = table[table.table == "claims"]
-    least = (own.column.map(common) * own.band.map(half)).fillna(0)
-    table.loc[own.index, "spread"] = np.maximum(own.spread, least)
-    return table[SPREAD_COLUMNS]
+    shares = (claims.square / claims.band.map(half) ** 2).groupby(claims.column).mean() ** 0.5
+    own = pools[pools.table == "claims"]
+    least = (own.column.map(shares) * own.band.map(half)).fillna(0)
+    pools.loc[own.index, "spread"] = np.maximum(own.spread, least)
+    return pools.rename(columns={"size": "differences"})[SPREAD_COLUMNS]
 
 
 def _left_out(
@@ -175,10 +179,11 @@ def _left_out(
 ) -> dict[str, Any]:
     """How far the run `name` lies from the others, by the spread of the others alone."""
     its = (differences.a == name) | (differences.b == name)
-    own = differences[its].merge(_pooled(differences[~its], reference), on=_POOL, how="left")
+    # Numbers that the other runs lack, or agree on, have no spread to be compared with.
+    own = differences[its].merge(_pooled(differences[~its], reference), on=_POOL)
     size = own.difference.abs().astype(float)
     beyond_floor = size > own.column.map(floor)
-    in_spreads = (size / own.spread.fillna(0)).where(beyond_floor, 0.0)
+    in_spreads = (size / own.spread.where(own.spread > 0)).where(beyond_floor, 0.0).fillna(0.0)
     worst = own.loc[in_spreads.idxmax()]
     return {
         "run": name,
