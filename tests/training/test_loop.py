@@ -8,6 +8,7 @@ import torch
 
 from convergent_learning.networks.checkpoints import load_checkpoint
 from convergent_learning.training import loop
+from convergent_learning.training.plan import refuse_other_plan
 from convergent_learning.training.state import TrainingState
 
 
@@ -88,10 +89,25 @@ def test_a_second_process_waits_and_takes_the_finished_products(plan, digits, tm
     assert len(digests(tmp_path / "out", plan)) == len(plan.checkpoint_steps)
 
 
-@pytest.mark.parametrize("step", [0, 3, 9])
-def test_learning_rate_rises_then_falls_to_zero(plan, step):
-    rates = [loop.learning_rate(s, plan) for s in range(plan.steps)]
-    peak = max(range(len(rates)), key=rates.__getitem__)
-    assert rates[: peak + 1] == sorted(rates[: peak + 1])
-    assert rates[peak:] == sorted(rates[peak:], reverse=True)
-    assert 0 < rates[step] <= plan.learning_rate
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
+        MemoryError("Unable to allocate 7 PiB"),
+    ],
+)
+def test_out_of_memory_names_the_keys_to_lower(plan, digits, tmp_path, monkeypatch, error):
+    def fail(run, step):
+        raise error
+
+    monkeypatch.setattr(loop.Run, "_optimise", fail)
+    with pytest.raises(MemoryError, match=r"`training\.batch_size` \(now 64\) .*`width`.*0\.0625"):
+        loop.train(plan, digits, tmp_path / "out", tmp_path / "state")
+
+
+def test_checkpoints_say_how_they_were_made(plan, digits, tmp_path):
+    plan = dataclasses.replace(plan, epochs=1)
+    loop.train(plan, digits, tmp_path / "out", tmp_path / "state")
+    for step in plan.checkpoint_steps:
+        refuse_other_plan(tmp_path / f"out/step{step}.safetensors", plan)
