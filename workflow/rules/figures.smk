@@ -5,7 +5,12 @@ rule datasets_table:
     input:
         expand(DATASET, dataset=EXPERIMENT.datasets),
     output:
-        f"{TABLES}/datasets.csv",
+        report(
+            f"{TABLES}/datasets.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
     log:
         f"{LOG}/tables/datasets.log",
     benchmark:
@@ -25,7 +30,12 @@ rule layers_table:
             for dataset, step in FINAL_STEP.items()
         ],
     output:
-        f"{TABLES}/layers.csv",
+        report(
+            f"{TABLES}/layers.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
     log:
         f"{LOG}/tables/layers.log",
     benchmark:
@@ -40,7 +50,12 @@ rule layers_table:
 
 rule conditions_table:
     output:
-        f"{TABLES}/conditions.csv",
+        report(
+            f"{TABLES}/conditions.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
     log:
         f"{LOG}/tables/conditions.log",
     benchmark:
@@ -57,7 +72,12 @@ rule accuracy_table:
     input:
         [ACCURACY.format(**sample) for sample in SAMPLES],
     output:
-        f"{TABLES}/accuracy.csv",
+        report(
+            f"{TABLES}/accuracy.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
     log:
         f"{LOG}/tables/accuracy.log",
     benchmark:
@@ -124,7 +144,12 @@ for number in FIGURES[1:]:
             accuracy=figure_accuracy(number),
             setting=setting_tables(number),
         output:
-            figure_tables(number),
+            report(
+                figure_tables(number),
+                caption="../report/tables.rst",
+                category="Tables",
+                subcategory=f"Figure {number}",
+            ),
         log:
             f"{LOG}/tables/fig{number}.log",
         benchmark:
@@ -152,10 +177,16 @@ for number in FIGURES:
         output:
             pdf=report(
                 FIGURE.format(number=number, extension="pdf"),
+                caption=f"../report/fig{number}.rst",
                 category="Figures",
-                labels={"figure": f"{number}"},
+                labels={"figure": f"{number}", "format": "PDF"},
             ),
-            png=FIGURE.format(number=number, extension="png"),
+            png=report(
+                FIGURE.format(number=number, extension="png"),
+                caption=f"../report/fig{number}.rst",
+                category="Figures",
+                labels={"figure": f"{number}", "format": "PNG"},
+            ),
         log:
             f"{LOG}/figures/fig{number}.log",
         benchmark:
@@ -174,7 +205,11 @@ rule claims:
         setting=[table for number in FIGURES for table in setting_tables(number)],
         code=CLAIMS_CODE,
     output:
-        f"{RESULTS}/claims.json",
+        report(
+            f"{RESULTS}/claims.json",
+            caption="../report/claims.rst",
+            category="Claims",
+        ),
     log:
         f"{LOG}/claims.log",
     benchmark:

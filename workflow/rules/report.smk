@@ -1,14 +1,28 @@
 """The page: figures, claims and provenance in one self-contained file."""
 
 
+report: "../report/workflow.rst"
+
+
 rule report:
     input:
         figures=expand(FIGURE, number=FIGURES, extension=["pdf", "png"]),
         claims=f"{RESULTS}/claims.json",
         duplicates=f"{TABLES}/duplicate_conditions.csv",
         tables=[table for number in FIGURES for table in setting_tables(number)],
+        code=[
+            LIBRARY / "report" / name
+            for name in (
+                *("page.py", "page.html", "page.css", "plots.js", "plots.py", "depth_plot.py"),
+                *("ood_plot.py", "findings.py", "alternatives.py", "experiment_table.py"),
+            )
+        ],
     output:
-        f"{RESULTS}/report.html",
+        report(
+            f"{RESULTS}/report.html",
+            caption="../report/page.rst",
+            category="Page",
+        ),
     log:
         f"{LOG}/report.log",
     benchmark:
