@@ -23,9 +23,11 @@ def _stimuli_and_networks(tables: Path) -> str:
     shifted = means.drop(plain.index)
     text = (
         f"A test image under each of {len(conditions)} conditions; curves of loss and accuracy "
-        f"over training; accuracy on each condition. Mean accuracy is {plain.mean():.2f} on the "
-        "unaltered images"
+        "over training; accuracy on each condition."
     )
+    if plain.empty:
+        return text
+    text += f" Mean accuracy is {plain.mean():.2f} on the unaltered images"
     if shifted.empty:
         return text + "."
     best, worst = (_condition(*shifted.idxmax()), _condition(*shifted.idxmin()))
@@ -45,12 +47,10 @@ def _metrics_across_depth(tables: Path) -> str:
         & (rows.role == "block")
         & rows.metric.isin(style.METRICS)
     ]
-    means = own.groupby(["metric", own.step == 0])["mean"].mean()
+    means = own.assign(stage=own.step > 0).groupby(["metric", "stage"])["mean"].mean()
     said = [
-        f"{style.metric_label(metric)} {means.get((metric, False), float('nan')):.2f} after "
-        f"training and {means.get((metric, True), float('nan')):.2f} before"
-        for metric in style.METRICS
-        if (metric, False) in means
+        f"{style.metric_label(metric)} {value:.2f} {'after' if trained else 'before'} training"
+        for (metric, trained), value in means.items()
     ]
     return (
         "Curves of the score across depth, a column for each metric and a row for each pair of "
@@ -86,10 +86,9 @@ def _layer_by_layer(tables: Path) -> str:
 def _over_training(tables: Path) -> str:
     fig5, accuracy = read_table(tables, "fig5"), read_table(tables, "fig5_accuracy")
     whole = fig5[(fig5.layer == "all") & (fig5.metric == "procrustes")]
-    return (
-        "Curves of alignment and accuracy over training. Mean Procrustes score and accuracy: "
-        f"{'; '.join(_levels(whole, accuracy))}."
-    )
+    levels = _levels(whole, accuracy)
+    said = f" Mean Procrustes score and accuracy: {'; '.join(levels)}." if levels else ""
+    return f"Curves of alignment and accuracy over training.{said}"
 
 
 def _levels(alignment: pd.DataFrame, accuracy: pd.DataFrame) -> list[str]:

@@ -23,7 +23,7 @@ def experiment_table(experiment: Experiment, tables: Path) -> dict[str, str]:
     rows = {
         "Datasets": "; ".join(_dataset(row) for row in datasets.to_dict("records")),
         "Networks": "; ".join(_networks(entry) for entry in config["networks"]),
-        "Training": _training(config["training"]),
+        "Training": _training(config["training"]) if experiment.trained else "",
         "Checkpoints": "; ".join(
             f"{name}: steps {', '.join(map(str, experiment.steps(name)))}"
             for name in experiment.datasets
@@ -61,8 +61,8 @@ def _networks(entry: dict[str, Any]) -> str:
 def _training(plan: dict[str, Any]) -> str:
     return (
         f"{plan['epochs']} epochs, batch {plan['batch_size']},"
-        f" {_OPTIMIZERS[plan.get('optimizer', 'sgd')]}, peak learning rate"
-        f" {plan['learning_rate']}, {plan.get('schedule', 'linear')} schedule, weight decay"
+        f" {_OPTIMIZERS[plan['optimizer']]}, peak learning rate"
+        f" {plan['learning_rate']}, {plan['schedule']} schedule, weight decay"
         f" {plan['weight_decay']}, precision {plan['precision']}"
     )
 
