@@ -108,12 +108,15 @@ def test_a_file_that_goes_after_the_preparation_is_named(folder_h5, plan, worker
     streamed = batches(split, plan, CPU, workers)
     with pytest.raises(FileNotFoundError, match=r"dog/no\.png is gone.*`source`"):
         [streamed.training(step) for step in range(plan.steps)]
+    assert not multiprocessing.active_children()
 
 
-def test_workers_leave_signals_to_the_training(split, plan):
+def test_workers_survive_a_signal_long_enough_to_save(split, plan):
     streamed = batches(split, plan, CPU, 1)
     streamed.training(0)
     for worker in multiprocessing.active_children():
         worker.terminate()
     images, _ = streamed.training(1)
     assert len(images) == plan.batch_size
+    del streamed
+    assert not multiprocessing.active_children()

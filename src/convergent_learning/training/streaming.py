@@ -21,6 +21,8 @@ from convergent_learning.randomness import derived_seed
 from convergent_learning.training.data import Normalisation, rows_of_step
 from convergent_learning.training.plan import TrainingPlan
 
+_SECONDS_TO_SAVE = 10
+
 
 class StreamedBatches:
     """Batches of image files, see `data.TrainingData`; `workers` processes, or this one if 0.
@@ -96,7 +98,12 @@ class _Ahead:
         """The value of the first of `keys`; those of the others are then loaded ahead, in order."""
         if keys[0] != self._next:
             self._coming = self._loaded(keys)
-        value = next(self._coming)
+        try:
+            value = next(self._coming)
+        except Exception as error:
+            # The traceback that torch gives it refers to itself, which would keep workers waiting.
+            self._coming = iter(())
+            raise error.with_traceback(None) from None
         self._next = keys[1] if len(keys) > 1 else None
         if self._next is None:
             self._coming = iter(())  # ends the workers
@@ -109,14 +116,13 @@ class _Ahead:
             sampler=keys,
             num_workers=self._workers,
             pin_memory=self._device.type == "cuda",
-            worker_init_fn=_outlive_signals,
+            worker_init_fn=_linger,
             # Its draw for the workers must not come from the generator that the training uses.
             generator=torch.Generator(),
         )
         return iter(loader)
 
 
-def _outlive_signals(worker: int) -> None:
-    """A signal to the whole job is for the training, which saves its state and ends its workers."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _linger(worker: int) -> None:
+    """A signal to the whole job leaves the training, which needs its workers, time to save."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_SECONDS_TO_SAVE))
