@@ -2,6 +2,7 @@
 
 REFERENCE = f"results/reference/{EXPERIMENT.name}"
 
+
 # Seconds of reading files: no cluster job.
 localrules:
     verify,
