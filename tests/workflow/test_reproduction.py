@@ -27,7 +27,11 @@ def config():
 @pytest.fixture
 def results(finished, monkeypatch):
     monkeypatch.chdir(finished.folder)
-    return finished.folder / "results/smoke"
+    folder = finished.folder / "results/smoke"
+    yield folder
+    # What other tests of this shared folder count.
+    for name in ("logs/verify.log", "verify.json", "verify.csv"):
+        (folder / name).unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -74,7 +78,7 @@ def test_verify_passes_and_catches_a_moved_number(finished, results, reference):
         os.utime(claims, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def test_verify_without_a_reference_says_what_to_do(finished):
+def test_verify_without_a_reference_says_what_to_do(finished, results):
     done = finished.snakemake("verify")
     assert done.returncode != 0
     assert "make reference EXPERIMENT=smoke" in done.stdout

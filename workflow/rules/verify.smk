@@ -3,6 +3,7 @@
 REFERENCE = f"results/reference/{EXPERIMENT.name}"
 
 
+# verify and provenance make no file, so that they run whenever they are asked for.
 # Seconds of reading files: no cluster job.
 localrules:
     verify,
@@ -18,8 +19,6 @@ rule verify:
         duplicates=f"{TABLES}/duplicate_conditions.csv",
     log:
         f"{LOG}/verify.log",
-    benchmark:
-        f"{BENCHMARK}/verify.tsv"
     conda:
         ENVIRONMENT
     params:
@@ -35,8 +34,6 @@ rule provenance:
         claims=f"{RESULTS}/claims.json",
     log:
         f"{LOG}/provenance.log",
-    benchmark:
-        f"{BENCHMARK}/provenance.tsv"
     conda:
         ENVIRONMENT
     script:
