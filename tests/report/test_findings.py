@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from convergent_learning.report.findings import findings, markdown
+from convergent_learning.report.findings import findings, markdown, read_claims
 from convergent_learning.statistics.claims import CLAIMS
 from convergent_learning.statistics.parts import PARTS
 
@@ -92,3 +93,10 @@ def test_the_page_of_an_experiment_is_the_same_every_time(page):
         runs[0].stdout == runs[1].stdout == markdown(path.parent.name, json.loads(path.read_text()))
     )
     assert runs[0].stdout.count("## C") == len(CLAIMS)
+
+
+def test_the_committed_findings_are_those_of_the_committed_claims():
+    root = Path(__file__).parents[2]
+    claims = read_claims(root / "results/reference/cifar10/claims.json")
+    made = (root / "docs/findings.md").read_text(encoding="utf-8")
+    assert made == markdown("cifar10", claims), "make docs/findings.md again, see its first lines"
