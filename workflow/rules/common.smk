@@ -88,6 +88,20 @@ wildcard_constraints:
     step="[0-9]+",
 
 
+def dataset_files(wildcards):
+    """The config entry of a dataset. The size of the subset changes nothing in an official file;
+    of the user's own data it is compared with what is there."""
+    entry = EXPERIMENT.dataset_entry(wildcards.dataset)
+    unused = {"train_images"} if entry.get("layout") is None else set()
+    return {key: value for key, value in entry.items() if key not in unused}
+
+
+def dataset_threads(wildcards):
+    """Image files are decoded by several threads, arrays read by one."""
+    entry = EXPERIMENT.dataset_entry(wildcards.dataset)
+    return 8 if entry.get("layout") == "imagefolder" else 1
+
+
 def network_folder(dataset, network):
     """Where a network's checkpoints and curves are."""
     return Path(NETWORK.format(dataset=dataset, network=network.name))

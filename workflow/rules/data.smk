@@ -10,12 +10,12 @@ rule dataset:
         f"{BENCHMARK}/dataset/{{dataset}}.tsv"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: dataset_threads
     resources:
         mem_mb=3000,
-        runtime=60,
+        runtime=720,
     params:
-        entry=lambda wildcards: EXPERIMENT.dataset_entry(wildcards.dataset),
+        entry=dataset_files,
     script:
         "../scripts/dataset.py"
 

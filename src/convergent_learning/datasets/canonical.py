@@ -134,9 +134,17 @@ def _describe(file: h5py.File, entry: Mapping[str, Any], class_names: list[str])
 
 
 def read_split(path: Path, split: str, images: int | None = None, seed: int = 0) -> Split:
-    """One split of a canonical file; `images` keeps a class-balanced subset drawn with `seed`."""
+    """One split of a canonical file; `images` keeps a class-balanced subset drawn with `seed`.
+
+    Raises ValueError naming the config key when there are fewer images than that.
+    """
     with open_hdf5(path, "train", "test") as file:
         labels = file[split]["labels"][:]
+        if images is not None and images > len(labels):
+            raise ValueError(
+                f"datasets[].train_images: {images} asked for, but {path} has {len(labels)} {split}"
+                " images; lower it"
+            )
         keep = slice(None) if images is None else balanced_subset(labels, images, seed)
         stored = stored_images(file, split)
         return Split(
