@@ -107,7 +107,8 @@ def _numbers(
     """The numbers of a column side by side, and where only one of the two has one."""
     a, b = old[column].astype(float), new[column].astype(float)
     numbers = pd.DataFrame({"reference": a, "rebuilt": b, "tolerance": tolerance})
-    numbers["deviation"] = (a - b).abs() / tolerance
+    # Rounded, so that exactly the tolerance is within it.
+    numbers["deviation"] = ((a - b).abs() / tolerance).round(6)
     numbers.insert(0, "table", name)
     numbers.insert(1, "column", column)
     return numbers[a.notna() & b.notna()].copy(), a.isna() != b.isna()

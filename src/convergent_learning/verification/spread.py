@@ -19,7 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from convergent_learning.verification import layout
-from convergent_learning.verification.tolerances import SPREAD_COLUMNS, floor
+from convergent_learning.verification.tolerances import SPREAD_COLUMNS, floors
 
 # An honest rerun should fail once in a thousand verifications, over all of its numbers.
 FALSE_ALARMS = 0.001
@@ -182,7 +182,7 @@ def _left_out(
     # Numbers that the other runs lack, or agree on, have no spread to be compared with.
     own = differences[its].merge(_pooled(differences[~its], reference), on=_POOL)
     size = own.difference.abs().astype(float)
-    beyond_floor = size > own.column.map(floor)
+    beyond_floor = size > floors(own)
     in_spreads = (size / own.spread.where(own.spread > 0)).where(beyond_floor, 0.0).fillna(0.0)
     worst = own.loc[in_spreads.idxmax()]
     return {
