@@ -32,6 +32,6 @@ rule report:
     params:
         config=config,
         figures=FIGURES,
-        repository=workflow.basedir,
+        repository=lambda wildcards: workflow.basedir,
     script:
         "../scripts/report.py"
