@@ -10,6 +10,8 @@ from convergent_learning.verification.tolerances import Tolerances
 
 _NUMBERS = ("estimate", "ci_low", "ci_high")
 _EXACT = ("claim", "threshold", "n")
+# The verdict that holds once the end of the interval is across the threshold.
+_ENDS = {"ci_low": "supported", "ci_high": "not supported"}
 # Where training adds no alignment, the verdicts on when it came are moot, whatever their interval.
 _GAIN = "C4b"
 
@@ -76,9 +78,9 @@ def _compare_part(
     note = "; ".join(problems)
     failed = deviation > 1 or bool(problems)
     if old["verdict"] != new["verdict"]:
-        edge = _at_threshold(old, tolerances)
+        edge = _explained(old, new, tolerances)
         if gain and (_is_moot(old) or _is_moot(new)):
-            edge = edge or _at_threshold(gain, tolerances)
+            edge = edge or any(_at_threshold(gain, end, tolerances) for end in _ENDS)
         note = note or ("verdict at its threshold" if edge else "another verdict")
         failed = failed or not edge
     return _result(old, new, tolerances, deviation, failed, note)
@@ -128,13 +130,18 @@ def _part_id(claim: dict[str, Any]) -> str:
     return f"{claim['id']}a" if _is_whole(claim["id"]) else claim["id"]
 
 
-def _at_threshold(claim: dict[str, Any], tolerances: Tolerances) -> bool:
-    """Whether an end of the interval, which decides the verdict, may lie on the other side."""
-    return any(
-        claim[end] is not None
-        and abs(claim[end] - claim["threshold"]) <= tolerances.of_claim(claim["id"], end)
-        for end in ("ci_low", "ci_high")
-    )
+def _explained(old: dict[str, Any], new: dict[str, Any], tolerances: Tolerances) -> bool:
+    """Whether the ends of the interval that tell the two verdicts apart may cross the threshold."""
+    verdicts = {old["verdict"], new["verdict"]}
+    crossing = [end for end, beyond in _ENDS.items() if beyond in verdicts]
+    return all(_at_threshold(old, end, tolerances) for end in crossing)
+
+
+def _at_threshold(claim: dict[str, Any], end: str, tolerances: Tolerances) -> bool:
+    """Whether an end of the interval may lie on the other side of the threshold."""
+    if claim[end] is None:
+        return False
+    return abs(claim[end] - claim["threshold"]) <= tolerances.of_claim(claim["id"], end)
 
 
 def _is_moot(claim: dict[str, Any]) -> bool:
