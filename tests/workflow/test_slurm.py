@@ -142,6 +142,9 @@ def test_short_jobs_share_slurm_jobs(cluster, submitted):
     assert len(jobs_of(cluster, "scoring")) == -(-len(scores) // 8)
     assert len(jobs_of(cluster, "drawing")) == 1
     assert len(jobs_of(cluster, "stimuli")) == 1
+    # Nothing else was submitted: a rule that the profile does not know would be.
+    names = set(jobs(cluster)["comment"].str.split("_").str[1])
+    assert names == {"dataset", "stimuli", "train", "extraction", "scoring", "drawing"}
 
 
 def test_missing_packages_are_named(monkeypatch):

@@ -145,7 +145,8 @@ class Workload:
             )
         for network in self.experiment.networks:
             if network.pretrained is not None:
-                yield Job("training", "pretrained", f"pretrained/{dataset}/{network.name}")
+                name = f"pretrained/{dataset}/{network.name}"
+                yield Job("training", "pretrained", name, {"start:training": 1})
 
     def _activations(self, dataset: str, sample: Sample) -> Job:
         width = {"float16": 2, "float32": 4}[self.experiment.config["activations"]["dtype"]]
