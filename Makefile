@@ -16,7 +16,7 @@ ARCHIVE ?= $(EXPERIMENT)-checkpoints.tar
 # Other finished runs of EXPERIMENT (results folders) that `make reference` takes tolerances from.
 RUNS ?=
 
-.PHONY: help figures scores reproduce archive verify provenance reference test lint lock lock-check
+.PHONY: help plan figures scores reproduce archive verify provenance reference findings test lint lock lock-check
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -27,6 +27,9 @@ figures: $(VENV)-figures/installed ## figures, claims and report from the commit
 
 scores: $(VENV)/installed ## from the packed checkpoints ARCHIVE=path to the report
 	$(BIN)/python -m convergent_learning.provenance scores $(EXPERIMENT) $(ARCHIVE) --cores $(CORES)
+
+plan: $(VENV)/installed ## jobs, hours, memory and disk of EXPERIMENT, before anything runs
+	@$(BIN)/python -m convergent_learning.planning $(EXPERIMENT)
 
 reproduce: $(VENV)/installed ## every figure, claim and the report of EXPERIMENT from raw data
 	@$(BIN)/python -m convergent_learning.verification clear $(EXPERIMENT)
@@ -45,6 +48,9 @@ provenance: $(VENV)/installed ## the chain from every figure of EXPERIMENT down 
 
 reference: $(VENV)/installed ## make the reference of EXPERIMENT from its results, tolerances from RUNS
 	$(BIN)/python -m convergent_learning.verification reference $(EXPERIMENT) --runs $(RUNS)
+
+findings: $(VENV)/installed ## docs/findings.md from the claims of the committed reference
+	$(BIN)/python -m convergent_learning.report.findings results/reference/cifar10/claims.json > docs/findings.md
 
 test: $(VENV)/installed-test ## the unmarked tests
 	$(BIN)/python -m pytest
