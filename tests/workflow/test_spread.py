@@ -1,0 +1,85 @@
+"""Tolerances from runs that differ by noise of a known size."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from convergent_learning.verification import layout
+from convergent_learning.verification.reference import make_reference
+from convergent_learning.verification.spread import measure_spread
+from convergent_learning.verification.verify import verify
+
+NOISE = 0.03
+CONFIG = {"experiment": "smoke"}
+
+
+@pytest.fixture(scope="session")
+def rerun(finished, tmp_path_factory):
+    """Makes results as another machine or other seeds would, every trained number a bit off."""
+    original = finished.folder / "results/smoke"
+
+    def make(name, noise=NOISE, seeds=0):
+        folder = tmp_path_factory.mktemp("runs") / name
+        shutil.copytree(original / "tables", folder / "tables")
+        rng = np.random.default_rng(sum(map(ord, name)))
+        for table in layout.TABLES:
+            frame = layout.read(folder / "tables", table)
+            trained = layout.groups(table, frame).stage == "trained"
+            for column in layout.measured(table, frame):
+                # Claims and counts follow from the numbers; here they stay as they are.
+                if pd.api.types.is_float_dtype(frame[column]):
+                    moved = frame[column] + noise * rng.normal(size=len(frame))
+                    frame[column] = frame[column].where(~trained, moved)
+            for column in frame:
+                if "seed" in column:
+                    frame[column] += seeds
+            frame.to_csv(folder / f"tables/{table}.csv", index=False)
+        shutil.copy(original / "claims.json", folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def runs(rerun):
+    return [rerun("first"), rerun("seeds", seeds=3), rerun("threads")]
+
+
+def test_the_spread_is_that_of_the_difference_of_two_runs(runs):
+    spread, calibration = measure_spread(runs)
+    scores = spread[(spread.table == "fig2_pairs") & (spread.column == "score")]
+    trained = scores[scores.stage == "trained"]
+    assert trained.spread.to_numpy() == pytest.approx(NOISE * 2**0.5, rel=0.3)
+    assert scores[scores.stage == "untrained"].spread.max() == 0
+    assert [run["run"] for run in calibration["left_out"]] == ["first", "seeds", "threads"]
+    assert 5 < calibration["factor"] < 10
+
+
+def test_untrained_rows_are_compared_between_runs_of_the_same_seeds_only(rerun, runs):
+    spread, _ = measure_spread(runs[:2])
+    assert set(spread.stage) == {"trained"}
+
+
+def test_an_honest_rerun_passes_and_a_shift_beyond_the_noise_fails(rerun, runs, tmp_path):
+    make_reference(runs[0], tmp_path / "reference", CONFIG, {}, runs[1:])
+    for name in ("fourth", "fifth", "sixth"):
+        found = verify(tmp_path / "reference", rerun(name), CONFIG)
+        assert found.numbers.deviation.max() < 1
+    shifted = rerun("shifted")
+    table = layout.read(shifted / "tables", "fig6_pairs")
+    table.loc[3, "ood"] += 20 * NOISE
+    table.to_csv(shifted / "tables/fig6_pairs.csv", index=False)
+    found = verify(tmp_path / "reference", shifted, CONFIG)
+    beyond = found.numbers[found.numbers.deviation > 1]
+    assert list(zip(beyond.table, beyond.column, strict=True)) == [("fig6_pairs", "ood")]
+
+
+def test_one_run_alone_has_floors_only(runs, tmp_path):
+    calibration = make_reference(runs[0], tmp_path / "reference", CONFIG, {})
+    assert calibration["left_out"] == []
+    assert pd.read_csv(tmp_path / "reference/tolerances.csv").empty
+    assert json.loads((tmp_path / "reference/spread.json").read_text())["factor"] > 5
+    assert verify(tmp_path / "reference", runs[0], CONFIG).passed
