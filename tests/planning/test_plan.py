@@ -12,8 +12,9 @@ from convergent_learning.networks.layers import select_layers
 from convergent_learning.planning import __main__ as command
 from convergent_learning.planning.configuration import experiment_named
 from convergent_learning.planning.costs import UnitCosts, fit, measured
+from convergent_learning.planning.job import Job
 from convergent_learning.planning.sizes import network_size
-from convergent_learning.planning.work import Job, Workload
+from convergent_learning.planning.work import Workload
 
 ROOT = Path(__file__).parents[2]
 DRY_RUN = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]

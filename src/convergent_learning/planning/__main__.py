@@ -14,7 +14,8 @@ from pathlib import Path
 
 from convergent_learning.planning.configuration import experiment_named
 from convergent_learning.planning.costs import COMMITTED, UnitCosts
-from convergent_learning.planning.work import STAGES, Job, Workload
+from convergent_learning.planning.job import STAGES, Job
+from convergent_learning.planning.work import Workload
 from convergent_learning.validation import ConfigError
 
 ON_GPU = ("training", "activations", "moments")

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from convergent_learning.planning.work import Job
+from convergent_learning.planning.job import Job
 
 COMMITTED = Path(__file__).with_name("unit_costs.json")
 _SHORT = 5.0  # seconds under which Snakemake has not sampled a job's processor time well
