@@ -63,3 +63,14 @@ def test_an_experiment_without_training_has_one_step_and_nothing_untrained():
     experiment = Experiment(DEFAULT | {"networks": [PUBLISHED]})
     assert experiment.steps("cifar10") == [0]
     assert "untrained" not in experiment.blocks("cifar10")
+
+
+def test_maps_may_be_of_the_first_seeds_only():
+    config = copy.deepcopy(DEFAULT)
+    config["alignment"]["map_seeds"] = 2
+    experiment = Experiment(config)
+    first, *_, last = experiment.steps("cifar10")
+    names = [network.name for network in experiment.mapped("cifar10", "id", last)]
+    assert names == ["resnet18-seed1", "resnet18-seed2", "vgg11-seed1", "vgg11-seed2"]
+    assert experiment.mapped("cifar10", "contrast-50", last) == []
+    assert len(Experiment(DEFAULT).mapped("cifar10", "id", first)) == 6

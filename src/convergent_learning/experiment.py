@@ -171,6 +171,18 @@ class Experiment:
             return self.networks
         return self.trained
 
+    def mapped(self, dataset: str, slug: str, step: int) -> list[Network]:
+        """Networks of which a sample gets all layer pairs: untrained and final, in distribution."""
+        steps = self.steps(dataset)
+        if slug != IDENTITY.slug or step not in (steps[0], steps[-1]):
+            return []
+        first = self.config["alignment"]["map_seeds"]
+        return [
+            network
+            for network in self.at(dataset, step)
+            if first is None or network.seed in self._seeds(network.architecture)[:first]
+        ]
+
     def trainings(self) -> list[list[Network]]:
         """Networks trained in one job: of one architecture, as many as may share a GPU."""
         together = self.config["training"]["trainings_per_gpu"]
@@ -195,6 +207,9 @@ class Experiment:
         for condition in self.conditions:
             blocks.setdefault(condition.stimuli, []).append(Sample(condition, steps[-1]))
         return blocks
+
+    def _seeds(self, architecture: str) -> list[int]:
+        return [n.seed for n in self.networks if n.architecture == architecture]
 
     def families(self) -> list[str]:
         """Stimuli of the OOD conditions: families, and the user's sets."""

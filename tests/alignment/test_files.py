@@ -66,6 +66,9 @@ def read(path, layer):
         return file["layers"][layer][:]
 
 
+NETWORKS = ["a-seed1", "a-seed2", "b-seed1", "b-seed2"]
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Activation files of four networks under two conditions, and their moments."""
@@ -78,8 +81,8 @@ def files(tmp_path_factory):
         ]
     found["final"] = folder / "final.h5"
     found["contrast"] = folder / "contrast.h5"
-    write_moments(found["id"], found["final"], "all", True, 4, 3, True)
-    write_moments(found["ood"], found["contrast"], "own", False, 4, 3, True)
+    write_moments(found["id"], found["final"], NETWORKS, 4, 3, True)
+    write_moments(found["ood"], found["contrast"], (), 4, 3, True)
     return found
 
 
@@ -155,16 +158,33 @@ def test_rotated_table(files):
     )
 
 
-@pytest.mark.parametrize(("pairs", "across"), [("own", False), ("all", True)])
-def test_memory_limit_changes_nothing(files, tmp_path, pairs, across):
+@pytest.mark.parametrize("mapped", [(), NETWORKS])
+def test_memory_limit_changes_nothing(files, tmp_path, mapped):
     small, large = tmp_path / "small.h5", tmp_path / "large.h5"
-    write_moments(files["id"], small, pairs, across, 4, 3, True, memory=20_000)
-    write_moments(files["id"], large, pairs, across, 4, 3, True)
+    write_moments(files["id"], small, mapped, 4, 3, True, memory=20_000)
+    write_moments(files["id"], large, mapped, 4, 3, True)
     a, b = (score_table(path, "linear", ridge=0.01) for path in (small, large))
     pd.testing.assert_frame_equal(
         a.drop(columns="score"), b.drop(columns="score"), check_exact=True
     )
     np.testing.assert_allclose(a.score, b.score, atol=1e-6)
+
+
+def test_networks_outside_the_maps_keep_their_own_layers(files, tmp_path):
+    """Scores are those of the file with all maps, without the layer pairs left out."""
+    out = tmp_path / "some.h5"
+    write_moments(files["id"], out, NETWORKS[:3], 4, 3, True)
+    every, some = (score_table(path, "linear", ridge=0.01) for path in (files["final"], out))
+    left_out = (every.architecture_y == "b") & (every.seed_y == 2)
+    own = (every.architecture_x == "b") & (every.layer_x == every.layer_y)
+    expected = every[~left_out | own]
+    keys = [column for column in COLUMNS if column not in ("score", "n_dead_x", "n_dead_y")]
+    pd.testing.assert_frame_equal(
+        some.sort_values(keys).reset_index(drop=True),
+        expected.sort_values(keys).reset_index(drop=True),
+        check_exact=False,
+        atol=1e-6,
+    )
 
 
 def test_stored_precision_keeps_scores(files):
@@ -184,7 +204,7 @@ def test_nothing_is_left_behind_on_failure(files, tmp_path):
     paths = [files["id"][0], write_network(tmp_path, "a", 2, damage="mid.0")]
     out = tmp_path / "out" / "moments.h5"
     with pytest.raises(ValueError, match=r"layer 'mid.0' of network 'a-seed2' on id .*NaN"):
-        write_moments(paths, out, "own", False, 4, 0, True)
+        write_moments(paths, out, (), 4, 0, True)
     assert not list(out.parent.iterdir())
 
 
@@ -193,16 +213,16 @@ def test_refused_files(files, tmp_path):
     cut = tmp_path / "cut.h5"
     cut.write_bytes(files["id"][0].read_bytes()[:3000])
     with pytest.raises(DamagedFileError, match=r"cut.h5 is damaged.*delete it"):
-        write_moments([cut], out, "own", False, 4, 0, True)
+        write_moments([cut], out, (), 4, 0, True)
     with pytest.raises(ValueError, match=r"has stimuli 'contrast' but .* has 'id'"):
-        write_moments([files["id"][0], files["ood"][1]], out, "own", False, 4, 0, True)
+        write_moments([files["id"][0], files["ood"][1]], out, (), 4, 0, True)
     with pytest.raises(ValueError, match="given twice"):
-        write_moments([files["id"][0]] * 2, out, "own", False, 4, 0, True)
-    with pytest.raises(ValueError, match="layer_pairs is 'each'"):
-        write_moments(files["id"], out, "each", False, 4, 0, True)
+        write_moments([files["id"][0]] * 2, out, (), 4, 0, True)
+    with pytest.raises(ValueError, match="mapped networks c-seed1 have no activation file"):
+        write_moments(files["id"], out, ["a-seed1", "c-seed1"], 4, 0, True)
     with pytest.raises(DamagedFileError, match=r"cut.h5 is damaged.*delete it"):
         score_table(cut, "linear")
-    write_moments(files["ood"], out, "own", False, 5, 3, False)
+    write_moments(files["ood"], out, (), 5, 3, False)
     with pytest.raises(ValueError, match=r"n_folds 4 but .* 5: transfer needs"):
         score_table(out, "linear", transfer_from=files["final"])
 

@@ -30,4 +30,9 @@ def plan():
         flip=True,
         precision="bfloat16",
         checkpoints=("1/5", "1"),
+        optimizer="sgd",
+        label_smoothing=0.0,
+        schedule="linear",
+        milestones=(),
+        decay=0.1,
     )

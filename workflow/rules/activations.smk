@@ -53,7 +53,7 @@ rule moments:
         gpu=config["gpu"],
     params:
         networks=shown_networks,
-        layer_by_layer=is_layer_by_layer,
+        mapped=mapped_networks,
         folds=config["alignment"]["folds"],
         seed=EXPERIMENT.seed,
     script:

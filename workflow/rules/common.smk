@@ -145,9 +145,7 @@ def pretrained_descriptions(wildcards):
 
 def shown_networks(wildcards):
     """Names of the networks that are shown the stimuli at a step."""
-    return [
-        network.name for network in EXPERIMENT.at(wildcards.dataset, int(wildcards.step))
-    ]
+    return [network.name for network in EXPERIMENT.at(wildcards.dataset, int(wildcards.step))]
 
 
 def block_moments(wildcards):
@@ -170,10 +168,10 @@ def centers(wildcards):
     return ["position", "unit"] if wildcards.block in ("final", "untrained") else ["position"]
 
 
-def is_layer_by_layer(wildcards):
-    """Whether a sample gets every layer pair of every network pair (figure 4)."""
-    steps = EXPERIMENT.steps(wildcards.dataset)
-    return wildcards.slug == "id" and int(wildcards.step) in (steps[0], steps[-1])
+def mapped_networks(wildcards):
+    """Names of the networks that a sample gets layer x layer maps of (figure 4)."""
+    networks = EXPERIMENT.mapped(wildcards.dataset, wildcards.slug, int(wildcards.step))
+    return [network.name for network in networks]
 
 
 def figure_scores(number):

@@ -16,10 +16,10 @@ for dataset in EXPERIMENT.datasets:
                 f"{BENCHMARK}/train/{dataset}/{networks[0].name}.tsv"
             # Those named first in the config start first: name the costly ones first.
             priority: len(EXPERIMENT.trainings()) - rank
-            conda:
-                ENVIRONMENT
             # A job near its time limit saves its state and exits; the next attempt goes on.
             retries: 3
+            conda:
+                ENVIRONMENT
             threads: config["training"]["threads"] * len(networks)
             resources:
                 mem_mb=3000 * len(networks),
@@ -42,12 +42,12 @@ rule pretrained:
         f"{LOG}/pretrained/{{dataset}}/{{network}}.log",
     benchmark:
         f"{BENCHMARK}/pretrained/{{dataset}}/{{network}}.tsv"
+    wildcard_constraints:
+        network=any_of(PRETRAINED),
     # Before any training: a wrong name stops the run in its first seconds.
     priority: 1000
     conda:
         ENVIRONMENT
-    wildcard_constraints:
-        network=any_of(PRETRAINED),
     resources:
         mem_mb=3000,
         runtime=30,

@@ -8,8 +8,7 @@ with job(snakemake):
     write_moments(
         [folder / f"{network}.h5" for network in snakemake.params.networks],
         Path(snakemake.output[0]),
-        layer_pairs="all" if snakemake.params.layer_by_layer else "own",
-        across=snakemake.params.layer_by_layer,
+        mapped=snakemake.params.mapped,
         n_folds=snakemake.params.folds,
         seed=snakemake.params.seed,
         shuffled=True,

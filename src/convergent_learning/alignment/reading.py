@@ -49,7 +49,6 @@ class MomentsFile:
             self._counts = self._file["counts"][:]
             groups = self._file["networks"].values()
             self.networks = [_network(g) for g in sorted(groups, key=lambda g: g.attrs["order"])]
-        self.all_layers = self.attrs["layer_pairs"] == "all"
         self._moments = {}
 
     def __enter__(self):
@@ -92,8 +91,8 @@ class MomentsFile:
         """
         dataset = self._file[f"{kind}/{x.name}/{y.name}/{layer_x.name}"]
         stored = y.layers
-        if kind == "shuffled" or not self.all_layers:
-            stored = [layer for layer in y.layers if layer.name == layer_x.name]
+        if dataset.shape[2] != sum(layer.units for layer in stored):
+            stored = [layer for layer in stored if layer.name == layer_x.name]
         ends = np.cumsum([0] + [layer.units for layer in stored])
         row = None if own else dataset[:]
         for layer_y, start, stop in zip(stored, ends, ends[1:], strict=False):

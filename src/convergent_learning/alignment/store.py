@@ -36,8 +36,7 @@ PER_LAYER = ("layer", "order", "depth", "role")
 def write_moments(
     activations,
     out,
-    layer_pairs,
-    across,
+    mapped,
     n_folds,
     seed,
     shuffled,
@@ -52,10 +51,9 @@ def write_moments(
         One HDF5 file a network, all of the same stimuli.
     out : path
         Written under a temporary name in the same folder, then renamed.
-    layer_pairs : "all" or "own"
-        Cross moments of all layer pairs, or of each layer with the same layer.
-    across : bool
-        Also pair networks of different architectures ("all" only).
+    mapped : collection of network names
+        Every pair of these gets the cross moments of all its layer pairs, across architectures
+        too. Other pairs of one architecture get those of each layer with the same layer.
     n_folds, seed : int
         The folds, and the permutations of the shuffled null, derive from them.
     shuffled : bool
@@ -70,23 +68,22 @@ def write_moments(
     Raises
     ------
     ValueError
-        Files differ in stimuli, or responses are not finite: names the file, layer and stimulus
-        set.
+        A `mapped` network that is not among the files; files that differ in stimuli; responses
+        that are not finite: names the file, layer and stimulus set.
     DamagedFileError
         A file cannot be read: names it and says to delete it.
     """
-    if layer_pairs not in ("all", "own"):
-        raise ValueError(f"layer_pairs is {layer_pairs!r}: use 'all' or 'own'")
-    if across and layer_pairs == "own":
-        raise ValueError("across=True needs layer_pairs='all': architectures share no layers")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     with ExitStack() as stack:
         networks = _open(activations, stack)
+        unknown = sorted(set(mapped) - set(networks))
+        if unknown:
+            raise ValueError(f"mapped networks {', '.join(unknown)} have no activation file")
         fold_of = folds(_stimuli(networks), n_folds, seed)
         partial = stack.enter_context(replace_when_done(out))
         target = stack.enter_context(h5py.File(partial, "w"))
-        _describe(target, networks, fold_of, n_folds, seed, layer_pairs)
-        passes = list(_passes(networks, layer_pairs, across, n_folds, shuffled, memory // 2))
+        _describe(target, networks, fold_of, n_folds, seed)
+        passes = list(_passes(networks, set(mapped), n_folds, shuffled, memory // 2))
         for job in track(passes, Path(out).name):
             _run(job, target, networks, fold_of, seed, memory // 2, device)
 
@@ -146,14 +143,13 @@ def _stimuli(networks):
     return n
 
 
-def _describe(target, networks, fold_of, n_folds, seed, layer_pairs):
+def _describe(target, networks, fold_of, n_folds, seed):
     first = next(iter(networks.values()))
     target.attrs.update({key: first.attrs[key] for key in SHARED})
     target.attrs.update(
         n=len(fold_of),
         n_folds=n_folds,
         fold_seed=seed,
-        layer_pairs=layer_pairs,
         package_version=__version__,
     )
     target["counts"] = np.bincount(fold_of)
@@ -170,21 +166,23 @@ class _Pass:
         self.own, self.learned, self.shuffled = own, learned, shuffled
 
 
-def _passes(networks, layer_pairs, across, n_folds, shuffled, memory):
-    """Own layers stream layer by layer; layer x layer in groups of pairs whose sums fit."""
+def _passes(networks, mapped, n_folds, shuffled, memory):
+    """Layer x layer in groups of pairs whose sums fit; own layers stream layer by layer."""
     pairs = list(itertools.combinations(networks, 2))
-    within = [p for p in pairs if networks[p[0]].architecture == networks[p[1]].architecture]
-    if layer_pairs == "all":
-        yield from _groups(networks, pairs if across else within, n_folds, memory)
-    if layer_pairs == "own" or shuffled:
-        learned = layer_pairs == "own"
-        for architecture in {network.architecture: None for network in networks.values()}:
-            names = [n for n in networks if networks[n].architecture == architecture]
-            chosen = [pair for pair in within if pair[0] in names]
-            for layer in networks[names[0]].layers:
-                layers = {name: [layer] for name in names}
-                if learned or chosen:
-                    yield _Pass(layers, chosen, names if learned else (), learned, shuffled)
+    maps = [pair for pair in pairs if mapped.issuperset(pair)]
+    if mapped:
+        yield from _groups(networks, maps, n_folds, memory)
+    for architecture in {network.architecture: None for network in networks.values()}:
+        names = [n for n in networks if networks[n].architecture == architecture]
+        within = [pair for pair in pairs if set(pair) <= set(names)]
+        rest = [pair for pair in within if pair not in maps]
+        own = () if mapped else names
+        for layer in networks[names[0]].layers:
+            layers = {name: [layer] for name in names}
+            if rest or own:
+                yield _Pass(layers, rest, own, True, shuffled and rest == within)
+            if shuffled and rest != within:
+                yield _Pass(layers, within, (), False, True)
 
 
 def _groups(networks, pairs, n_folds, memory):

@@ -40,11 +40,11 @@ class TrainingPlan:
     flip: bool
     precision: str
     checkpoints: tuple[str, ...]
-    optimizer: str = "sgd"
-    label_smoothing: float = 0.0
-    schedule: str = "linear"
-    milestones: tuple[float, ...] = ()
-    decay: float = 0.1
+    optimizer: str
+    label_smoothing: float
+    schedule: str
+    milestones: tuple[float, ...]
+    decay: float
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> TrainingPlan:
