@@ -57,13 +57,17 @@ def exact(name: str, table: pd.DataFrame) -> list[str]:
 def groups(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """For each row the pool that its tolerances come from: metric, center, baseline, stage, band.
 
-    Stage is `untrained` at step 0, where the weights are the same on any machine, else `trained`.
-    Band is the third of the network (`early`, `middle`, `late`), the role of a layer that is no
+    Stage is `untrained` at step 0, where the weights are the same on any machine, `first epoch`
+    within it, where numbers move most, else `trained`.
+    Band is the third of the network (`early`, `middle`, `late`), `readout` for layers that are no
     block, the name of a mean over layers, or for accuracies `id` or `ood`.
     """
     pooled = {column: table[column].astype(str) if column in table else "" for column in POOLED_BY}
-    untrained = table["step"] == 0 if "step" in table else False
-    stage = pd.Series(untrained, index=table.index).map({True: "untrained", False: "trained"})
+    stage = pd.Series("trained", index=table.index)
+    if "epoch" in table:
+        stage[table.epoch < 1] = "first epoch"
+    if "step" in table:
+        stage[table.step == 0] = "untrained"
     return pd.DataFrame({**pooled, "stage": stage, "band": _band(name, table)}, index=table.index)
 
 
@@ -108,6 +112,6 @@ def _bands(table: pd.DataFrame, role: str, depth: str, layer: str) -> Iterator[s
         if pd.isna(own_depth):
             yield name
         elif own_role != "block":
-            yield own_role
+            yield "readout"
         else:
             yield ("early", "middle", "late")[min(int(own_depth * 3), 2)]

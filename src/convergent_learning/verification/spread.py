@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ from convergent_learning.verification.tolerances import SPREAD_COLUMNS, floors
 
 # An honest rerun should fail once in a thousand verifications, over all of its numbers.
 FALSE_ALARMS = 0.001
-# How many differences of its column's mean size a pool is given beside its own.
-_PRIOR = 20
+# Weight of its column's mean square beside a pool's own. Rows of a pool are not independent (draws,
+# layers and conditions share networks), so that many rows do not make the own mean certain.
+_PRIOR = 0.5
 _CLAIM_NUMBERS = ("estimate", "ci_low", "ci_high")
 _POOL = [column for column in SPREAD_COLUMNS if column not in ("spread", "differences")]
 
@@ -34,8 +36,8 @@ def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
 
     The factor is the larger of two: the two-sided normal quantile at which one of all numbers
     exceeds its tolerance with probability `FALSE_ALARMS`; and the largest deviation, in spreads,
-    that a run shows when the spread is measured without it: tails are heavier than normal, and a
-    spread from few runs is uncertain.
+    that a run shows when the spread is measured without it (median over the runs): tails are
+    heavier than normal, and a spread from few runs is uncertain.
 
     Parameters
     ----------
@@ -57,9 +59,10 @@ def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
     left_out = []
     if len(loaded) > 2:
         left_out = [_left_out(run.name, differences, loaded[0], normal) for run in loaded]
-    largest = max((entry["largest_in_spreads"] for entry in left_out), default=0.0)
+    largest = [entry["largest_in_spreads"] for entry in left_out]
+    typical = statistics.median(largest) if largest else 0.0
     calibration = {
-        "factor": round(max(normal, largest), 2),
+        "factor": round(max(normal, typical), 2),
         "normal_quantile": round(normal, 2),
         "numbers": numbers,
         "runs": [{"experiment": run.name, "seeds": run.seeds} for run in loaded],
@@ -129,7 +132,7 @@ def _table_differences(
 ) -> Iterator[pd.DataFrame]:
     both = a.merge(b, on=layout.keys(name, a), suffixes=("", "_b"))
     groups = layout.groups(name, both)
-    counted = (groups.stage == "trained") | same_seeds
+    counted = (groups.stage != "untrained") | same_seeds
     for column in layout.measured(name, a):
         difference = both[column].astype(float) - both[f"{column}_b"].astype(float)
         part = groups.assign(table=name, column=column, difference=difference)
@@ -149,18 +152,17 @@ def _claim_differences(a: Run, b: Run) -> pd.DataFrame:
 
 
 def _pooled(differences: pd.DataFrame, reference: Run) -> pd.DataFrame:
-    """Spread of each pool; a small pool leans on its column's, a claim on all claims.
+    """Spread of each pool, which leans on that of its column and stage; a claim on all claims.
 
-    To the squares of a pool `_PRIOR` squares of the mean size of its column and stage are added. A
-    claim has few differences of its own scale: its spread is not below its half interval times the
-    root mean square, over all claims, of difference over half interval.
+    A claim has few differences of its own scale: its spread is not below its half interval times
+    the root mean square, over all claims, of difference over half interval.
     """
     squares = differences.assign(square=differences.difference.astype(float) ** 2)
     pools = squares.groupby(_POOL).square.agg(["sum", "size"]).reset_index()
     column = ["table", "column", "stage"]
     pools = pools.merge(squares.groupby(column).square.mean().rename("prior"), on=column)
     prior = pools.prior.where(pools.table != "claims", pools["sum"] / pools["size"])
-    pools["spread"] = ((pools["sum"] + _PRIOR * prior) / (pools["size"] + _PRIOR)) ** 0.5
+    pools["spread"] = ((1 - _PRIOR) * pools["sum"] / pools["size"] + _PRIOR * prior) ** 0.5
     claims = squares[squares.table == "claims"]
     half = {
         claim["id"]: (claim["ci_high"] - claim["ci_low"]) / 2
