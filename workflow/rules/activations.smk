@@ -20,8 +20,8 @@ rule activations:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
         gpu=config["gpu"],
     params:
         plans=lambda wildcards: training_plans(wildcards.dataset, EXPERIMENT.trained),
@@ -48,8 +48,8 @@ rule moments:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
         gpu=config["gpu"],
     params:
         networks=shown_networks,

@@ -102,6 +102,11 @@ def dataset_threads(wildcards):
     return 8 if entry.get("layout") == "imagefolder" else 1
 
 
+def growing(amount):
+    """Memory or time that grows with every attempt of a job."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def network_folder(dataset, network):
     """Where a network's checkpoints and curves are."""
     return Path(NETWORK.format(dataset=dataset, network=network.name))

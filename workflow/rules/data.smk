@@ -12,8 +12,8 @@ rule dataset:
         ENVIRONMENT
     threads: dataset_threads
     resources:
-        mem_mb=3000,
-        runtime=720,
+        mem_mb=growing(3000),
+        runtime=growing(720),
     params:
         entry=dataset_files,
     script:
@@ -33,8 +33,8 @@ rule identity_stimuli:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         images=config["stimuli"]["images"],
         seed=EXPERIMENT.seed,
@@ -58,8 +58,8 @@ rule condition_stimuli:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         seed=EXPERIMENT.seed,
     script:
@@ -82,8 +82,8 @@ rule user_stimuli:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         user_condition=lambda wildcards: EXPERIMENT.user_conditions[wildcards.user_slug],
     script:

@@ -157,8 +157,8 @@ for number in FIGURES[1:]:
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=2000,
-            runtime=30,
+            mem_mb=growing(2000),
+            runtime=growing(30),
         params:
             number=number,
         script:

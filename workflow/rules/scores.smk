@@ -15,8 +15,8 @@ rule scores:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         centers=centers,
         ridge=config["alignment"]["ridge"],
@@ -37,8 +37,8 @@ rule rotated_scores:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=growing(3000),
+        runtime=growing(240),
     params:
         draws=config["alignment"]["rotations"],
         seed=EXPERIMENT.seed,

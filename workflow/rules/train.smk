@@ -22,8 +22,8 @@ for dataset in EXPERIMENT.datasets:
                 ENVIRONMENT
             threads: config["training"]["threads"] * len(networks)
             resources:
-                mem_mb=3000 * len(networks),
-                runtime=lambda wildcards, attempt: 720 * attempt,
+                mem_mb=growing(3000 * len(networks)),
+                runtime=growing(720),
                 gpu=config["gpu"],
             params:
                 plans=training_plans(dataset, networks),
@@ -49,8 +49,8 @@ rule pretrained:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=growing(3000),
+        runtime=growing(30),
     params:
         pretrained=lambda wildcards: PRETRAINED[wildcards.network],
         layers=lambda wildcards: EXPERIMENT.layers(wildcards.dataset),

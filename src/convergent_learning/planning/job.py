@@ -57,3 +57,17 @@ def pairs_by_architecture(
         pairs = count[x] * (count[x] - 1) // 2 if x == y else count[x] * count[y]
         if pairs:
             yield (first[x], first[y]), pairs
+
+
+def unmapped_pairs(
+    networks: list[Network], mapped: list[Network]
+) -> Iterator[tuple[tuple[Network, Network], int]]:
+    """Pairs of one architecture that no layer x layer map is made of, as above."""
+    maps = {x.architecture: n for (x, y), n in pairs_by_architecture(mapped) if _same(x, y)}
+    for (x, y), pairs in pairs_by_architecture(networks):
+        if _same(x, y) and pairs > maps.get(x.architecture, 0):
+            yield (x, y), pairs - maps.get(x.architecture, 0)
+
+
+def _same(x: Network, y: Network) -> bool:
+    return x.architecture == y.architecture

@@ -12,6 +12,7 @@ from convergent_learning.planning.job import (
     Job,
     layer_pairs,
     pairs_by_architecture,
+    unmapped_pairs,
     values,
 )
 from convergent_learning.planning.sizes import LayerSize
@@ -88,15 +89,15 @@ def _compared(
     else:
         own_repeats = 3 if block in workload.experiment.paired() else 2  # learned, shuffled, moved
     networks = workload.experiment.at(dataset, sample.step)
-    for (x, y), count in pairs_by_architecture(networks):
-        a, b = workload.size(dataset, x), workload.size(dataset, y)
-        if x.architecture == y.architecture:
-            for i, j in layer_pairs(a, b, own=True):
-                yield i, j, count * own_repeats
-        if block in _WHOLE and metric != CONTEXT_METRIC:
-            for i, j in layer_pairs(a, b, own=False):
-                if metric != "permutation" or i.units == j.units:
-                    yield i, j, count
+    compared = [(pair, count * own_repeats, True) for pair, count in unmapped_pairs(networks, [])]
+    if block in _WHOLE and metric != CONTEXT_METRIC:
+        mapped = workload.experiment.mapped(dataset, sample.condition.slug, sample.step)
+        compared += [(pair, count, False) for pair, count in pairs_by_architecture(mapped)]
+        compared += [(pair, count, True) for pair, count in unmapped_pairs(networks, mapped)]
+    for (x, y), count, own in compared:
+        for i, j in layer_pairs(workload.size(dataset, x), workload.size(dataset, y), own=own):
+            if metric != "permutation" or i.units == j.units:
+                yield i, j, count
 
 
 def _rotated_job(workload: Workload, dataset: str, block: str, sample: Sample) -> Job:

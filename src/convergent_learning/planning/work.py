@@ -11,6 +11,7 @@ from convergent_learning.planning.job import (
     Job,
     layer_pairs,
     pairs_by_architecture,
+    unmapped_pairs,
     values,
 )
 from convergent_learning.planning.score_work import figure_jobs, score_jobs
@@ -146,29 +147,29 @@ class Workload:
     def _moments(self, dataset: str, sample: Sample) -> Job:
         networks = self.experiment.at(dataset, sample.step)
         sizes = {network.name: self.size(dataset, network) for network in networks}
-        every_pair = self._is_layer_by_layer(dataset, sample)
+        mapped = self.experiment.mapped(dataset, sample.condition.slug, sample.step)
         grids = {layer.side for size in sizes.values() for layer in size.layers}
         flop = own = cross = 0.0
         for size in sizes.values():
             for layer in size.layers:
                 # Partners of all layers: products on each coarser grid too.
-                sides = [g for g in grids if g <= layer.side] if every_pair else [layer.side]
+                sides = [g for g in grids if g <= layer.side] if mapped else [layer.side]
                 flop += 2 * self.images * sum(side**2 for side in sides) * layer.units**2
                 own += 8 * self.folds * (len(sides) * layer.units**2 + values(layer))
-        for (x, y), count in pairs_by_architecture(networks):
-            pairs = []
-            if every_pair:
-                pairs += layer_pairs(sizes[x.name], sizes[y.name], own=False)
-            if x.architecture == y.architecture:  # the shuffled null, and what corresponds
-                own_layers = layer_pairs(sizes[x.name], sizes[y.name], own=True)
-                pairs += own_layers if every_pair else 2 * own_layers
-            flop += count * sum(_cross_flop(a, b, self.images) for a, b in pairs)
-            cross += count * sum(4 * self.folds * a.units * b.units for a, b in pairs)
+        compared = [(pair, count, False) for pair, count in pairs_by_architecture(mapped)]
+        compared += [(pair, count, True) for pair, count in unmapped_pairs(networks, mapped)]
+        compared += [
+            (pair, count, True) for pair, count in unmapped_pairs(networks, [])
+        ]  # shuffled
+        for (x, y), count, own_layers in compared:
+            for a, b in layer_pairs(sizes[x.name], sizes[y.name], own=own_layers):
+                flop += count * _cross_flop(a, b, self.images)
+                cross += count * 4 * self.folds * a.units * b.units
         largest = max(
             8 * self.folds * sum(layer.units for layer in size.layers) ** 2
             for size in sizes.values()
         )
-        accumulators = own + max(min(_GROUP, 2 * cross), largest) if every_pair else 0.0
+        accumulators = own + max(min(_GROUP, 2 * cross), largest) if mapped else 0.0
         return Job(
             "moments",
             "moments",
@@ -181,10 +182,6 @@ class Workload:
             accumulators / MEGA,
             own + cross,
         )
-
-    def _is_layer_by_layer(self, dataset: str, sample: Sample) -> bool:
-        steps = self.experiment.steps(dataset)
-        return sample.condition.slug == "id" and sample.step in (steps[0], steps[-1])
 
 
 def _add(total: dict[str, float], more: dict[str, float]) -> None:
