@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from convergent_learning.datasets.records import Splits
+from convergent_learning.files import unpack_files
 
 _LOG = logging.getLogger(__name__)
 _SOCKET_TIMEOUT_S = 60
@@ -56,7 +57,7 @@ def unpacked(source: Path, workdir: Path) -> Path:
     folder = Path(tempfile.mkdtemp(dir=workdir))
     try:
         with tarfile.open(source) as archive:
-            archive.extractall(folder, filter="data")
+            unpack_files(archive, folder)
     except tarfile.TarError as error:
         raise ValueError(f"{source} is no whole tar archive ({error})") from error
     return folder

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from convergent_learning.experiment import Experiment
-from convergent_learning.files import replace_when_done
+from convergent_learning.files import replace_when_done, unpack_files
 from convergent_learning.provenance.origin import origin
 from convergent_learning.training.plan import TrainingPlan, refuse_other_plan
 
@@ -91,7 +91,7 @@ def unpack(archive: Path, results: Path, config: dict[str, Any]) -> dict[str, An
 def _extracted(archive: Path, folder: Path) -> dict[str, Any]:
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
+            unpack_files(tar, folder)
         return json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         if Path(archive).exists():
