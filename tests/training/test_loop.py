@@ -71,6 +71,7 @@ def test_a_diverged_run_names_step_rate_and_last_good_checkpoint(plan, digits, t
         loop.train(plan, digits, tmp_path / "out", tmp_path / "state")
 
 
+@pytest.mark.slow
 def test_a_second_process_waits_and_takes_the_finished_products(plan, digits, tmp_path):
     code = (
         "import sys, pathlib, logging; logging.basicConfig(level=20, stream=sys.stdout)\n"

@@ -176,6 +176,7 @@ def test_scores_from_an_archive_train_nothing_and_give_the_same_tables(finished,
     assert checkout.planned() == set()
 
 
+@pytest.mark.slow
 def test_drawings_from_the_reference_are_not_taken_for_results(
     checkout, finished, results, reference
 ):
