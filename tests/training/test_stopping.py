@@ -34,6 +34,15 @@ train_together(plans, Path(sys.argv[2]), [folder / plan.name for plan in plans],
 WAIT_S = 300
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Weights are equal for equal numbers of threads: here as in the processes that are killed."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def start(folder, digits, *plans):
     program = PROGRAM.format(plans=[dataclasses.asdict(plan) for plan in plans])
     command = [sys.executable, "-c", program, str(folder), str(digits)]
