@@ -51,7 +51,7 @@ def runs(rerun):
 def test_the_spread_is_that_of_the_difference_of_two_runs(runs):
     spread, calibration = measure_spread(runs)
     scores = spread[(spread.table == "fig2_pairs") & (spread.column == "score")]
-    trained = scores[scores.stage == "trained"]
+    trained = scores[scores.stage == "final"]
     assert trained.spread.to_numpy() == pytest.approx(NOISE * 2**0.5, rel=0.3)
     assert scores[scores.stage == "untrained"].spread.max() == 0
     assert [run["run"] for run in calibration["left_out"]] == ["first", "seeds", "threads"]
@@ -60,7 +60,7 @@ def test_the_spread_is_that_of_the_difference_of_two_runs(runs):
 
 def test_untrained_rows_are_compared_between_runs_of_the_same_seeds_only(rerun, runs):
     spread, _ = measure_spread(runs[:2])
-    assert set(spread.stage) == {"trained", "first epoch"}
+    assert set(spread.stage) == {"trained", "final", "first epoch"}
 
 
 def test_an_honest_rerun_passes_and_a_shift_beyond_the_noise_fails(rerun, runs, tmp_path):

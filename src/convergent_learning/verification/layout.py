@@ -58,7 +58,7 @@ def groups(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """For each row the pool that its tolerances come from: metric, center, baseline, stage, band.
 
     Stage is `untrained` at step 0, where the weights are the same on any machine, `first epoch`
-    within it, where numbers move most, else `trained`.
+    within it, where numbers move most, `final` at the last step of the table, else `trained`.
     Band is the third of the network (`early`, `middle`, `late`), `readout` for layers that are no
     block, the name of a mean over layers, or for accuracies `id` or `ood`.
     """
@@ -67,6 +67,7 @@ def groups(name: str, table: pd.DataFrame) -> pd.DataFrame:
     if "epoch" in table:
         stage[table.epoch < 1] = "first epoch"
     if "step" in table:
+        stage[table.step == table.groupby("dataset").step.transform("max")] = "final"
         stage[table.step == 0] = "untrained"
     return pd.DataFrame({**pooled, "stage": stage, "band": _band(name, table)}, index=table.index)
 
