@@ -95,11 +95,10 @@ def pretrained_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
     if ("mean" in entry) != ("std" in entry):
         yield f"{key}: give both `mean` and `std`, or neither"
     weights, seeds = entry.get("weights"), entry["seeds"]
-    if len(seeds) > 1 and (weights is not None or "factory" not in entry):
-        if "factory" not in entry:
-            yield f"{key}.seeds: published weights are one network; list one seed"
-        elif "{seed}" not in weights:
-            yield f"{key}.weights: {weights} serves all seeds {seeds}; put {{seed}} into the path"
+    if len(seeds) > 1 and "factory" not in entry:
+        yield f"{key}.seeds: published weights are one network; list one seed"
+    elif len(seeds) > 1 and weights is not None and "{seed}" not in weights:
+        yield f"{key}.weights: {weights} serves all seeds {seeds}; put {{seed}} into the path"
     if "factory" in entry:
         yield from _factory_problems(entry, key)
     elif entry.get("layers", "default") == "default" and entry["architecture"] not in LAYERS:
