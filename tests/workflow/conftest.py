@@ -11,15 +11,29 @@ SMOKE = "workflow/experiments/smoke.yaml"
 
 
 class Checkout:
-    """A copy of the workflow in a folder of its own, and Snakemake run in it."""
+    """A folder that holds the workflow, and Snakemake run in it."""
 
     def __init__(self, folder: Path):
         self.folder = folder
+
+    @classmethod
+    def fresh(cls, folder: Path) -> "Checkout":
+        """A copy of this repository's workflow in a folder, without results."""
         ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
         for name in ("workflow", "profiles", "envs", "src"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignore)
         for name in ("Snakefile", "config.yaml", "CITATION.cff"):
             shutil.copy(ROOT / name, folder / name)
+        return cls(folder)
+
+    def copy(self, folder: Path) -> "Checkout":
+        """All of it, results and modification times included, in a folder still to be made."""
+        return Checkout(shutil.copytree(self.folder, folder))
+
+    @property
+    def overlay(self) -> Path:
+        """The file that makes the experiment the smoke experiment."""
+        return self.folder / SMOKE
 
     def command(self, *arguments: str, configfile: str = SMOKE) -> list[str]:
         overlay = ["--configfile", configfile] if configfile else []
@@ -52,19 +66,25 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def checkout(tmp_path):
-    return Checkout(tmp_path)
+    return Checkout.fresh(tmp_path / "checkout")
 
 
 @pytest.fixture(scope="session")
 def checkouts(tmp_path_factory):
     """Makes a checkout that several tests share."""
-    return lambda name: Checkout(tmp_path_factory.mktemp(name))
+    return lambda name: Checkout.fresh(tmp_path_factory.mktemp(name))
 
 
 @pytest.fixture(scope="session")
 def finished(checkouts):
-    """A checkout in which the smoke experiment has run, and what Snakemake printed."""
+    """A checkout in which the smoke experiment has run: shared, to be read only."""
     checkout = checkouts("smoke")
     done = checkout.snakemake()
     assert done.returncode == 0, done.stdout[-5000:]
     return checkout
+
+
+@pytest.fixture
+def own_copy(finished, tmp_path):
+    """The finished checkout in a copy of the test's own, to be changed and run again."""
+    return finished.copy(tmp_path / "own")

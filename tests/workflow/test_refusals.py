@@ -32,21 +32,17 @@ def test_an_overlay_must_carry_the_name_of_its_file(checkout):
         ("stimuli/digits/id.h5", "moments/digits/id_step20.h5"),
     ],
 )
-def test_a_truncated_file_is_named_and_no_figure_drawn(finished, file, target):
-    path, target = (finished.folder / "results/smoke" / name for name in (file, target))
-    whole, times = path.read_bytes(), os.stat(path)
+def test_a_truncated_file_is_named_and_no_figure_drawn(own_copy, file, target):
+    path, target = (f"results/smoke/{name}" for name in (file, target))
+    cut_in_half(own_copy.folder / path)
+    done = own_copy.snakemake(target, "--forcerun", target)
+    assert done.returncode != 0, done.stdout
+    assert path in done.stdout
+    assert "delete it" in done.stdout
 
-    def write(content):
-        """With the time of the original: a newer file would be a reason to rebuild."""
-        path.write_bytes(content)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
-    write(whole[: len(whole) // 2])
-    relative = str(target.relative_to(finished.folder))
-    try:
-        done = finished.snakemake(relative, "--forcerun", relative)
-        assert done.returncode != 0, done.stdout
-        assert path.name in done.stdout
-        assert "delete it" in done.stdout
-    finally:
-        write(whole)
+def cut_in_half(path):
+    """With the time of the original: a newer file would be a reason to rebuild."""
+    content, times = path.read_bytes(), os.stat(path)
+    path.write_bytes(content[: len(content) // 2])
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))

@@ -25,21 +25,23 @@ def config():
 
 
 @pytest.fixture
-def results(finished, monkeypatch):
-    monkeypatch.chdir(finished.folder)
-    folder = finished.folder / "results/smoke"
-    yield folder
-    # What other tests of this shared folder count.
-    for name in ("logs/verify.log", "verify.json", "verify.csv"):
-        (folder / name).unlink(missing_ok=True)
+def results(own_copy, monkeypatch):
+    monkeypatch.chdir(own_copy.folder)
+    return own_copy.folder / "results/smoke"
 
 
 @pytest.fixture
 def reference(results, config):
     made = results.parent / "reference/smoke"
     make_reference(results, made, config, {})
-    yield made
-    shutil.rmtree(made.parent)
+    return made
+
+
+def rewrite(path, content):
+    """With the time of the original: a newer file would be a reason to rebuild."""
+    times = os.stat(path)
+    path.write_text(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def module(checkout, *arguments):
@@ -58,28 +60,21 @@ def test_the_config_is_resolved_as_snakemake_does(results, config):
     assert record["config"] == digest_of_values(config)
 
 
-def test_verify_passes_and_catches_a_moved_number(finished, results, reference):
-    done = finished.snakemake("verify")
+def test_verify_passes_and_catches_a_moved_number(own_copy, results, reference):
+    done = own_copy.snakemake("verify")
     assert done.returncode == 0, done.stdout[-3000:]
     assert "verify: PASS" in done.stdout
     assert json.loads((results / "verify.json").read_text())["passed"]
-    claims = results / "claims.json"
-    original, times = claims.read_text(), os.stat(claims)
-    moved = json.loads(original)
-    moved[0]["estimate"] += 0.1
-    claims.write_text(json.dumps(moved))
-    os.utime(claims, ns=(times.st_atime_ns, times.st_mtime_ns))
-    try:
-        done = finished.snakemake("verify")
-        assert done.returncode != 0
-        assert "verify: FAIL" in done.stdout
-    finally:
-        claims.write_text(original)
-        os.utime(claims, ns=(times.st_atime_ns, times.st_mtime_ns))
+    claims = json.loads((results / "claims.json").read_text())
+    claims[0]["estimate"] += 0.1
+    rewrite(results / "claims.json", json.dumps(claims))
+    done = own_copy.snakemake("verify")
+    assert done.returncode != 0
+    assert "verify: FAIL" in done.stdout
 
 
-def test_verify_without_a_reference_says_what_to_do(finished, results):
-    done = finished.snakemake("verify")
+def test_verify_without_a_reference_says_what_to_do(own_copy):
+    done = own_copy.snakemake("verify")
     assert done.returncode != 0
     assert "make reference EXPERIMENT=smoke" in done.stdout
 
@@ -113,14 +108,9 @@ def test_the_chain_goes_down_to_the_raw_data(results, capsys):
 
 def test_the_chain_names_a_file_that_was_changed(results, capsys):
     table = results / "tables/fig4.csv"
-    original, times = table.read_bytes(), os.stat(table)
-    table.write_bytes(original + b"\n")
-    try:
-        assert not print_chain(results.relative_to(os.getcwd()), ["results/smoke/figures/fig4.pdf"])
-        assert "NOT AS RECORDED  results/smoke/tables/fig4.csv" in capsys.readouterr().out
-    finally:
-        table.write_bytes(original)
-        os.utime(table, ns=(times.st_atime_ns, times.st_mtime_ns))
+    rewrite(table, table.read_text() + "\n")
+    assert not print_chain(results.relative_to(os.getcwd()), ["results/smoke/figures/fig4.pdf"])
+    assert "NOT AS RECORDED  results/smoke/tables/fig4.csv" in capsys.readouterr().out
 
 
 def test_the_research_object_lists_the_products(results):

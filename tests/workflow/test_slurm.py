@@ -15,7 +15,6 @@ from slurm_cluster import running_cluster
 
 from convergent_learning.networks.checkpoints import load_checkpoint
 
-SMOKE = "workflow/experiments/smoke.yaml"
 LONG = "workflow/experiments/long.yaml"
 KILLED = "resnet18-seed1"
 KILLED_WEIGHTS = f"results/long/networks/digits/{KILLED}/step300.safetensors"
@@ -71,7 +70,7 @@ def jobs_of(cluster, rule: str) -> pd.DataFrame:
 
 def lengthen(checkout) -> None:
     """An overlay of the checkout: the smoke experiment with trainings of 300 steps."""
-    config = yaml.safe_load((checkout.folder / SMOKE).read_text())
+    config = yaml.safe_load(checkout.overlay.read_text())
     config["experiment"] = "long"
     config["training"]["epochs"] = 30
     (checkout.folder / LONG).write_text(yaml.safe_dump(config))
