@@ -1,10 +1,8 @@
-"""Results folders of a simulated experiment, and the page made from them."""
+"""Pages: of a simulated experiment, and of the default experiment's reference."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,9 @@ from PIL import Image
 
 from convergent_learning.experiment import Experiment
 from convergent_learning.report.page import write_report
+from convergent_learning.report.provenance import Source
 from convergent_learning.statistics.claims import write_claims
+from convergent_learning.verification.drawing import draw_from_reference
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
 import simulated
@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def make_page(tmp_path_factory):
-    """Makes the page of a simulated experiment; `picture` writes figure N as a PNG."""
+    """Makes the page of a simulated experiment, with empty pictures."""
 
-    def make(picture: Callable[[int, Path, Path], None], **how: object) -> Path:
+    def make(**how: object) -> Path:
         folder = tmp_path_factory.mktemp("results")
         tables = simulated.write_tables(folder, **how)
         none = "condition,duplicate_of,largest_difference\n"
@@ -35,10 +35,10 @@ def make_page(tmp_path_factory):
         (folder / "benchmarks/claims.tsv").write_text("s\th:m:s\tmax_rss\n2\t0:00:02\t90\n")
         (folder / "figures").mkdir()
         for number in range(1, 7):
-            picture(number, tables, folder / f"figures/fig{number}.png")
+            Image.new("RGB", (216, 100)).save(folder / f"figures/fig{number}.png")
         config = yaml.safe_load((ROOT / "config.yaml").read_text())
         page = folder / "report.html"
-        write_report(Experiment(config), folder, range(1, 7), page, ROOT)
+        write_report(Experiment(config), folder, range(1, 7), page, Source.computed(folder, ROOT))
         return page
 
     return make
@@ -46,16 +46,12 @@ def make_page(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def page(make_page):
-    """A page with empty pictures."""
-    return make_page(lambda number, tables, png: Image.new("RGB", (216, 100)).save(png))
+    return make_page()
 
 
 @pytest.fixture(scope="session")
-def drawn_page(make_page):
-    """A page with its figures."""
-
-    def draw(number: int, tables: Path, png: Path) -> None:
-        figure = import_module(f"convergent_learning.figures.fig{number}")
-        figure.draw(tables, png.with_suffix(".pdf"), png)
-
-    return make_page(draw)
+def drawn_page(tmp_path_factory):
+    """The page of the default experiment, drawn from its committed reference."""
+    results = tmp_path_factory.mktemp("drawn") / "cifar10"
+    draw_from_reference(ROOT / "results/reference/cifar10", results, ROOT)
+    return results / "report.html"

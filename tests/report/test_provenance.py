@@ -1,6 +1,7 @@
 import subprocess
 
-from convergent_learning.report.provenance import provenance, wall_times
+from convergent_learning.job_times import stage_times
+from convergent_learning.report.provenance import Source
 
 
 def test_commit_and_local_changes_are_named(tmp_path):
@@ -10,14 +11,17 @@ def test_commit_and_local_changes_are_named(tmp_path):
             command, cwd=tmp_path, check=True, capture_output=True, text=True
         ).stdout.strip()
 
-    assert provenance(tmp_path)["Code"] == "not a git checkout"
+    def code():
+        return Source.computed(tmp_path, tmp_path).facts["Code"]
+
+    assert code() == "not a git checkout"
     git("init", "--quiet")
     (tmp_path / "file").write_text("one")
     git("add", "file")
     git("commit", "--quiet", "--message", "one")
-    assert provenance(tmp_path)["Code"] == f"commit {git('rev-parse', 'HEAD')}"
+    assert code() == f"commit {git('rev-parse', 'HEAD')}"
     (tmp_path / "file").write_text("two")
-    assert provenance(tmp_path)["Code"].endswith("with local changes")
+    assert code().endswith("with local changes")
 
 
 def test_wall_times_are_summed_by_stage(tmp_path):
@@ -30,6 +34,6 @@ def test_wall_times_are_summed_by_stage(tmp_path):
         path = tmp_path / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(header + row + "\n")
-    table = wall_times(tmp_path)
-    assert list(table.index) == ["train", "claims"]
-    assert tuple(table.loc["train"]) == (2, 24, 14, 700)
+    table = stage_times(tmp_path)
+    assert list(table.stage) == ["train", "claims"]
+    assert tuple(table.iloc[0]) == ("train", 2, 24, 14, 700)

@@ -10,7 +10,6 @@ is measured by a convolution: narrow networks alone would not tell it from the c
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import torch
 from convergent_learning.planning.configuration import experiment_named
 from convergent_learning.planning.costs import COMMITTED, fit, measured
 from convergent_learning.planning.work import Workload
+from convergent_learning.provenance.origin import processor
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     ]
     runs = [results.name for results in options.results]
     arithmetic = {"tflop:network": convolution_seconds()}
-    costs = fit(pd.concat(tables, ignore_index=True), machine(), runs, arithmetic)
+    costs = fit(pd.concat(tables, ignore_index=True), processor(), runs, arithmetic)
     costs.write(options.out)
     print(f"{sum(map(len, tables))} jobs of {', '.join(runs)}: {options.out}")
 
@@ -51,16 +51,6 @@ def convolution_seconds() -> float:
             convolution(images)
             seconds.append(time.process_time() - start)
     return min(seconds) * 1e12 / flop
-
-
-def machine() -> str:
-    """Model of the processor, as the system calls it."""
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

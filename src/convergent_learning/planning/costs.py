@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
+from convergent_learning.job_times import job_time
 from convergent_learning.planning.job import Job
 
 COMMITTED = Path(__file__).with_name("unit_costs.json")
@@ -68,9 +69,9 @@ def measured(jobs: Iterable[Job], results: Path) -> pd.DataFrame:
         file = results / f"benchmarks/{job.benchmark}.tsv"
         if not file.exists():
             continue
-        last = pd.read_csv(file, sep="\t", na_values="-").iloc[-1]
-        seconds = last["s"] if last["s"] < _SHORT else last["cpu_time"]
-        rows.append({"job": job, "seconds": seconds, "megabytes": last["max_rss"]})
+        time = job_time(file)
+        seconds = time["s"] if time["s"] < _SHORT else time["cpu_time"]
+        rows.append({"job": job, "seconds": seconds, "megabytes": time["max_rss"]})
     return pd.DataFrame(rows, columns=["job", "seconds", "megabytes"])
 
 

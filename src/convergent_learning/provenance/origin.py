@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -43,8 +45,9 @@ def origin(repository: Path) -> dict[str, Any]:
         },
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
-            "cpu": _cpu(),
+            "cpu": processor(),
             "cores": os.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30),
             "gpu": _gpu(),
         },
         "versions": {
@@ -52,6 +55,16 @@ def origin(repository: Path) -> dict[str, Any]:
             **{name: found for name in _PACKAGES if (found := _version(name))},
         },
     }
+
+
+def processor() -> str:
+    """Model of the processor, as the system calls it."""
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _commit(repository: Path) -> tuple[str | None, bool]:
@@ -74,15 +87,6 @@ def _lock_digest(repository: Path) -> str | None:
         return hashlib.sha256((repository / _LOCK).read_bytes()).hexdigest()
     except FileNotFoundError:
         return None
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def _gpu() -> str | None:

@@ -29,7 +29,7 @@ def experiment_table(experiment: Experiment, tables: Path) -> dict[str, str]:
             for name in experiment.datasets
         ),
         "Test accuracy": _final_accuracy(read_table(tables, "accuracy")),
-        "Stimuli": f"{config['stimuli']['images']} test images, the same for every network",
+        "Stimuli": f"{config['stimuli']['images']:,} test images, the same for every network",
         "Conditions": f"{len(conditions)} of {groups} families: {_conditions(conditions)}"
         f"{_duplicates(tables / 'duplicate_conditions.csv')}",
         "Alignment": f"{', '.join(map(style.metric_label, alignment['metrics']))};"

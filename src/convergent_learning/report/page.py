@@ -23,7 +23,7 @@ from convergent_learning.report.alternatives import alternative
 from convergent_learning.report.depth_plot import depth_plot
 from convergent_learning.report.experiment_table import experiment_table
 from convergent_learning.report.ood_plot import ood_plot
-from convergent_learning.report.provenance import provenance, wall_times
+from convergent_learning.report.provenance import Source
 from convergent_learning.statistics.columns import COLUMNS, read_table
 
 TITLES = {
@@ -59,9 +59,9 @@ def write_report(
     results: Path,
     figures: Sequence[int],
     out: Path,
-    repository: Path,
+    source: Source,
 ) -> None:
-    """Write the page from what lies in `results` (figures, tables, claims.json, benchmarks).
+    """Write the page from what lies in `results` (figures, tables, claims.json).
 
     Raises DamagedFileError naming a claims file that cannot be parsed, ValueError naming a table
     that is missing or lacks a column.
@@ -82,8 +82,8 @@ def write_report(
             figures=drawn,
             data={f.plot.id: _embedded(f.plot.data()) for f in drawn if f.plot},
             raw=_digests(tables),
-            provenance=provenance(repository),
-            times=wall_times(results / "benchmarks").reset_index().to_dict("records"),
+            source=source,
+            times=source.times.to_dict("records"),
             rebuild=_command(experiment.name),
             style=_asset("page.css"),
             script=_asset("plots.js"),

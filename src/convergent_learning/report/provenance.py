@@ -2,55 +2,68 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-import psutil
 
+from convergent_learning.job_times import stage_times
 from convergent_learning.provenance.origin import origin
+from convergent_learning.verification.reference import ORIGIN, TIMES
 
 _SHORT_DIGEST = 12
 
 
-def provenance(repository: Path) -> dict[str, str]:
-    """Commit, lock digest, versions and hardware, each as text under the name a reader sees."""
-    about = origin(repository)
+@dataclass(frozen=True)
+class Source:
+    """Where the numbers of a page come from.
+
+    `statement` is a sentence for its head; `facts` are code, environment and machine as text under
+    the name a reader sees; `times` is a `stage_times` table.
+    """
+
+    statement: str
+    facts: dict[str, str]
+    times: pd.DataFrame
+
+    @classmethod
+    def computed(cls, results: Path, repository: Path) -> Source:
+        """They were computed here, into the folder `results`."""
+        return cls(
+            "Every number below was computed by this run; verdicts follow from the numbers.",
+            _facts(origin(repository)),
+            stage_times(results / "benchmarks"),
+        )
+
+    @classmethod
+    def reference(cls, reference: Path, repository: Path) -> Source:
+        """They are those of the committed folder `reference`; figures and page were drawn here."""
+        facts = _facts(json.loads((reference / ORIGIN).read_text(encoding="utf-8")))
+        return cls(
+            "Nothing was computed here: figures, verdicts and this page were drawn from the reference"
+            " tables that come with the repository. What computed those is told under Provenance.",
+            facts | {"Drawn by": _facts(origin(repository))["Code"]},
+            pd.read_csv(reference / TIMES),
+        )
+
+
+def _facts(about: dict[str, Any]) -> dict[str, str]:
+    """An `origin` record as text."""
     code, machine, versions = (about[key] for key in ("code", "machine", "versions"))
-    memory = psutil.virtual_memory().total / 2**30
     gpu = f", {machine['gpu']}" if machine["gpu"] else ""
+    memory = f", {machine['memory_gib']} GiB memory" if "memory_gib" in machine else ""
     return {
         "Code": _commit(code),
         "Lock file": f"sha256 {code['lock'][:_SHORT_DIGEST]}" if code["lock"] else "missing",
         "Python": versions["python"],
         "Packages": ", ".join(f"{k} {v}" for k, v in versions.items() if k != "python"),
-        "Machine": f"{machine['system']}, {machine['cpu']}, {machine['cores']} cores,"
-        f" {memory:.0f} GiB memory{gpu}",
+        "Machine": f"{machine['system']}, {machine['cpu']}, {machine['cores']} cores{memory}{gpu}",
     }
 
 
-def wall_times(benchmarks: Path) -> pd.DataFrame:
-    """Jobs, total seconds, longest job and peak memory (MB) of each rule, from benchmark files.
-
-    The rule is the first folder (or file stem) below `benchmarks`.
-    """
-    rows = []
-    for path in sorted(Path(benchmarks).rglob("*.tsv")):
-        record = pd.read_csv(path, sep="\t", na_values="-").iloc[-1]
-        stage = path.relative_to(benchmarks).parts[0].removesuffix(".tsv")
-        rows.append({"stage": stage, "seconds": record["s"], "memory": record["max_rss"]})
-    table = pd.DataFrame(rows, columns=["stage", "seconds", "memory"])
-    grouped = table.groupby("stage")
-    return pd.DataFrame(
-        {
-            "jobs": grouped.size(),
-            "seconds": grouped.seconds.sum(),
-            "longest": grouped.seconds.max(),
-            "memory": grouped.memory.max(),
-        }
-    ).sort_values("seconds", ascending=False)
-
-
-def _commit(code: dict) -> str:
+def _commit(code: dict[str, Any]) -> str:
     if code["commit"] is None:
         return "not a git checkout"
     return f"commit {code['commit']}{' with local changes' if code['local_changes'] else ''}"

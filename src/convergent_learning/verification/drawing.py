@@ -15,6 +15,7 @@ from convergent_learning.provenance.origin import origin
 from convergent_learning.provenance.record import about_config, finish
 from convergent_learning.provenance.stamps import current_record
 from convergent_learning.report.page import write_report
+from convergent_learning.report.provenance import Source
 from convergent_learning.statistics.claims import write_claims
 from convergent_learning.verification.drawn import MARK, DrawingError, clear_drawings
 from convergent_learning.verification.reference import unpack_tables
@@ -54,6 +55,7 @@ def draw_from_reference(reference: Path, results: Path, repository: Path) -> Non
             module.draw(results / "tables", *files)
             drawn += files
     write_claims(results / "tables", results / "claims.json")
-    write_report(Experiment(config), results, FIGURES, results / "report.html", repository)
+    source = Source.reference(reference, repository)
+    write_report(Experiment(config), results, FIGURES, results / "report.html", source)
     drawn += [results / "claims.json", results / "report.html"]
     finish(record, drawn, results / "provenance/figures.json")

@@ -1,8 +1,8 @@
 """The committed reference of an experiment: how it is made, and the proof that nobody changed it.
 
 `results/reference/<experiment>/` holds tables/ (large ones compressed), claims.json, config.json
-(the resolved config), origin.json (what made it), tolerances.csv and spread.json (see `spread`),
-and SHA256SUMS of all of them.
+(the resolved config), origin.json (what made it), times.csv (how long that took, by stage),
+tolerances.csv and spread.json (see `spread`), and SHA256SUMS of all of them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from convergent_learning.job_times import stage_times
 from convergent_learning.verification import layout
 from convergent_learning.verification.spread import measure_spread
 
 SUMS = "SHA256SUMS"
+ORIGIN = "origin.json"
+TIMES = "times.csv"
 TILES = "fig1_stimuli.png"
 _COMPRESS_ABOVE = 150_000
 # Keys that another machine may set otherwise: what they move is covered by the tolerances.
-_MACHINE_KEYS = ("threads", "precision", "source", "trainings_per_gpu", "gpu", "keep_activations")
+_MACHINE_KEYS = {
+    *("threads", "precision", "source", "trainings_per_gpu", "gpu"),
+    *("keep_activations", "networks_per_job"),
+}
 
 
 class ReferenceError(ValueError):
@@ -72,7 +78,8 @@ def make_reference(
     spread.to_csv(out / "tolerances.csv", index=False, float_format="%.4g")
     _write_json(out / "spread.json", calibration)
     _write_json(out / "config.json", config)
-    _write_json(out / "origin.json", origin)
+    _write_json(out / ORIGIN, origin)
+    stage_times(results / "benchmarks").to_csv(out / TIMES, index=False, float_format="%.1f")
     lines = [f"{digest}  {name}\n" for name, digest in sorted(_digests(out).items())]
     (out / SUMS).write_text("".join(lines))
     return calibration
@@ -129,7 +136,7 @@ def _digests(reference: Path) -> dict[str, str]:
 
 def _differences(old: Any, new: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
-        for name in old.keys() & new.keys() - set(_MACHINE_KEYS):
+        for name in old.keys() & new.keys() - _MACHINE_KEYS:
             yield from _differences(old[name], new[name], f"{key}.{name}".lstrip("."))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (was, now) in enumerate(zip(old, new, strict=True)):

@@ -119,7 +119,10 @@ def lines(found: Verification) -> Iterator[str]:
     yield from _claim_lines(found.claims)
     yield ""
     yield "largest deviations"
-    for row in found.numbers.head(_LARGEST).itertuples():
+    moved = found.numbers[found.numbers.deviation > 0]
+    if moved.empty:
+        yield "    none: every number is the reference's"
+    for row in moved.head(_LARGEST).itertuples():
         yield (
             f"{row.deviation:>8.2f}  {row.table}.{row.column} {row.rebuilt:.6g}, reference"
             f" {row.reference:.6g} ± {row.tolerance:.2g}: {row.row}"
