@@ -1,7 +1,10 @@
 import copy
+import itertools
 from pathlib import Path
 
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from convergent_learning.experiment import Experiment
 
@@ -74,3 +77,34 @@ def test_maps_may_be_of_the_first_seeds_only():
     assert names == ["resnet18-seed1", "resnet18-seed2", "vgg11-seed1", "vgg11-seed2"]
     assert experiment.mapped("cifar10", "contrast-50", last) == []
     assert len(Experiment(DEFAULT).mapped("cifar10", "id", first)) == 6
+
+
+@given(
+    seeds=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    per_job=st.none() | st.integers(1, 6),
+    map_seeds=st.none() | st.integers(2, 5),
+    block=st.sampled_from(["final", "untrained", "training", "contrast"]),
+    within=st.booleans(),
+)
+def test_scoring_jobs_hold_every_pair_once(seeds, per_job, map_seeds, block, within):
+    config = copy.deepcopy(DEFAULT)
+    for entry, count in zip(config["networks"], seeds, strict=True):
+        entry["seeds"] = list(range(1, count + 1))
+    config["alignment"] |= {"networks_per_job": per_job, "map_seeds": map_seeds}
+    experiment = Experiment(config)
+    sample = experiment.blocks("cifar10")[block][0]
+    maps = experiment.mapped("cifar10", sample.condition.slug, sample.step)
+    mapped = set() if within else {network.name for network in maps}
+    expected = {
+        frozenset((x.name, y.name))
+        for x, y in itertools.combinations(experiment.networks, 2)
+        if x.architecture == y.architecture or mapped >= {x.name, y.name}
+    }
+    tiles = experiment.tiles("cifar10", block, within)
+    found = [frozenset((x.name, y.name)) for tile in tiles for x, y in tile]
+    assert len(found) == len(set(found))
+    assert set(found) >= expected
+    assert len({tile.name for tile in tiles}) == len(tiles)
+    if per_job is not None:
+        assert all(len(side) <= per_job for tile in tiles for side in tile.sides)
+        assert all(any(frozenset((x.name, y.name)) in expected for x, y in tile) for tile in tiles)

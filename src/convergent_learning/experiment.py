@@ -5,6 +5,7 @@ Read while the DAG is built, so it imports no torch. `validation.check` comes fi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -61,6 +62,25 @@ class Sample:
     @property
     def name(self) -> str:
         return f"{self.condition.slug}_step{self.step}"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Pairs of networks that one job scores: one network of each side. Iterates over the pairs."""
+
+    name: str
+    first: list[Network]
+    second: list[Network]
+
+    def __iter__(self) -> Iterator[tuple[Network, Network]]:
+        if self.first == self.second:
+            return itertools.combinations(self.first, 2)
+        return itertools.product(self.first, self.second)
+
+    @property
+    def sides(self) -> tuple[list[str], list[str]]:
+        """Names of the networks of both sides."""
+        return [n.name for n in self.first], [n.name for n in self.second]
 
 
 IDENTITY = Condition("id")
@@ -186,11 +206,7 @@ class Experiment:
     def trainings(self) -> list[list[Network]]:
         """Networks trained in one job: of one architecture, as many as may share a GPU."""
         together = self.config["training"]["trainings_per_gpu"]
-        batches = []
-        for architecture in self.architectures:
-            networks = [n for n in self.trained if n.architecture == architecture]
-            batches += [networks[i : i + together] for i in range(0, len(networks), together)]
-        return batches
+        return list(self._groups(self.trained, together).values())
 
     def blocks(self, dataset: str) -> dict[str, list[Sample]]:
         """Blocks of scores: each is one scoring job a metric.
@@ -207,6 +223,38 @@ class Experiment:
         for condition in self.conditions:
             blocks.setdefault(condition.stimuli, []).append(Sample(condition, steps[-1]))
         return blocks
+
+    def tiles(self, dataset: str, block: str, within: bool = False) -> list[Tile]:
+        """The scoring jobs of a block and metric: one, or one for each two groups of networks.
+
+        within : only pairs of one architecture are scored
+        """
+        sample = self.blocks(dataset)[block][0]
+        networks = self.at(dataset, sample.step)
+        size = self.config["alignment"]["networks_per_job"]
+        if size is None:
+            return [Tile("", networks, networks)]
+        maps = self.mapped(dataset, sample.condition.slug, sample.step)
+        mapped = set() if within else {network.name for network in maps}
+        groups = self._groups(networks, size)
+        tiles = [
+            Tile(f"_{a}_{b}", groups[a], groups[b])
+            for a, b in itertools.combinations_with_replacement(groups, 2)
+        ]
+        return [
+            tile
+            for tile in tiles
+            if any(x.architecture == y.architecture or mapped >= {x.name, y.name} for x, y in tile)
+        ]
+
+    def _groups(self, networks: list[Network], size: int) -> dict[str, list[Network]]:
+        """Networks of one architecture, `size` or fewer of them, under a name for the group."""
+        groups = {}
+        for architecture in self.architectures:
+            alike = [n for n in networks if n.architecture == architecture]
+            for start in range(0, len(alike), size):
+                groups[f"{architecture}-{start // size + 1}"] = alike[start : start + size]
+        return groups
 
     def _seeds(self, architecture: str) -> list[int]:
         return [n.seed for n in self.networks if n.architecture == architecture]

@@ -1,5 +1,6 @@
 """Activation files to moments files to score tables."""
 
+import itertools
 import subprocess
 import sys
 
@@ -185,6 +186,33 @@ def test_networks_outside_the_maps_keep_their_own_layers(files, tmp_path):
         check_exact=False,
         atol=1e-6,
     )
+
+
+@pytest.mark.parametrize("metric", ["linear", "permutation", "context"])
+@pytest.mark.parametrize("condition", ["final", "contrast"])
+def test_jobs_of_some_networks_hold_together_what_one_job_holds(files, metric, condition):
+    how = {"centers": ("position", "unit"), "ridge": 0.01}
+    if condition == "contrast" and metric != "context":
+        how["transfer_from"] = files["final"]
+    groups = [NETWORKS[:1], NETWORKS[1:3], NETWORKS[3:]]
+    tiles = itertools.combinations_with_replacement(groups, 2)
+    parts = [score_table(files[condition], metric, between=tile, **how) for tile in tiles]
+    assert any(part.empty for part in parts)
+    assert len({tuple(part.dtypes) for part in parts}) == 1
+    _assert_same_rows(pd.concat(parts), score_table(files[condition], metric, **how))
+
+
+def test_rotations_are_the_same_in_jobs_of_some_networks(files):
+    draws = (files["final"], "permutation", 3, 0)
+    tiles = [(NETWORKS[:2], NETWORKS[:2]), (NETWORKS[2:], NETWORKS[2:])]
+    parts = pd.concat([rotated_table(*draws, between=tile) for tile in tiles])
+    _assert_same_rows(parts, rotated_table(*draws))
+
+
+def _assert_same_rows(found, expected):
+    keys = [column for column in COLUMNS if column not in ("score", "n_dead_x", "n_dead_y")]
+    found, expected = (table.sort_values(keys, ignore_index=True) for table in (found, expected))
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
 def test_stored_precision_keeps_scores(files):

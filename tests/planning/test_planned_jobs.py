@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
-from convergent_learning.experiment import Network
+from convergent_learning.experiment import Experiment, Network
 from convergent_learning.networks.layers import select_layers
 from convergent_learning.planning import __main__ as command
 from convergent_learning.planning.configuration import experiment_named
@@ -40,19 +41,21 @@ def smoke_jobs():
     return list(Workload(experiment_named("smoke", ROOT)).jobs())
 
 
-def test_jobs_are_those_of_a_dry_run(smoke_jobs, tmp_path):
+@pytest.mark.parametrize("networks_per_job", [None, 2])
+def test_jobs_are_those_of_a_dry_run(networks_per_job, tmp_path):
     for name in ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "src"):
         (tmp_path / name).symlink_to(ROOT / name)
+    config = experiment_named("smoke", ROOT).config
+    config["alignment"]["networks_per_job"] = networks_per_job
+    (tmp_path / "smoke.yaml").write_text(yaml.safe_dump(config))
     dry_run = subprocess.run(
-        [*DRY_RUN, "--configfile", "workflow/experiments/smoke.yaml"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
+        [*DRY_RUN, "--configfile", "smoke.yaml"], cwd=tmp_path, capture_output=True, text=True
     )
     assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
     _, _, stats = (dry_run.stdout + dry_run.stderr).partition("Job stats:")
     rows = (line.split() for line in stats.partition("\n\n")[0].splitlines()[3:])
-    planned = pd.Series([job.rule for job in smoke_jobs]).value_counts().to_dict()
+    jobs = Workload(Experiment(config)).jobs()
+    planned = pd.Series([job.rule for job in jobs]).value_counts().to_dict()
     assert planned == {rule: int(n) for rule, n in rows if rule not in ("total", "all")}
 
 

@@ -1,6 +1,7 @@
 """The DAG itself, run on the embedded digits: every rule, in a folder of its own."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -134,3 +135,16 @@ def test_one_more_metric_reads_moments_only(own_copy):
     scores = "results/smoke/scores/digits_final_soft_matching.parquet"
     (own_copy.folder / scores).unlink()
     assert own_copy.planned(scores) == {"scores"}
+
+
+@pytest.mark.slow
+def test_more_and_smaller_scoring_jobs_give_the_same_tables(own_copy, finished):
+    with own_copy.overlay.open("a") as overlay:
+        overlay.write("  networks_per_job: 2\n")
+    results = own_copy.folder / "results/smoke"
+    shutil.rmtree(results / "scores")
+    done = own_copy.snakemake()
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert (results / "scores/digits_final_linear_resnet18-1_vgg11-2.parquet").exists()
+    for table in (finished.folder / "results/smoke/tables").glob("*.csv"):
+        assert (results / "tables" / table.name).read_bytes() == table.read_bytes(), table.name

@@ -40,8 +40,8 @@ NETWORK = f"{RESULTS}/networks/{{dataset}}/{{network}}"
 ACTIVATIONS = f"{RESULTS}/activations/{{dataset}}/{{slug}}_step{{step}}"
 ACCURACY = f"{RESULTS}/accuracy/{{dataset}}/{{slug}}_step{{step}}.csv"
 MOMENTS = f"{RESULTS}/moments/{{dataset}}/{{slug}}_step{{step}}.h5"
-SCORES = f"{RESULTS}/scores/{{dataset}}_{{block}}_{{metric}}.parquet"
-ROTATED = f"{RESULTS}/scores/{{dataset}}_{{block}}_{{metric}}_rotated.parquet"
+SCORES = f"{RESULTS}/scores/{{dataset}}_{{block}}_{{metric}}{{tile}}.parquet"
+ROTATED = f"{RESULTS}/scores/{{dataset}}_{{block}}_{{metric}}_rotated{{tile}}.parquet"
 TABLES = f"{RESULTS}/tables"
 FIGURE = f"{RESULTS}/figures/fig{{number}}.{{extension}}"
 LOG = f"{RESULTS}/logs"
@@ -66,6 +66,12 @@ ROTATED_METRICS = [metric for metric in EXPERIMENT.metrics if metric == "permuta
 BLOCKS = {dataset: EXPERIMENT.blocks(dataset) for dataset in EXPERIMENT.datasets}
 FINAL_STEP = {dataset: EXPERIMENT.steps(dataset)[-1] for dataset in EXPERIMENT.datasets}
 SCORED_METRICS = [*EXPERIMENT.metrics, CONTEXT_METRIC]
+TILES = {
+    (dataset, block, within): {tile.name: tile for tile in EXPERIMENT.tiles(dataset, block, within)}
+    for dataset, blocks in BLOCKS.items()
+    for block in blocks
+    for within in (False, True)
+}
 SAMPLES = [
     {"dataset": dataset, "slug": sample.condition.slug, "step": sample.step}
     for dataset, blocks in BLOCKS.items()
@@ -76,7 +82,8 @@ SAMPLES = [
 
 def any_of(names):
     """A pattern that matches exactly `names`, and nothing where there are none."""
-    return "|".join(map(re.escape, names)) or "(?!)"
+    patterns = [re.escape(name) for name in names]
+    return f"(?:{'|'.join(patterns)})" if patterns else "(?!)"
 
 
 wildcard_constraints:
@@ -84,6 +91,7 @@ wildcard_constraints:
     dataset=any_of(EXPERIMENT.datasets),
     block=any_of(sorted({block for blocks in BLOCKS.values() for block in blocks})),
     metric=any_of(SCORED_METRICS),
+    tile=any_of(sorted({name for tiles in TILES.values() for name in tiles})),
     slug="[^/]+",
     step="[0-9]+",
 
@@ -168,6 +176,18 @@ def transfer_moments(wildcards):
     return MOMENTS.format(dataset=wildcards.dataset, slug="id", step=FINAL_STEP[wildcards.dataset])
 
 
+def tiles(dataset, block, metric, rotated=False):
+    """Jobs that score a block under a metric, by name."""
+    return TILES[dataset, block, rotated or metric == CONTEXT_METRIC]
+
+
+def networks_between(wildcards):
+    """Names of the networks on both sides of the pairs of a scoring job; None for all pairs."""
+    if not wildcards.tile:
+        return None
+    return TILES[wildcards.dataset, wildcards.block, False][wildcards.tile].sides
+
+
 def centers(wildcards):
     """Centrings of a block's own-layer scores: raw means are context, in distribution only."""
     return ["position", "unit"] if wildcards.block in ("final", "untrained") else ["position"]
@@ -189,11 +209,12 @@ def figure_scores(number):
         6: ["final", *EXPERIMENT.families()],
     }[number]
     files = [
-        SCORES.format(dataset=dataset, block=block, metric=metric)
+        SCORES.format(dataset=dataset, block=block, metric=metric, tile=tile)
         for dataset in EXPERIMENT.datasets
         for block in chosen
         if block in BLOCKS[dataset]
         for metric in (SCORED_METRICS if number == 2 else EXPERIMENT.metrics)
+        for tile in tiles(dataset, block, metric)
     ]
     return files + (rotated_scores() if number == 3 else [])
 
@@ -218,11 +239,12 @@ def setting_tables(number):
 def rotated_scores():
     """Scores of the rotated basis: of the metrics that a rotation can lower."""
     return [
-        ROTATED.format(dataset=dataset, block=block, metric=metric)
+        ROTATED.format(dataset=dataset, block=block, metric=metric, tile=tile)
         for dataset in EXPERIMENT.datasets
         for block in ("final", "untrained")
         if block in BLOCKS[dataset]
         for metric in ROTATED_METRICS
+        for tile in tiles(dataset, block, metric, rotated=True)
     ]
 
 

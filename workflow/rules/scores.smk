@@ -1,4 +1,4 @@
-"""Alignment scores from fold moments: one job a block and metric."""
+"""Alignment scores from fold moments: one job a block and metric, or one for each two groups of networks."""
 
 
 rule scores:
@@ -8,9 +8,9 @@ rule scores:
     output:
         SCORES,
     log:
-        f"{LOG}/scores/{{dataset}}_{{block}}_{{metric}}.log",
+        f"{LOG}/scores/{{dataset}}_{{block}}_{{metric}}{{tile}}.log",
     benchmark:
-        f"{BENCHMARK}/scores/{{dataset}}_{{block}}_{{metric}}.tsv"
+        f"{BENCHMARK}/scores/{{dataset}}_{{block}}_{{metric}}{{tile}}.tsv"
     conda:
         ENVIRONMENT
     threads: 1
@@ -18,6 +18,7 @@ rule scores:
         mem_mb=growing(3000),
         runtime=growing(120),
     params:
+        between=networks_between,
         centers=centers,
         ridge=config["alignment"]["ridge"],
     script:
@@ -30,9 +31,9 @@ rule rotated_scores:
     output:
         ROTATED,
     log:
-        f"{LOG}/scores/{{dataset}}_{{block}}_{{metric}}_rotated.log",
+        f"{LOG}/scores/{{dataset}}_{{block}}_{{metric}}_rotated{{tile}}.log",
     benchmark:
-        f"{BENCHMARK}/scores/{{dataset}}_{{block}}_{{metric}}_rotated.tsv"
+        f"{BENCHMARK}/scores/{{dataset}}_{{block}}_{{metric}}_rotated{{tile}}.tsv"
     conda:
         ENVIRONMENT
     threads: 1
@@ -40,6 +41,7 @@ rule rotated_scores:
         mem_mb=growing(3000),
         runtime=growing(240),
     params:
+        between=networks_between,
         draws=config["alignment"]["rotations"],
         seed=EXPERIMENT.seed,
     script:

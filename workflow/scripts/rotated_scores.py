@@ -10,6 +10,7 @@ with job(snakemake):
         snakemake.wildcards.metric,
         snakemake.params.draws,
         snakemake.params.seed,
+        between=snakemake.params.between,
     )
     with replace_when_done(Path(snakemake.output[0])) as partial:
         table.to_parquet(partial, index=False)

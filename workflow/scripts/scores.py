@@ -11,6 +11,7 @@ with job(snakemake):
         score_table(
             Path(moments),
             snakemake.wildcards.metric,
+            between=snakemake.params.between,
             centers=snakemake.params.centers,
             transfer_from=snakemake.input.get("transfer") or None,
             ridge=snakemake.params.ridge,

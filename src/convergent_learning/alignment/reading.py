@@ -57,13 +57,22 @@ class MomentsFile:
     def __exit__(self, *_):
         self._stack.close()
 
-    def pairs(self, within=False):
-        """Pairs of networks that have cross moments, in file order."""
+    def pairs(self, between=None):
+        """Pairs of networks that have cross moments, in file order.
+
+        between : two collections of network names, optional
+            Only pairs with one network in each.
+        """
         cross = self._file.get("cross", {})
         for x, y in itertools.combinations(self.networks, 2):
-            stored = x.name in cross and y.name in cross[x.name]
-            if stored and not (within and x.architecture != y.architecture):
+            if x.name in cross and y.name in cross[x.name] and _lie_between(x, y, between):
                 yield x, y
+
+    def is_mapped(self, x, y):
+        """Whether a pair has the cross moments of all its layer pairs, not of own layers only."""
+        return self._file[f"cross/{x.name}/{y.name}/{x.layers[0].name}"].shape[2] == sum(
+            layer.units for layer in y.layers
+        )
 
     def moments(self, network, layer):
         """Own LayerMoments, read once."""
@@ -83,6 +92,10 @@ class MomentsFile:
             )
         return self._moments[key]
 
+    def forget(self, layer):
+        """Free the own moments of all networks' layers called `layer`."""
+        self._moments = {key: kept for key, kept in self._moments.items() if key[1] != layer}
+
     def comparisons(self, x, y, layer_x, *, own=False, kind="cross", center="position"):
         """(layer of y, Comparison) of one layer of x with its stored partners.
 
@@ -91,7 +104,7 @@ class MomentsFile:
         """
         dataset = self._file[f"{kind}/{x.name}/{y.name}/{layer_x.name}"]
         stored = y.layers
-        if dataset.shape[2] != sum(layer.units for layer in stored):
+        if kind != "cross" or not self.is_mapped(x, y):
             stored = [layer for layer in stored if layer.name == layer_x.name]
         ends = np.cumsum([0] + [layer.units for layer in stored])
         row = None if own else dataset[:]
@@ -104,6 +117,13 @@ class MomentsFile:
 
     def has_shuffled(self, x, y):
         return f"shuffled/{x.name}/{y.name}" in self._file
+
+
+def _lie_between(x, y, between):
+    if between is None:
+        return True
+    first, second = between
+    return (x.name in first and y.name in second) or (x.name in second and y.name in first)
 
 
 def _network(group):

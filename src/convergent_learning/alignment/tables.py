@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pandas as pd
 
 from . import registry
@@ -10,33 +12,39 @@ from .maps import check_ridge
 from .reading import MomentsFile
 from .rotation import haar, rotated
 
-COLUMNS = [
-    "dataset",
-    "architecture_x",
-    "architecture_y",
-    "seed_x",
-    "seed_y",
-    "step",
-    "stimuli",
-    "condition",
-    "layer_x",
-    "layer_y",
-    "depth_x",
-    "depth_y",
-    "metric",
-    "center",
-    "baseline",
-    "draw",
-    "direction",
-    "fold",
-    "score",
-    "n_dead_x",
-    "n_dead_y",
-]
+_TYPES = {
+    "dataset": "str",
+    "architecture_x": "str",
+    "architecture_y": "str",
+    "seed_x": "int64",
+    "seed_y": "int64",
+    "step": "int64",
+    "stimuli": "str",
+    "condition": "str",
+    "layer_x": "str",
+    "layer_y": "str",
+    "depth_x": "float64",
+    "depth_y": "float64",
+    "metric": "str",
+    "center": "str",
+    "baseline": "str",
+    "draw": "int64",
+    "direction": "str",
+    "fold": "int64",
+    "score": "float64",
+    "n_dead_x": "int64",
+    "n_dead_y": "int64",
+}
+COLUMNS = list(_TYPES)
 
 
-def score_table(moments, metric, *, centers=("position",), transfer_from=None, ridge="cv"):
+def score_table(
+    moments, metric, *, between=None, centers=("position",), transfer_from=None, ridge="cv"
+):
     """Scores of every stored layer pair under one metric.
+
+    Memory is that of the widest layer of all networks at once, and of all layers of the networks
+    with layer x layer maps.
 
     Parameters
     ----------
@@ -44,6 +52,8 @@ def score_table(moments, metric, *, centers=("position",), transfer_from=None, r
         File of ``store.write_moments``.
     metric : str
         A registered metric, or ``"context"``: all context measures, own layers within architecture.
+    between : two collections of network names, optional
+        Only pairs with one network in each. Default: all pairs.
     centers : sequence of "position", "unit"
         ``"position"`` for every stored layer pair; ``"unit"`` for own layers within architecture.
     transfer_from : path, optional
@@ -66,44 +76,48 @@ def score_table(moments, metric, *, centers=("position",), transfer_from=None, r
     DamagedFileError
         A file cannot be read: names it and says to delete it.
     """
-    rows = _Rows()
-    with MomentsFile(moments) as file:
+    rows = _Rows(ridge)
+    id_moments = nullcontext() if transfer_from is None else MomentsFile(transfer_from)
+    with MomentsFile(moments) as file, id_moments as fitted:
         check_ridge(ridge, int(file.attrs["n_folds"]))
+        pairs = list(file.pairs(between))
         if metric == "context":
-            for name in registry.metrics(context=True):
-                for x, y, layer in _own_layers(file):
-                    rows.score(file, registry.metric(name), x, y, layer, own=True, ridge=ridge)
+            for x, y, layer in _own_layers(pairs, file):
+                for name in registry.metrics(context=True):
+                    rows.score(file, registry.metric(name), x, y, layer, own=True)
             return rows.table(file)
         chosen = registry.metric(metric)
-        if "position" in centers:
-            for x, y in file.pairs():
+        learned = "position" in centers
+        if fitted is not None:
+            _check_same_folds(file, fitted)
+        mapped = {(x.name, y.name) for x, y in pairs if learned and file.is_mapped(x, y)}
+        for x, y in pairs:
+            if (x.name, y.name) in mapped:
                 for layer in x.layers:
-                    rows.score(file, chosen, x, y, layer, ridge=ridge)
-        for x, y, layer in _own_layers(file):
+                    rows.score(file, chosen, x, y, layer)
+        for x, y, layer in _own_layers(pairs, *filter(None, (file, fitted))):
+            if learned and (x.name, y.name) not in mapped:
+                rows.score(file, chosen, x, y, layer, own=True)
             if "unit" in centers:
-                rows.score(file, chosen, x, y, layer, own=True, center="unit", ridge=ridge)
+                rows.score(file, chosen, x, y, layer, own=True, center="unit")
             if file.has_shuffled(x, y):
-                rows.score(file, chosen, x, y, layer, kind="shuffled", ridge=ridge)
-        if transfer_from is not None:
-            with MomentsFile(transfer_from) as fitted:
-                _check_same_folds(file, fitted)
-                for x, y, layer in _own_layers(file):
-                    rows.score(file, chosen, x, y, layer, own=True, fitted_on=fitted, ridge=ridge)
+                rows.score(file, chosen, x, y, layer, kind="shuffled")
+            if fitted is not None:
+                rows.score(file, chosen, x, y, layer, own=True, fitted_on=fitted)
         return rows.table(file)
 
 
-def rotated_table(moments, metric, n_draws, seed):
+def rotated_table(moments, metric, n_draws, seed, *, between=None):
     """Rotated-basis scores of own layers within architecture; the source of a row is rotated.
 
-    Q of a draw derives from (seed, network, layer): all folds and partners share it. Columns as in
-    `score_table`, baseline ``rotated``, draw 1 … n_draws.
+    Q of a draw derives from (seed, network, layer): all folds and partners share it. `between` and
+    columns as in `score_table`, baseline ``rotated``, draw 1 … n_draws.
     """
     chosen, rows = registry.metric(metric), _Rows()
     with MomentsFile(moments) as file:
-        # Layer by layer, so that the rotations of a layer are made once for all partners.
-        layers = sorted(_own_layers(file), key=lambda o: (o[0].architecture, o[2].depth, o[2].name))
+        # The rotations of a layer are made once for all partners.
         rotations, current = {}, None
-        for x, y, layer in layers:
+        for x, y, layer in _own_layers(file.pairs(between), file):
             if current != (x.architecture, layer.name):
                 rotations, current = {}, (x.architecture, layer.name)
             [(partner, forward)] = file.comparisons(x, y, layer, own=True)
@@ -125,7 +139,8 @@ def rotated_table(moments, metric, n_draws, seed):
 class _Rows:
     """Score rows as they come; constant columns are added once, at the end."""
 
-    def __init__(self):
+    def __init__(self, ridge="cv"):
+        self._ridge = ridge
         self._rows = []
 
     def score(
@@ -136,7 +151,6 @@ class _Rows:
         y,
         layer_x,
         *,
-        ridge,
         own=False,
         kind="cross",
         center="position",
@@ -151,7 +165,7 @@ class _Rows:
             if fitted_on is not None:
                 baseline = "transfer"
                 [(_, forward)] = fitted_on.comparisons(x, y, layer_x, own=True, center=center)
-            scores = evaluate(metric, forward, target, ridge=ridge)
+            scores = evaluate(metric, forward, target, ridge=self._ridge)
             self.add(x, y, layer_x, layer_y, metric.name, center, baseline, scores)
 
     def add(self, x, y, layer_x, layer_y, metric, center, baseline, scores, draw=0):
@@ -167,14 +181,24 @@ class _Rows:
     def table(self, file):
         same = {key: file.attrs[key] for key in ("dataset", "step", "stimuli", "condition")}
         varying = [column for column in COLUMNS if column not in same]
-        return pd.DataFrame(self._rows, columns=varying).assign(**same)[COLUMNS]
+        return pd.DataFrame(self._rows, columns=varying).assign(**same)[COLUMNS].astype(_TYPES)
 
 
-def _own_layers(file):
-    """(x, y, layer) for every pair of networks of one architecture."""
-    for x, y in file.pairs(within=True):
-        for layer in x.layers:
-            yield x, y, layer
+def _own_layers(pairs, *files):
+    """(x, y, layer of x) for pairs of one architecture, layer by layer.
+
+    Moments of a layer that were read from `files` are freed after it.
+    """
+    alike = {}
+    for x, y in pairs:
+        if x.architecture == y.architecture:
+            alike.setdefault(x.architecture, []).append((x, y))
+    for same in alike.values():
+        for index, layer in enumerate(same[0][0].layers):
+            for x, y in same:
+                yield x, y, x.layers[index]
+            for file in files:
+                file.forget(layer.name)
 
 
 def _swapped(entry):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from convergent_learning.experiment import Network
 from convergent_learning.planning.sizes import LayerSize, NetworkSize
 
+NetworkPair = tuple[Network, Network]
 STAGES = ("dataset", "stimuli", "training", "activations", "moments", "scores", "figures")
 GIGA, MEGA = 1e9, 1e6
 
@@ -47,27 +48,34 @@ def layer_pairs(x: NetworkSize, y: NetworkSize, own: bool) -> list[tuple[LayerSi
     return list(itertools.product(x.layers, y.layers))
 
 
-def pairs_by_architecture(
-    networks: list[Network],
-) -> Iterator[tuple[tuple[Network, Network], int]]:
+def by_architecture(
+    pairs: Iterable[NetworkPair],
+) -> list[tuple[NetworkPair, int]]:
     """One pair of networks for each pair of architectures, and how many such pairs there are."""
-    first = {network.architecture: network for network in reversed(networks)}
-    count = {name: sum(n.architecture == name for n in networks) for name in first}
-    for x, y in itertools.combinations_with_replacement(first, 2):
-        pairs = count[x] * (count[x] - 1) // 2 if x == y else count[x] * count[y]
-        if pairs:
-            yield (first[x], first[y]), pairs
+    counted: dict[tuple[str, str], tuple[NetworkPair, int]] = {}
+    for pair in pairs:
+        architectures = pair[0].architecture, pair[1].architecture
+        first, count = counted.get(architectures, (pair, 0))
+        counted[architectures] = first, count + 1
+    return list(counted.values())
 
 
-def unmapped_pairs(
-    networks: list[Network], mapped: list[Network]
-) -> Iterator[tuple[tuple[Network, Network], int]]:
-    """Pairs of one architecture that no layer x layer map is made of, as above."""
-    maps = {x.architecture: n for (x, y), n in pairs_by_architecture(mapped) if _same(x, y)}
-    for (x, y), pairs in pairs_by_architecture(networks):
-        if _same(x, y) and pairs > maps.get(x.architecture, 0):
-            yield (x, y), pairs - maps.get(x.architecture, 0)
+def compared_layers(
+    pairs: Iterable[NetworkPair], mapped: list[Network]
+) -> Iterator[tuple[NetworkPair, int, bool]]:
+    """Pairs that are compared, as above, and whether in own layers only.
 
+    Pairs of `mapped` networks are compared in every pair of their layers, others in own layers
+    within architecture.
+    """
+    pairs, names = list(pairs), {network.name for network in mapped}
 
-def _same(x: Network, y: Network) -> bool:
-    return x.architecture == y.architecture
+    def has_map(x: Network, y: Network) -> bool:
+        return x.name in names and y.name in names
+
+    for pair, count in by_architecture(pair for pair in pairs if has_map(*pair)):
+        yield pair, count, False
+    rest = (pair for pair in pairs if not has_map(*pair))
+    for pair, count in by_architecture(rest):
+        if pair[0].architecture == pair[1].architecture:
+            yield pair, count, True

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from convergent_learning.experiment import CONTEXT_METRIC, Sample
+from convergent_learning.experiment import CONTEXT_METRIC, Network, Sample, Tile
 from convergent_learning.planning.job import (
     GIGA,
     MEGA,
     Job,
+    compared_layers,
     layer_pairs,
-    pairs_by_architecture,
-    unmapped_pairs,
     values,
 )
 from convergent_learning.planning.sizes import LayerSize
@@ -31,9 +32,11 @@ def score_jobs(workload: Workload, dataset: str) -> Iterator[Job]:
     for block, samples in experiment.blocks(dataset).items():
         metrics = [*experiment.metrics, *([CONTEXT_METRIC] if block in _WHOLE else [])]
         for metric in metrics:
-            yield _score_job(workload, dataset, block, metric, samples)
+            for tile in experiment.tiles(dataset, block, within=metric == CONTEXT_METRIC):
+                yield _score_job(workload, dataset, block, metric, samples, tile)
         if block in _WHOLE and "permutation" in experiment.metrics:
-            yield _rotated_job(workload, dataset, block, samples[0])
+            for tile in experiment.tiles(dataset, block, within=True):
+                yield _rotated_job(workload, dataset, block, tile)
 
 
 def figure_jobs(workload: Workload) -> Iterator[Job]:
@@ -54,32 +57,33 @@ def figure_jobs(workload: Workload) -> Iterator[Job]:
 
 
 def _score_job(
-    workload: Workload, dataset: str, block: str, metric: str, samples: list[Sample]
+    workload: Workload, dataset: str, block: str, metric: str, samples: list[Sample], tile: Tile
 ) -> Job:
     comparisons = cubes = 0.0
     for sample in samples:
-        for a, b, repeats in _compared(workload, dataset, sample, metric, block):
+        for a, b, repeats in _compared(workload, dataset, sample, metric, block, tile):
             comparisons += repeats
             cubes += repeats * _cube(a, b)
     # A file is read at a time, with the ID moments beside it where maps are transferred.
     files = 2 if block in workload.experiment.paired() else 1
+    mapped = [] if metric == CONTEXT_METRIC else _mapped(workload, dataset, samples[0])
     return Job(
         "scores",
         "scores",
-        f"scores/{dataset}_{block}_{metric}",
+        f"scores/{dataset}_{block}_{metric}{tile.name}",
         {
             "start:scores": 1,
             f"kcomparison:{metric}": comparisons / 1e3,
             f"gcube:{metric}": workload.folds * cubes / GIGA,
         },
-        files * _kept_moments(workload, dataset, samples[0]) / MEGA,
+        files * _kept_moments(workload, dataset, tile, mapped) / MEGA,
         _BYTES_A_ROW * 2 * workload.folds * comparisons,
         metric=metric,
     )
 
 
 def _compared(
-    workload: Workload, dataset: str, sample: Sample, metric: str, block: str
+    workload: Workload, dataset: str, sample: Sample, metric: str, block: str, tile: Tile
 ) -> Iterator[tuple[LayerSize, LayerSize, int]]:
     """Pairs of layers and how often each is compared in a job."""
     if metric == CONTEXT_METRIC:
@@ -88,48 +92,55 @@ def _compared(
         own_repeats = 2  # centred by unit, and shuffled; learned ones come with all layer pairs
     else:
         own_repeats = 3 if block in workload.experiment.paired() else 2  # learned, shuffled, moved
-    networks = workload.experiment.at(dataset, sample.step)
-    compared = [(pair, count * own_repeats, True) for pair, count in unmapped_pairs(networks, [])]
+    compared = [(pair, n * own_repeats, own) for pair, n, own in compared_layers(tile, [])]
     if block in _WHOLE and metric != CONTEXT_METRIC:
-        mapped = workload.experiment.mapped(dataset, sample.condition.slug, sample.step)
-        compared += [(pair, count, False) for pair, count in pairs_by_architecture(mapped)]
-        compared += [(pair, count, True) for pair, count in unmapped_pairs(networks, mapped)]
+        compared += compared_layers(tile, _mapped(workload, dataset, sample))
     for (x, y), count, own in compared:
         for i, j in layer_pairs(workload.size(dataset, x), workload.size(dataset, y), own=own):
             if metric != "permutation" or i.units == j.units:
                 yield i, j, count
 
 
-def _rotated_job(workload: Workload, dataset: str, block: str, sample: Sample) -> Job:
+def _rotated_job(workload: Workload, dataset: str, block: str, tile: Tile) -> Job:
     draws = workload.experiment.config["alignment"]["rotations"]
     comparisons = cubes = 0.0
-    for (x, y), count in pairs_by_architecture(workload.experiment.at(dataset, sample.step)):
-        if x.architecture == y.architecture:
-            for layer in workload.size(dataset, x).layers:
-                comparisons += count * draws
-                cubes += count * draws * _cube(layer, layer)
+    for (x, _), count, _ in compared_layers(tile, []):
+        for layer in workload.size(dataset, x).layers:
+            comparisons += count * draws
+            cubes += count * draws * _cube(layer, layer)
     return Job(
         "scores",
         "rotated_scores",
-        f"scores/{dataset}_{block}_permutation_rotated",
+        f"scores/{dataset}_{block}_permutation_rotated{tile.name}",
         {
             "start:scores": 1,
             "kcomparison:rotated": comparisons / 1e3,
             "gcube:rotated": workload.folds * cubes / GIGA,
         },
-        _kept_moments(workload, dataset, sample) / MEGA,
+        _kept_moments(workload, dataset, tile, []) / MEGA,
         _BYTES_A_ROW * 2 * workload.folds * comparisons,
         metric="rotated",
     )
 
 
-def _kept_moments(workload: Workload, dataset: str, sample: Sample) -> float:
-    """Bytes of all networks' own moments, which a scoring job keeps once read."""
-    return sum(
-        8 * workload.folds * (layer.units**2 + values(layer))
-        for network in workload.experiment.at(dataset, sample.step)
-        for layer in workload.size(dataset, network).layers
-    )
+def _mapped(workload: Workload, dataset: str, sample: Sample) -> list[Network]:
+    return workload.experiment.mapped(dataset, sample.condition.slug, sample.step)
+
+
+def _kept_moments(workload: Workload, dataset: str, tile: Tile, mapped: list[Network]) -> float:
+    """Bytes of own moments that a scoring job holds at once.
+
+    Those of all layers of the networks with layer x layer maps; of the others', a layer at a time.
+    """
+    names = set(itertools.chain(*tile.sides))
+    whole, by_layer = 0.0, Counter()
+    for network in workload.experiment.networks:
+        if network.name in names:
+            for layer in workload.size(dataset, network).layers:
+                size = 8 * workload.folds * (layer.units**2 + values(layer))
+                by_layer[network.architecture, layer.name] += size
+                whole += size if network in mapped else 0.0
+    return max(whole, *by_layer.values())
 
 
 def _score_rows(workload: Workload) -> dict[int, float]:

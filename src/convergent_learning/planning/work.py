@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from convergent_learning.experiment import Experiment, Network, Sample
@@ -9,9 +10,8 @@ from convergent_learning.planning.job import (
     GIGA,
     MEGA,
     Job,
+    compared_layers,
     layer_pairs,
-    pairs_by_architecture,
-    unmapped_pairs,
     values,
 )
 from convergent_learning.planning.score_work import figure_jobs, score_jobs
@@ -156,12 +156,9 @@ class Workload:
                 sides = [g for g in grids if g <= layer.side] if mapped else [layer.side]
                 flop += 2 * self.images * sum(side**2 for side in sides) * layer.units**2
                 own += 8 * self.folds * (len(sides) * layer.units**2 + values(layer))
-        compared = [(pair, count, False) for pair, count in pairs_by_architecture(mapped)]
-        compared += [(pair, count, True) for pair, count in unmapped_pairs(networks, mapped)]
-        compared += [
-            (pair, count, True) for pair, count in unmapped_pairs(networks, [])
-        ]  # shuffled
-        for (x, y), count, own_layers in compared:
+        pairs = list(itertools.combinations(networks, 2))
+        shuffled = compared_layers(pairs, [])
+        for (x, y), count, own_layers in [*compared_layers(pairs, mapped), *shuffled]:
             for a, b in layer_pairs(sizes[x.name], sizes[y.name], own=own_layers):
                 flop += count * _cross_flop(a, b, self.images)
                 cross += count * 4 * self.folds * a.units * b.units

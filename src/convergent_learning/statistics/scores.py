@@ -75,6 +75,8 @@ def _read_one(path: Path) -> pd.DataFrame:
                 )
             for batch in file.iter_batches(_BATCH_ROWS, columns=_CELL + _MEASURED):
                 parts.append(_fold_sums(pa.Table.from_batches([batch])))
+            if not parts:  # networks that a metric cannot compare
+                parts.append(_fold_sums(file.schema_arrow.empty_table()))
     except (pa.ArrowException, OSError) as error:
         raise ValueError(
             f"{path}: truncated or not a parquet file ({error}); delete it and rerun"
