@@ -42,8 +42,8 @@ class Source:
         """They are those of the committed folder `reference`; figures and page were drawn here."""
         facts = _facts(json.loads((reference / ORIGIN).read_text(encoding="utf-8")))
         return cls(
-            "Nothing was computed here: figures, verdicts and this page were drawn from the reference"
-            " tables that come with the repository. What computed those is told under Provenance.",
+            "Nothing was computed here: figures, verdicts and this page were drawn from the"
+            " reference tables that come with the repository. Provenance tells what computed them.",
             facts | {"Drawn by": _facts(origin(repository))["Code"]},
             pd.read_csv(reference / TIMES),
         )
