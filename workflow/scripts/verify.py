@@ -1,15 +1,18 @@
 import sys
 from pathlib import Path
 
+from convergent_learning.files import DamagedFileError
 from convergent_learning.jobs import job
 from convergent_learning.verification.reference import ReferenceError
 from convergent_learning.verification.verify import lines, verify, write_verification
 
 with job(snakemake):
     results = Path(snakemake.input.claims).parent
+    for earlier in ("verify.json", "verify.csv"):
+        (results / earlier).unlink(missing_ok=True)
     try:
         found = verify(Path(snakemake.params.reference), results, snakemake.params.config)
-    except ReferenceError as error:
+    except (ReferenceError, DamagedFileError) as error:
         sys.exit(f"verify: {error}")
     # Not outputs of the rule: Snakemake would delete them where the comparison fails.
     write_verification(found, results / "verify.json", results / "verify.csv")

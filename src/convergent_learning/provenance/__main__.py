@@ -73,7 +73,11 @@ def _forget_trainings(chosen: argparse.Namespace, files: list[str]) -> None:
 
 
 def _refuse_training(chosen: argparse.Namespace) -> None:
-    plan = _snakemake(chosen, "--dry-run", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    plan = _snakemake(
+        chosen, "--dry-run", check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if plan.returncode:
+        raise ArchiveError(f"the checkpoints are in place, but the dry run failed:\n{plan.stdout}")
     trainings = [line for line in plan.stdout.splitlines() if line.startswith("train_")]
     if trainings:
         raise ArchiveError(

@@ -30,6 +30,7 @@ class Chain:
     """
 
     def __init__(self, results: Path):
+        self._results = results
         self._made: dict[str, dict[str, Any]] = {}
         self._digests: dict[str, str | None] = {}
         self._printed: set[int] = set()
@@ -37,6 +38,8 @@ class Chain:
         for path in sorted((results / "provenance").rglob("*.json")):
             with damaged_file_named(path, ValueError):
                 record = json.loads(path.read_text(encoding="utf-8"))
+                if not record.keys() >= {"rule", "wildcards", "inputs", "outputs"}:
+                    raise ValueError("no record of a job")
             for output in record["outputs"]:
                 self._made[output] = record
 
@@ -45,7 +48,7 @@ class Chain:
         yield from self._below(target, None, 0)
 
     def raw_data(self) -> Iterator[str]:
-        """A line for each dataset that the printed jobs rest on."""
+        """A line for each split of each dataset of the experiment."""
         for path, record in sorted(self._made.items()):
             stated = declared(Path(path)) if record["rule"] == "dataset" else {}
             for name, value in stated.items():
@@ -56,6 +59,7 @@ class Chain:
         record = self._made.get(path) or self._stamped(path)
         indent = "  " * depth
         if record is None:
+            self._check_given(path, noted)
             yield f"{indent}{path} {_short(noted)} (given)"
             return
         self._check(path, record, noted)
@@ -86,6 +90,13 @@ class Chain:
             return None
         self._made[path] = {**record, "outputs": {path: declared(Path(path))}}
         return self._made[path]
+
+    def _check_given(self, path: str, noted: str | None) -> None:
+        found = self._digest(path)
+        if Path(path).is_relative_to(self._results):
+            self._complain(f"{path} has no record of a job that made it")
+        elif noted and found and found != noted:
+            self._complain(f"{path} is {_short(found)}, read as {_short(noted)}")
 
     def _check(self, path: str, record: dict[str, Any], noted: str | None) -> None:
         stated = record["outputs"].get(path, {}).get("digest")

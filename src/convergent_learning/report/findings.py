@@ -6,13 +6,12 @@ an experiment as Markdown; `docs/findings.md` is that of the default experiment.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convergent_learning.files import damaged_file_named
+from convergent_learning.statistics.claims import read_claims
 
 # What a part says if its statistic lies above the threshold, and if it does not.
 _MEANING = {
@@ -120,12 +119,6 @@ def markdown(experiment: str, claims: list[dict[str, Any]]) -> str:
         heading = f"## {finding.id}. {finding.claim}: {finding.verdict}"
         lines += ["", heading, "", finding.paragraph]
     return "\n".join(lines) + "\n"
-
-
-def read_claims(path: str | Path) -> list[dict[str, Any]]:
-    """The entries of a claims.json; DamagedFileError if it cannot be parsed."""
-    with damaged_file_named(Path(path), ValueError):
-        return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def _with_parts(claims: list[dict[str, Any]]) -> Iterator[tuple[dict, list[dict]]]:

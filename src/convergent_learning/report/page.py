@@ -24,6 +24,7 @@ from convergent_learning.report.depth_plot import depth_plot
 from convergent_learning.report.experiment_table import experiment_table
 from convergent_learning.report.ood_plot import ood_plot
 from convergent_learning.report.provenance import Source
+from convergent_learning.statistics.claims import read_claims
 from convergent_learning.statistics.columns import COLUMNS, read_table
 
 TITLES = {
@@ -67,7 +68,7 @@ def write_report(
     that is missing or lacks a column.
     """
     tables = results / "tables"
-    claims = findings.read_claims(results / "claims.json")
+    claims = read_claims(results / "claims.json")
     drawn = [_figure(number, results, experiment.name) for number in figures]
     page = (
         _environment()

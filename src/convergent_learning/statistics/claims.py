@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from convergent_learning.files import damaged_file_named
 from convergent_learning.statistics.columns import read_table
 from convergent_learning.statistics.contrasts import Contrast
 from convergent_learning.statistics.ingredients import NoStatistic
@@ -31,6 +32,14 @@ CLAIMS = {
     "C7": "Late layers come apart in proportion to the shift",
 }
 _TABLES = ["datasets", "fig2_pairs", "fig3_pairs", "fig3", "fig4_pairs", "fig5_pairs", "fig6_pairs"]
+_NUMBER = int | float | None
+_TYPES = {
+    **dict.fromkeys(("id", "claim", "statistic"), str),
+    **dict.fromkeys(("estimate", "ci_low", "ci_high", "threshold"), _NUMBER),
+    "n": int,
+    "verdict": str,
+    "reason": str,
+}
 _WEAKEST_FIRST = ["not supported", "inconclusive", "supported"]
 _UNKNOWN = (
     "no verdict: the interval cannot be computed, as too little remains without some network or "
@@ -86,12 +95,27 @@ def write_claims(tables: str | Path, out_json: str | Path) -> None:
     Path(out_json).write_text(text + "\n", encoding="utf-8")
 
 
+def read_claims(path: str | Path) -> list[dict]:
+    """The entries of a claims.json; DamagedFileError names a file that is none."""
+    with damaged_file_named(Path(path), OSError, ValueError, TypeError, AttributeError):
+        claims = json.loads(Path(path).read_text(encoding="utf-8"))
+        for claim in claims:
+            if claim.keys() != _TYPES.keys():
+                raise ValueError(
+                    f"a claim has the keys {', '.join(claim)}, not {', '.join(_TYPES)}"
+                )
+            for field, types in _TYPES.items():
+                if not isinstance(claim[field], types):
+                    raise TypeError(f"{field} of {claim['id']} is {claim[field]!r}")
+    return claims
+
+
 def print_claims(path: str | Path) -> None:
     """Print a claims.json as a plain table, reasons below each line."""
     print(
         f"{'id':<4} {'verdict':<14} {'estimate':>9} {'95% interval':>20} {'threshold':>9} {'n':>3}"
     )
-    for line in _lines(json.loads(Path(path).read_text(encoding="utf-8"))):
+    for line in _lines(read_claims(path)):
         print(line)
 
 

@@ -51,12 +51,15 @@ def _reference(chosen: argparse.Namespace) -> None:
         chosen.runs,
     )
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    print(f"{out}: {size / 1e6:.1f} MB; tolerance = {calibration['factor']} spreads")
+    print(f"{out}: {size / 1e6:.1f} MB")
+    for kind, factor in calibration["factors"].items():
+        print(f"  tolerance, {kind}s: {factor} spreads")
     for run in calibration["left_out"]:
-        print(
-            f"  {run['run']} left out: largest deviation {run['largest_in_spreads']} spreads"
-            f" ({run['largest_at']})"
-        )
+        for kind, largest in run["largest"].items():
+            print(
+                f"  {run['run']} left out, {kind}s: largest deviation"
+                f" {largest['spreads']} spreads ({largest['at']})"
+            )
 
 
 def _figures(chosen: argparse.Namespace) -> None:

@@ -26,15 +26,15 @@ FIGURES = range(1, 7)
 def draw_from_reference(reference: Path, results: Path, repository: Path) -> None:
     """Draw every figure, decide the claims and write the report into the folder `results`.
 
-    Raises DrawingError if `results` holds computed tables.
+    Raises DrawingError if `results` holds anything that was computed.
     """
     mark = results / MARK
-    if (results / "tables").exists() and not mark.exists():
+    clear_drawings(results)
+    if results.exists() and any(results.iterdir()):
         raise DrawingError(
-            f"{results} holds computed results, which these figures would replace: move the folder"
+            f"{results} holds computed results, with which these figures would mix: move the folder"
             f" away first (mv {results} {results}-computed)"
         )
-    clear_drawings(results)
     results.mkdir(parents=True, exist_ok=True)
     mark.write_text(f"drawn from {reference} by `make figures`; computed results replace it\n")
     config = json.loads((reference / "config.json").read_text(encoding="utf-8"))

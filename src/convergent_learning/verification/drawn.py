@@ -13,7 +13,7 @@ class DrawingError(ValueError):
 
 
 def clear_drawings(results: Path) -> None:
-    """Remove what was drawn from a reference; computed results are left alone."""
+    """Remove what was drawn from a reference; a folder with computed results is left alone."""
     if (results / MARK).exists():
         shutil.rmtree(results)
 

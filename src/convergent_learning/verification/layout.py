@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from convergent_learning.alignment.registry import metrics
 from convergent_learning.statistics.columns import COLUMNS, read_csv
 
 DUPLICATES = "duplicate_conditions"
@@ -28,9 +29,17 @@ accuracy_id accuracy_drop accuracy_drop_low accuracy_drop_high slope slope_low s
 early early_low early_high late late_low late_high n_conditions n_families
 """
 
-_KEYS, _MEASURED = _KEY_COLUMNS.split(), _MEASURED_COLUMNS.split()
+# Of those, what metrics share the noise of: their differences are known more closely.
+_SHARED_COLUMNS = """
+score mean learned rotated difference id ood drop transfer transfer_drop shuffled slope early late
+"""
 
-# Yes or no, decided by a measured number: compared by that number's distance from the boundary.
+_KEYS, _MEASURED = _KEY_COLUMNS.split(), _MEASURED_COLUMNS.split()
+_SHARED = _SHARED_COLUMNS.split()
+AMONG_METRICS = " among metrics"
+
+# Yes or no, decided by a measured number: `near_chance` is compared by that number's distance from
+# the boundary, `best` must follow from the pairs (`consistency`).
 FLAGS = ("best", "near_chance")
 # Columns by which tolerances are pooled, besides table, column, stage and band.
 POOLED_BY = ("metric", "center", "baseline")
@@ -45,7 +54,25 @@ def keys(name: str, table: pd.DataFrame) -> list[str]:
 
 def measured(name: str, table: pd.DataFrame) -> list[str]:
     """Columns compared within a tolerance."""
-    return [column for column in _MEASURED if column in table and name != "datasets"]
+    if name == "datasets":
+        return []
+    named = [column for column in _MEASURED if column in table]
+    return named + [column for column in table if column.endswith(AMONG_METRICS)]
+
+
+def with_contrasts(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Table `name` with columns for what each metric gives beyond the mean of all that map.
+
+    All metrics see the same networks, so that training moves them together: a number of one metric
+    that moved alone, or a metric in another's place, shows here.
+    """
+    maps = table[~table.metric.isin(metrics(context=True))] if "metric" in table else table[:0]
+    if maps.empty:
+        return table
+    shared = [column for column in measured(name, table) if column in _SHARED]
+    row = [key for key in keys(name, table) if key != "metric"]
+    contrasts = maps[shared] - maps.groupby(row, dropna=False)[shared].transform("mean")
+    return table.join(contrasts.add_suffix(AMONG_METRICS))
 
 
 def exact(name: str, table: pd.DataFrame) -> list[str]:
@@ -76,7 +103,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
     """Table `name` of `folder`, plain or compressed."""
     path = Path(folder) / f"{name}.csv"
     compressed = path.with_name(f"{path.name}.gz")
-    path = compressed if compressed.exists() else path
+    path = compressed if compressed.exists() and not path.exists() else path
     if name == DUPLICATES:
         return pd.read_csv(path, dtype={"condition": str, "duplicate_of": str})
     return read_csv(path, name)

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ ORIGIN = "origin.json"
 TIMES = "times.csv"
 TILES = "fig1_stimuli.png"
 _COMPRESS_ABOVE = 150_000
+_ABSENT = "absent"
 # Keys that another machine may set otherwise: what they move is covered by the tolerances.
 _MACHINE_KEYS = {
     *("threads", "precision", "source", "trainings_per_gpu", "gpu"),
@@ -42,7 +44,9 @@ def make_reference(
     origin: dict[str, Any],
     runs: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Make the reference `out` of the tables and claims of `results`; replaces an older one.
+    """Make the reference `out` of the tables and claims of `results`.
+
+    An older one is replaced once the new one is whole.
 
     Parameters
     ----------
@@ -61,8 +65,27 @@ def make_reference(
     dict
         The calibration of the tolerances (`spread.measure_spread`).
     """
-    if out.exists():
-        shutil.rmtree(out)
+    with tempfile.TemporaryDirectory(dir=_existing(out.parent), prefix=".reference-") as scratch:
+        made = Path(scratch) / out.name
+        calibration = _write(results, made, config, origin, runs)
+        if out.exists():
+            shutil.rmtree(out)
+        made.rename(out)
+    return calibration
+
+
+def _existing(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write(
+    results: Path,
+    out: Path,
+    config: dict[str, Any],
+    origin: dict[str, Any],
+    runs: Sequence[Path],
+) -> dict[str, Any]:
     (out / "tables").mkdir(parents=True)
     for name in layout.TABLES:
         content = (results / f"tables/{name}.csv").read_bytes()
@@ -89,9 +112,11 @@ def check_digests(reference: Path) -> None:
     """Raise ReferenceError naming every file that is not the one that SHA256SUMS lists."""
     try:
         lines = (reference / SUMS).read_text().splitlines()
-    except FileNotFoundError:
-        raise ReferenceError(f"{reference}/{SUMS} is missing: restore it with git") from None
-    listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+        listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    except (OSError, ValueError):
+        raise ReferenceError(
+            f"{reference}/{SUMS} is missing or damaged: restore it with git"
+        ) from None
     found = _digests(reference)
     wrong = {
         "changed": [name for name in listed if found.get(name, listed[name]) != listed[name]],
@@ -107,7 +132,7 @@ def check_digests(reference: Path) -> None:
 
 
 def config_differences(reference: Path, config: dict[str, Any]) -> list[str]:
-    """Keys of the config that differ from the reference's, machine keys and new keys left out."""
+    """Keys of the config that differ from the reference's, machine keys left out."""
     old = json.loads((reference / "config.json").read_text(encoding="utf-8"))
     return [
         f"config: {key} is {new!r}, in the reference {was!r}"
@@ -130,14 +155,15 @@ def _digests(reference: Path) -> dict[str, str]:
     return {
         str(path.relative_to(reference)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(reference.rglob("*"))
-        if path.is_file() and path.name != SUMS
+        if path.is_file() and path != reference / SUMS
     }
 
 
 def _differences(old: Any, new: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
-        for name in old.keys() & new.keys() - _MACHINE_KEYS:
-            yield from _differences(old[name], new[name], f"{key}.{name}".lstrip("."))
+        for name in sorted((old.keys() | new.keys()) - _MACHINE_KEYS):
+            where = f"{key}.{name}".lstrip(".")
+            yield from _differences(old.get(name, _ABSENT), new.get(name, _ABSENT), where)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (was, now) in enumerate(zip(old, new, strict=True)):
             yield from _differences(was, now, f"{key}[{index}]")

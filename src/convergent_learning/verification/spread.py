@@ -20,7 +20,7 @@ import pandas as pd
 from scipy import stats
 
 from convergent_learning.verification import layout
-from convergent_learning.verification.tolerances import SPREAD_COLUMNS, floors
+from convergent_learning.verification.tolerances import KINDS, SPREAD_COLUMNS, floors, kind
 
 # An honest rerun should fail once in a thousand verifications, over all of its numbers.
 FALSE_ALARMS = 0.001
@@ -34,10 +34,11 @@ _POOL = [column for column in SPREAD_COLUMNS if column not in ("spread", "differ
 def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Spread of every pool of numbers, and the calibration of the factor.
 
-    The factor is the larger of two: the two-sided normal quantile at which one of all numbers
+    A factor is the larger of two: the two-sided normal quantile at which one of all numbers
     exceeds its tolerance with probability `FALSE_ALARMS`; and the largest deviation, in spreads,
     that a run shows when the spread is measured without it (median over the runs): tails are
-    heavier than normal, and a spread from few runs is uncertain.
+    heavier than normal, and a spread from few runs is uncertain. Each kind of number
+    (`tolerances.kind`) has its own.
 
     Parameters
     ----------
@@ -49,8 +50,7 @@ def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
     spread : DataFrame
         `SPREAD_COLUMNS`.
     calibration : dict
-        factor, what it comes from, and for each run left out its largest deviation and the share
-        of its numbers beyond the tolerances measured without it.
+        factors by kind, what they come from, and for each run left out its largest deviations.
     """
     loaded = [Run(path) for path in runs]
     differences = _all_differences(loaded)
@@ -58,11 +58,13 @@ def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
     normal = float(stats.norm.isf(FALSE_ALARMS / (2 * numbers)))
     left_out = []
     if len(loaded) > 2:
-        left_out = [_left_out(run.name, differences, loaded[0], normal) for run in loaded]
-    largest = [entry["largest_in_spreads"] for entry in left_out]
-    typical = statistics.median(largest) if largest else 0.0
+        left_out = [_left_out(run.name, differences, loaded[0]) for run in loaded]
+    largest = {each: [run["largest"][each]["spreads"] for run in left_out] for each in KINDS}
     calibration = {
-        "factor": round(max(normal, typical), 2),
+        "factors": {
+            each: round(max(normal, statistics.median(found or [0.0])), 2)
+            for each, found in largest.items()
+        },
         "normal_quantile": round(normal, 2),
         "numbers": numbers,
         "runs": [{"experiment": run.name, "seeds": run.seeds} for run in loaded],
@@ -83,7 +85,10 @@ class Run:
             for name, rows in accuracy.groupby("architecture")
         }
         self.name = folder.name
-        self.tables = {name: self._ranked(table) for name, table in self.tables.items()}
+        self.tables = {
+            name: layout.with_contrasts(name, self._ranked(table))
+            for name, table in self.tables.items()
+        }
 
     @property
     def size(self) -> int:
@@ -176,23 +181,20 @@ def _pooled(differences: pd.DataFrame, reference: Run) -> pd.DataFrame:
     return pools.rename(columns={"size": "differences"})[SPREAD_COLUMNS]
 
 
-def _left_out(
-    name: str, differences: pd.DataFrame, reference: Run, factor: float
-) -> dict[str, Any]:
+def _left_out(name: str, differences: pd.DataFrame, reference: Run) -> dict[str, Any]:
     """How far the run `name` lies from the others, by the spread of the others alone."""
     its = (differences.a == name) | (differences.b == name)
     # Numbers that the other runs lack, or agree on, have no spread to be compared with.
     own = differences[its].merge(_pooled(differences[~its], reference), on=_POOL)
     size = own.difference.abs().astype(float)
     beyond_floor = size > floors(own)
-    in_spreads = (size / own.spread.where(own.spread > 0)).where(beyond_floor, 0.0).fillna(0.0)
-    worst = own.loc[in_spreads.idxmax()]
-    return {
-        "run": name,
-        "largest_in_spreads": round(float(in_spreads.max()), 2),
-        "largest_at": " ".join(str(worst[column]) for column in _POOL if worst[column]),
-        "share_beyond_normal": float((in_spreads > factor).mean()),
-    }
+    own["spreads"] = (size / own.spread.where(own.spread > 0)).where(beyond_floor, 0.0).fillna(0.0)
+    largest = {}
+    for each, rows in own.groupby(own.column.map(kind)):
+        worst = rows.loc[rows.spreads.idxmax()]
+        where = " ".join(str(worst[column]) for column in _POOL if worst[column])
+        largest[each] = {"spreads": round(float(worst.spreads), 2), "at": where}
+    return {"run": name, "largest": largest}
 
 
 def _is_part(claim: dict[str, Any]) -> bool:

@@ -1,8 +1,9 @@
 """How far a number may lie from the reference: read from the reference's `tolerances.csv`.
 
-A tolerance is the larger of a floor and `factor` times the measured spread: the root mean square
+A tolerance is the larger of a floor and a factor times the measured spread: the root mean square
 difference between runs, pooled over the rows of a table that share metric, centring, baseline,
-stage and band (`layout.groups`). `verification.spread` measures it.
+stage and band (`layout.groups`). Each `kind` of number has a factor of its own.
+`verification.spread` measures both.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from convergent_learning.verification import layout
 SPREAD_COLUMNS = ["table", "column", *layout.POOLED_BY, "stage", "band", "spread", "differences"]
 _POOL = ["table", "column", *layout.POOLED_BY, "stage", "band"]
 
+NUMBER, INTERVAL_END, CONTRAST = KINDS = "number", "interval end", "contrast"
+
 # What rounding may move where nothing was trained: more than storing activations in float32 in
 # place of float16 does to the smoke experiment.
 _FLOOR = 0.005
-# An interval's end moves by up to t(2 degrees of freedom) = 4.3 standard errors.
 _INTERVAL_FLOOR = 0.02
 # One unit assigned otherwise, of few units, moves a matching score by more.
 _MATCHING = ("permutation", "soft_matching")
@@ -47,12 +49,12 @@ class Tolerances:
     ----------
     spread : DataFrame
         `SPREAD_COLUMNS`: a pool of rows, its spread, and from how many differences.
-    factor : float
-        Tolerance over spread.
+    factors : dict
+        Tolerance over spread, by `kind` of number.
     """
 
-    def __init__(self, spread: pd.DataFrame, factor: float):
-        self.factor = factor
+    def __init__(self, spread: pd.DataFrame, factors: dict[str, float]):
+        self._factors = factors
         self._spread = spread.set_index(_POOL).spread.to_dict()
 
     @classmethod
@@ -61,19 +63,32 @@ class Tolerances:
         about = json.loads((reference / "spread.json").read_text(encoding="utf-8"))
         text = dict.fromkeys(_POOL, str)
         spread = pd.read_csv(reference / "tolerances.csv", dtype=text, keep_default_na=False)
-        return cls(spread, about["factor"])
+        return cls(spread, about["factors"])
 
     def of(self, name: str, column: str, groups: pd.DataFrame) -> np.ndarray:
         """Tolerance of each row of `column` in table `name`; `groups` is `layout.groups`."""
         pools = zip(*(groups[key] for key in groups), strict=True)
         spread = np.array([self._spread.get((name, column, *pool), 0.0) for pool in pools])
-        return np.maximum(self.factor * spread, floors(groups.assign(column=column)))
+        factor = self._factors[kind(column)]
+        return np.maximum(factor * spread, floors(groups.assign(column=column)))
 
     def of_claim(self, claim: str, column: str) -> float:
         """Tolerance of `column` (estimate, ci_low, ci_high) of the claim with the id `claim`."""
         empty = [""] * len(layout.POOLED_BY)
         spread = self._spread.get(("claims", column, *empty, "trained", claim), 0.0)
-        return max(self.factor * spread, _floor(column))
+        return max(self._factors[kind(column)] * spread, _floor(column))
+
+
+def kind(column: str) -> str:
+    """`interval end`, `contrast` (of a metric with the others) or `number`.
+
+    Contrasts are those of `layout.with_contrasts`. The ends of an interval from three networks move by up to t(2 degrees of freedom) = 4.3 standard
+    errors, whose own error is large: their tails are much heavier than those of other numbers.
+    """
+    if column.endswith(layout.AMONG_METRICS):
+        return CONTRAST
+    is_end = column.startswith("ci_") or column.endswith(("low", "high"))
+    return INTERVAL_END if is_end else NUMBER
 
 
 def floors(numbers: pd.DataFrame) -> np.ndarray:
@@ -84,6 +99,4 @@ def floors(numbers: pd.DataFrame) -> np.ndarray:
 
 
 def _floor(column: str) -> float:
-    if column.startswith("ci_") or column.endswith(("low", "high")):
-        return _INTERVAL_FLOOR
-    return _FLOORS.get(column, _FLOOR)
+    return _INTERVAL_FLOOR if kind(column) == INTERVAL_END else _FLOORS.get(column, _FLOOR)

@@ -10,9 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from convergent_learning.files import damaged_file_named, replace_when_done
+from convergent_learning.files import replace_when_done
+from convergent_learning.statistics.claims import read_claims
 from convergent_learning.verification import layout
 from convergent_learning.verification.comparison import Comparison, compare_tables
+from convergent_learning.verification.consistency import contradicted_claims, contradicted_summaries
 from convergent_learning.verification.reference import (
     ReferenceError,
     check_digests,
@@ -71,6 +73,8 @@ class Verification:
 def verify(reference: Path, results: Path, config: dict[str, Any] | None = None) -> Verification:
     """Compare `results` (tables/, claims.json) with the reference folder `reference`.
 
+    Results must agree with themselves, too: summaries and claims follow from the tables of pairs.
+
     Raises ReferenceError where there is no reference, or where its files are not those that it was
     committed with; DamagedFileError for claims that cannot be parsed.
     """
@@ -82,12 +86,24 @@ def verify(reference: Path, results: Path, config: dict[str, Any] | None = None)
         )
     check_digests(reference)
     tolerances = Tolerances.read(reference)
-    return Verification(
-        reference,
-        config_differences(reference, config) if config else [],
-        compare_tables(reference / "tables", results / "tables", tolerances),
-        compare_claims(_claims(reference), _claims(results), tolerances),
-    )
+    tables = compare_tables(reference / "tables", results / "tables", tolerances)
+    old, claims = (read_claims(folder / "claims.json") for folder in (reference, results))
+    setting = config_differences(reference, config) if config else []
+    compared = compare_claims(old, claims, tolerances)
+    if not any(table.problems for table in tables):
+        try:
+            contradicted = contradicted_summaries(results / "tables")
+            wrong = contradicted_claims(results / "tables", claims)
+        except (ValueError, KeyError) as error:
+            contradicted, wrong = {}, {}
+            setting.append(f"tables: what they hold cannot be summarised ({error})")
+        for table in tables:
+            table.problems += contradicted.get(table.name, [])
+        compared = [
+            claim._replace(failed=True, note=wrong[claim.id]) if claim.id in wrong else claim
+            for claim in compared
+        ]
+    return Verification(reference, setting, tables, compared)
 
 
 def write_verification(found: Verification, out_json: Path, out_csv: Path) -> None:
@@ -150,12 +166,6 @@ def _claim_lines(claims: list[ClaimResult]) -> Iterator[str]:
             f" {_number(claim.estimate):>9} {claim.tolerance:>7.3f} {claim.deviation:>8.2f}"
             f"  {verdict}{note}"
         )
-
-
-def _claims(folder: Path) -> list[dict[str, Any]]:
-    path = folder / "claims.json"
-    with damaged_file_named(path, ValueError):
-        return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _number(value: float | None) -> str:
