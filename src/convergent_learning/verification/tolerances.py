@@ -82,8 +82,9 @@ class Tolerances:
 def kind(column: str) -> str:
     """`interval end`, `contrast` (of a metric with the others) or `number`.
 
-    Contrasts are those of `layout.with_contrasts`. The ends of an interval from three networks move by up to t(2 degrees of freedom) = 4.3 standard
-    errors, whose own error is large: their tails are much heavier than those of other numbers.
+    Contrasts are those of `layout.with_contrasts`. The ends of an interval from three networks move
+    by up to t(2 degrees of freedom) = 4.3 standard errors, whose own error is large: their tails
+    are much heavier than those of other numbers.
     """
     if column.endswith(layout.AMONG_METRICS):
         return CONTRAST
