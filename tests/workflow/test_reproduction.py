@@ -113,6 +113,27 @@ def test_the_chain_names_a_file_that_was_changed(results, capsys):
     assert "NOT AS RECORDED  results/smoke/tables/fig4.csv" in capsys.readouterr().out
 
 
+def test_the_chain_names_a_product_without_a_record(results, capsys):
+    (results / "provenance/tables/fig4.json").unlink()
+    assert not print_chain(results.relative_to(os.getcwd()), ["results/smoke/figures/fig4.pdf"])
+    assert "fig4.csv has no record of a job that made it" in capsys.readouterr().out
+
+
+def test_the_chain_names_code_that_was_edited(results, capsys):
+    with Path("src/convergent_learning/figures/fig4.py").open("a") as module:
+        module.write("# edited")
+    assert not print_chain(results.relative_to(os.getcwd()), ["results/smoke/figures/fig4.pdf"])
+    assert "NOT AS RECORDED  src/convergent_learning/figures/fig4.py" in capsys.readouterr().out
+
+
+def test_a_reference_stays_when_no_new_one_can_be_made(reference, results, config):
+    before = (reference / "SHA256SUMS").read_bytes()
+    with pytest.raises(ValueError, match="no such table"):
+        make_reference(results, reference, config, {}, [results.parent / "none"])
+    assert (reference / "SHA256SUMS").read_bytes() == before
+    assert [path.name for path in reference.parent.iterdir()] == ["smoke"]
+
+
 def test_the_research_object_lists_the_products(results):
     crate = json.loads((results / "ro-crate-metadata.json").read_text())
     entities = {entity["@id"]: entity for entity in crate["@graph"]}
@@ -180,7 +201,8 @@ def test_drawings_from_the_reference_are_not_taken_for_results(
     assert "make figures" in checkout.snakemake("-n").stdout
     done = module(checkout, "convergent_learning.verification", "clear", "smoke")
     assert not drawn.exists()
-    shutil.copytree(results / "tables", drawn / "tables")
+    shutil.copytree(results / "networks", drawn / "networks")
     done = module(checkout, "convergent_learning.verification", "figures", "smoke")
     assert done.returncode != 0
     assert "holds computed results" in done.stdout
+    assert (drawn / "networks").exists()

@@ -224,6 +224,7 @@ def test_a_reference_with_a_file_more_or_less(folders):
 
 
 def test_another_config(folders):
-    names, printed = failed(folders, {"experiment": "smoke", "seed": 1})
+    names, printed = failed(folders, {"experiment": "smoke", "seed": 1, "more": {"width": 2}})
     assert names == ["setting"]
     assert "config: seed is 1, in the reference 0" in printed
+    assert "config: more is {'width': 2}, in the reference absent" in printed

@@ -25,7 +25,7 @@ ORIGIN = "origin.json"
 TIMES = "times.csv"
 TILES = "fig1_stimuli.png"
 _COMPRESS_ABOVE = 150_000
-_ABSENT = "absent"
+_ABSENT = object()
 # Keys that another machine may set otherwise: what they move is covered by the tolerances.
 _MACHINE_KEYS = {
     *("threads", "precision", "source", "trainings_per_gpu", "gpu"),
@@ -135,9 +135,13 @@ def config_differences(reference: Path, config: dict[str, Any]) -> list[str]:
     """Keys of the config that differ from the reference's, machine keys left out."""
     old = json.loads((reference / "config.json").read_text(encoding="utf-8"))
     return [
-        f"config: {key} is {new!r}, in the reference {was!r}"
+        f"config: {key} is {_said(new)}, in the reference {_said(was)}"
         for key, was, new in _differences(old, json.loads(json.dumps(config)), "")
     ]
+
+
+def _said(value: Any) -> str:
+    return "absent" if value is _ABSENT else repr(value)
 
 
 def unpack_tables(reference: Path, out: Path) -> None:
