@@ -22,12 +22,12 @@ DRY_RUN = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
 # Job seconds by stage of the default experiment on an otherwise idle machine (docs/performance.md).
 MEASURED = {
     "dataset": 17,
-    "stimuli": 30,
-    "training": 1048,
-    "activations": 355,
-    "moments": 138,
-    "scores": 488,
-    "figures": 35,
+    "stimuli": 34,
+    "training": 990,
+    "activations": 364,
+    "moments": 139,
+    "scores": 452,
+    "figures": 39,
 }
 
 

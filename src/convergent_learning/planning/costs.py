@@ -20,6 +20,7 @@ from convergent_learning.job_times import job_time
 from convergent_learning.planning.job import Job
 
 COMMITTED = Path(__file__).with_name("unit_costs.json")
+_IMPORTED = 50.0  # megabytes below which Snakemake sampled a job before it had begun
 _SHORT = 5.0  # seconds under which Snakemake has not sampled a job's processor time well
 
 
@@ -88,7 +89,8 @@ def fit(
     seconds[free] = _relative_nnls(amounts[:, free], table["seconds"].to_numpy(), taken)
     megabytes = {}
     for kind, rows in table.groupby(table["job"].map(lambda job: job.kind)):
-        sampled = rows[rows["megabytes"] > 0]
+        begun = rows["megabytes"] > _IMPORTED
+        sampled = rows[begun if begun.any() else rows["megabytes"] > 0]
         sizes = np.array([[1.0, job.memory] for job in sampled["job"]])
         empty, factor = _relative_nnls(sizes, sampled["megabytes"].to_numpy())
         megabytes[kind] = (round(empty, 1), round(factor, 3))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CONTEXT_METRICS = 4
 _BYTES_A_ROW = 10.5  # of compressed scores
+_BYTES_A_KEPT_ROW = 2e3  # of scores in memory
 _WHOLE = ("final", "untrained")  # blocks that hold every layer pair of every network pair
 
 
@@ -103,11 +104,15 @@ def _compared(
 
 def _rotated_job(workload: Workload, dataset: str, block: str, tile: Tile) -> Job:
     draws = workload.experiment.config["alignment"]["rotations"]
-    comparisons = cubes = 0.0
+    comparisons = cubes = widest = 0.0
     for (x, _), count, _ in compared_layers(tile, []):
         for layer in workload.size(dataset, x).layers:
             comparisons += count * draws
             cubes += count * draws * _cube(layer, layer)
+            widest = max(widest, layer.units)
+    rows = 2 * workload.folds * comparisons
+    # The rotations of a layer, for every network of the job, and all rows.
+    kept = 8 * draws * widest**2 * len(set(itertools.chain(*tile.sides))) + _BYTES_A_KEPT_ROW * rows
     return Job(
         "scores",
         "rotated_scores",
@@ -117,8 +122,8 @@ def _rotated_job(workload: Workload, dataset: str, block: str, tile: Tile) -> Jo
             "kcomparison:rotated": comparisons / 1e3,
             "gcube:rotated": workload.folds * cubes / GIGA,
         },
-        _kept_moments(workload, dataset, tile, []) / MEGA,
-        _BYTES_A_ROW * 2 * workload.folds * comparisons,
+        (_kept_moments(workload, dataset, tile, []) + kept) / MEGA,
+        _BYTES_A_ROW * rows,
         metric="rotated",
     )
 
