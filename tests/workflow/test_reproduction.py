@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,24 @@ def test_a_damaged_archive_is_refused(archive, config, tmp_path):
         unpack(archive, tmp_path / "there", config)
     with pytest.raises(ArchiveError, match="no such archive"):
         unpack(tmp_path / "none.tar", tmp_path / "there", config)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda manifest: manifest | {"format": 0}, "not of this version"),
+        (lambda manifest: [], "not of this version"),
+        (lambda manifest: manifest | {"files": {"../outside": "0"}}, "leads out of the results"),
+    ],
+)
+def test_a_manifest_of_something_else_is_refused(archive, config, tmp_path, edit, message):
+    with tarfile.open(archive) as tar:
+        manifest = json.load(tar.extractfile("archive.json"))
+    (tmp_path / "archive.json").write_text(json.dumps(edit(manifest)))
+    with tarfile.open(tmp_path / "edited.tar", "w") as tar:
+        tar.add(tmp_path / "archive.json", "archive.json")
+    with pytest.raises(ArchiveError, match=message):
+        unpack(tmp_path / "edited.tar", tmp_path / "there", config)
 
 
 @pytest.mark.slow

@@ -104,12 +104,16 @@ def _extracted(archive: Path, folder: Path) -> dict[str, Any]:
 def _check(
     archive: Path, manifest: dict[str, Any], folder: Path, results: Path, config: dict[str, Any]
 ) -> None:
+    if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+        raise ArchiveError(f"{archive}: its {_MANIFEST} is not of this version's `make archive`")
     if manifest["experiment"] != config["experiment"]:
         raise ArchiveError(
             f"{archive} is of experiment {manifest['experiment']}, not {config['experiment']}: set"
             " EXPERIMENT"
         )
     for name, digest in manifest["files"].items():
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise ArchiveError(f"{archive} lists {name}, which leads out of the results folder")
         if not (folder / name).exists() or _sha256(folder / name) != digest:
             raise ArchiveError(f"{archive} is damaged: {name} is not what {_MANIFEST} lists")
     for name, plan in _network_files(Experiment(config)).items():
