@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convergent_learning.statistics.claims import read_claims
+from convergent_learning.statistics.claims import is_whole, read_claims
 
 # What a part says if its statistic lies above the threshold, and if it does not.
 _MEANING = {
@@ -129,11 +129,6 @@ def _with_parts(claims: list[dict[str, Any]]) -> Iterator[tuple[dict, list[dict]
             parts = []
         else:
             parts.append(entry)
-
-
-def is_whole(entry: dict[str, Any]) -> bool:
-    """Whether an entry is a claim (C1) and not one of its parts (C1a)."""
-    return entry["id"][-1].isdigit()
 
 
 def _paragraph(whole: dict[str, Any], parts: list[dict[str, Any]]) -> str:

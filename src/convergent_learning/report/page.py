@@ -24,7 +24,7 @@ from convergent_learning.report.depth_plot import depth_plot
 from convergent_learning.report.experiment_table import experiment_table
 from convergent_learning.report.ood_plot import ood_plot
 from convergent_learning.report.provenance import Source
-from convergent_learning.statistics.claims import read_claims
+from convergent_learning.statistics.claims import is_whole, read_claims
 from convergent_learning.statistics.columns import COLUMNS, read_table
 
 TITLES = {
@@ -78,7 +78,7 @@ def write_report(
             today=datetime.date.today().isoformat(),
             setting=experiment_table(experiment, tables),
             findings=findings.findings(claims),
-            parts=[claim for claim in claims if not findings.is_whole(claim)],
+            parts=[claim for claim in claims if not is_whole(claim)],
             marks=_VERDICT_MARKS,
             figures=drawn,
             data={f.plot.id: _embedded(f.plot.data()) for f in drawn if f.plot},

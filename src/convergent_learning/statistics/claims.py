@@ -110,6 +110,11 @@ def read_claims(path: str | Path) -> list[dict]:
     return claims
 
 
+def is_whole(entry: dict) -> bool:
+    """Whether an entry is a claim (C1) and not one of its parts (C1a)."""
+    return entry["id"][-1].isdigit()
+
+
 def print_claims(path: str | Path) -> None:
     """Print a claims.json as a plain table, reasons below each line."""
     print(

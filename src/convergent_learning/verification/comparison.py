@@ -15,7 +15,6 @@ from convergent_learning.verification import layout
 from convergent_learning.verification.tolerances import Tolerances
 
 NUMBERS = ["table", "column", "row", "reference", "rebuilt", "tolerance", "deviation"]
-TILES = "fig1_stimuli.png"
 # Rounding on other hardware can move a pixel of a condition by one level.
 _PIXEL_LEVELS = 1
 _SHOWN = 3
@@ -55,7 +54,7 @@ def compare_tables(reference: Path, rebuilt: Path, tolerances: Tolerances) -> li
             comparison = next(entry for entry in found if entry.name == name)
             chance = tables["datasets"][0].set_index("dataset").chance
             comparison.problems += _near_chance(name, *tables[name], chance, tolerances)
-    return [*found, _compare_tiles(reference / TILES, rebuilt / TILES)]
+    return [*found, _compare_tiles(reference / layout.TILES, rebuilt / layout.TILES)]
 
 
 def compare(
@@ -173,16 +172,16 @@ def _near_chance(
 
 
 def _compare_tiles(reference: Path, rebuilt: Path) -> Comparison:
-    result = Comparison(TILES, rows=1)
+    result = Comparison(layout.TILES, rows=1)
     try:
         old, new = (
             np.asarray(Image.open(path).convert("RGB")).astype(int) for path in (reference, rebuilt)
         )
     except OSError as error:
-        result.problems.append(f"{TILES}: {error}")
+        result.problems.append(f"{layout.TILES}: {error}")
         return result
     if old.shape != new.shape:
-        result.problems.append(f"{TILES}: {new.shape} pixels, in the reference {old.shape}")
+        result.problems.append(f"{layout.TILES}: {new.shape} pixels, in the reference {old.shape}")
     elif (levels := int(np.abs(old - new).max())) > _PIXEL_LEVELS:
-        result.problems.append(f"{TILES}: pixels differ by up to {levels} of 255")
+        result.problems.append(f"{layout.TILES}: pixels differ by up to {levels} of 255")
     return result

@@ -20,8 +20,7 @@ def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any
     if not overlay.exists():
         known = sorted(path.stem for path in overlay.parent.glob("*.yaml"))
         raise ValueError(
-            f"experiment {experiment!r} has no {overlay}; there are"
-            f" {', '.join([config['experiment'], *known])}"
+            f"no experiment {experiment!r}; there are {', '.join([config['experiment'], *known])}"
         )
     return _merged(config, yaml.safe_load(overlay.read_text(encoding="utf-8")))
 

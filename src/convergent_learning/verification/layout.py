@@ -12,6 +12,7 @@ from convergent_learning.statistics.columns import COLUMNS, read_csv
 
 DUPLICATES = "duplicate_conditions"
 TABLES = [*COLUMNS, DUPLICATES]
+TILES = "fig1_stimuli.png"
 
 # Columns that together name a row, wherever a table has them.
 _KEY_COLUMNS = """

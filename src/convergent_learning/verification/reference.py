@@ -23,7 +23,6 @@ from convergent_learning.verification.spread import measure_spread
 SUMS = "SHA256SUMS"
 ORIGIN = "origin.json"
 TIMES = "times.csv"
-TILES = "fig1_stimuli.png"
 _COMPRESS_ABOVE = 150_000
 _ABSENT = object()
 # Keys that another machine may set otherwise: what they move is covered by the tolerances.
@@ -65,18 +64,14 @@ def make_reference(
     dict
         The calibration of the tolerances (`spread.measure_spread`).
     """
-    with tempfile.TemporaryDirectory(dir=_existing(out.parent), prefix=".reference-") as scratch:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".reference-") as scratch:
         made = Path(scratch) / out.name
         calibration = _write(results, made, config, origin, runs)
         if out.exists():
             shutil.rmtree(out)
         made.rename(out)
     return calibration
-
-
-def _existing(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _write(
@@ -95,7 +90,7 @@ def _write(
             (out / f"tables/{name}.csv.gz").write_bytes(compressed)
         else:
             (out / f"tables/{name}.csv").write_bytes(content)
-    shutil.copyfile(results / f"tables/{TILES}", out / f"tables/{TILES}")
+    shutil.copyfile(results / f"tables/{layout.TILES}", out / f"tables/{layout.TILES}")
     shutil.copyfile(results / "claims.json", out / "claims.json")
     spread, calibration = measure_spread([results, *runs])
     spread.to_csv(out / "tolerances.csv", index=False, float_format="%.4g")

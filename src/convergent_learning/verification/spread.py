@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from convergent_learning.statistics.claims import is_whole
 from convergent_learning.verification import layout
-from convergent_learning.verification.tolerances import KINDS, SPREAD_COLUMNS, floors, kind
+from convergent_learning.verification.tolerances import KINDS, POOL, SPREAD_COLUMNS, floors, kind
 
 # An honest rerun should fail once in a thousand verifications, over all of its numbers.
 FALSE_ALARMS = 0.001
@@ -28,7 +29,6 @@ FALSE_ALARMS = 0.001
 # layers and conditions share networks), so that many rows do not make the own mean certain.
 _PRIOR = 0.5
 _CLAIM_NUMBERS = ("estimate", "ci_low", "ci_high")
-_POOL = [column for column in SPREAD_COLUMNS if column not in ("spread", "differences")]
 
 
 def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -119,7 +119,7 @@ def _all_differences(runs: list[Run]) -> pd.DataFrame:
     parts = [
         _differences(a, b).assign(a=a.name, b=b.name) for a, b in itertools.combinations(runs, 2)
     ]
-    return pd.concat(parts or [pd.DataFrame(columns=[*_POOL, "difference"])], ignore_index=True)
+    return pd.concat(parts or [pd.DataFrame(columns=[*POOL, "difference"])], ignore_index=True)
 
 
 def _differences(a: Run, b: Run) -> pd.DataFrame:
@@ -147,7 +147,7 @@ def _table_differences(
 def _claim_differences(a: Run, b: Run) -> pd.DataFrame:
     other = {(claim["id"], claim["claim"]): claim for claim in b.claims}
     rows = []
-    for claim in filter(_is_part, a.claims):
+    for claim in itertools.filterfalse(is_whole, a.claims):
         match = other[claim["id"], claim["claim"]]
         for column in _CLAIM_NUMBERS:
             if claim[column] is not None and match[column] is not None:
@@ -163,7 +163,7 @@ def _pooled(differences: pd.DataFrame, reference: Run) -> pd.DataFrame:
     the root mean square, over all claims, of difference over half interval.
     """
     squares = differences.assign(square=differences.difference.astype(float) ** 2)
-    pools = squares.groupby(_POOL).square.agg(["sum", "size"]).reset_index()
+    pools = squares.groupby(POOL).square.agg(["sum", "size"]).reset_index()
     column = ["table", "column", "stage"]
     pools = pools.merge(squares.groupby(column).square.mean().rename("prior"), on=column)
     prior = pools.prior.where(pools.table != "claims", pools["sum"] / pools["size"])
@@ -171,7 +171,7 @@ def _pooled(differences: pd.DataFrame, reference: Run) -> pd.DataFrame:
     claims = squares[squares.table == "claims"]
     half = {
         claim["id"]: (claim["ci_high"] - claim["ci_low"]) / 2
-        for claim in filter(_is_part, reference.claims)
+        for claim in itertools.filterfalse(is_whole, reference.claims)
         if claim["ci_low"] is not None
     }
     shares = (claims.square / claims.band.map(half) ** 2).groupby(claims.column).mean() ** 0.5
@@ -185,17 +185,13 @@ def _left_out(name: str, differences: pd.DataFrame, reference: Run) -> dict[str,
     """How far the run `name` lies from the others, by the spread of the others alone."""
     its = (differences.a == name) | (differences.b == name)
     # Numbers that the other runs lack, or agree on, have no spread to be compared with.
-    own = differences[its].merge(_pooled(differences[~its], reference), on=_POOL)
+    own = differences[its].merge(_pooled(differences[~its], reference), on=POOL)
     size = own.difference.abs().astype(float)
     beyond_floor = size > floors(own)
     own["spreads"] = (size / own.spread.where(own.spread > 0)).where(beyond_floor, 0.0).fillna(0.0)
     largest = {}
     for each, rows in own.groupby(own.column.map(kind)):
         worst = rows.loc[rows.spreads.idxmax()]
-        where = " ".join(str(worst[column]) for column in _POOL if worst[column])
+        where = " ".join(str(worst[column]) for column in POOL if worst[column])
         largest[each] = {"spreads": round(float(worst.spreads), 2), "at": where}
     return {"run": name, "largest": largest}
-
-
-def _is_part(claim: dict[str, Any]) -> bool:
-    return not claim["id"][-1].isdigit()

@@ -16,8 +16,8 @@ import pandas as pd
 
 from convergent_learning.verification import layout
 
-SPREAD_COLUMNS = ["table", "column", *layout.POOLED_BY, "stage", "band", "spread", "differences"]
-_POOL = ["table", "column", *layout.POOLED_BY, "stage", "band"]
+POOL = ["table", "column", *layout.POOLED_BY, "stage", "band"]
+SPREAD_COLUMNS = [*POOL, "spread", "differences"]
 
 NUMBER, INTERVAL_END, CONTRAST = KINDS = "number", "interval end", "contrast"
 
@@ -55,13 +55,13 @@ class Tolerances:
 
     def __init__(self, spread: pd.DataFrame, factors: dict[str, float]):
         self._factors = factors
-        self._spread = spread.set_index(_POOL).spread.to_dict()
+        self._spread = spread.set_index(POOL).spread.to_dict()
 
     @classmethod
     def read(cls, reference: Path) -> Tolerances:
         """Those of the reference folder `reference`."""
         about = json.loads((reference / "spread.json").read_text(encoding="utf-8"))
-        text = dict.fromkeys(_POOL, str)
+        text = dict.fromkeys(POOL, str)
         spread = pd.read_csv(reference / "tolerances.csv", dtype=text, keep_default_na=False)
         return cls(spread, about["factors"])
 

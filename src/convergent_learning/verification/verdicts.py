@@ -120,8 +120,6 @@ def _deviation(
         a, b = old[field], new.get(field)
         if (a is None) != (b is None):
             problems.append(f"{field} is {b}, in the reference {a}")
-        elif b != b:
-            problems.append(f"{field} is not a number, in the reference {a}")
         elif a is not None:
             largest = max(largest, abs(a - b) / tolerances.of_claim(_part_id(old), field))
     return largest, problems
