@@ -13,6 +13,7 @@ from typing import Any
 
 from convergent_learning.datasets.registry import DatasetInfo, dataset_info
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
+from convergent_learning.networks.naming import network_name
 from convergent_learning.networks.pretrained import Pretrained, is_pretrained
 from convergent_learning.stimuli import condition_slug, families, level_text
 from convergent_learning.stimuli.user_sets import UserSet
@@ -23,12 +24,13 @@ CONTEXT_METRIC = "context"
 
 @dataclass(frozen=True)
 class Network:
-    """A network of the experiment: an architecture and a seed.
+    """A network of the experiment: a seed of a group, whose networks differ in nothing else.
 
     One that is trained here has a `width`, and in `training` what differs from the training of all;
     any other has a description in `pretrained`.
     """
 
+    group: str
     architecture: str
     seed: int
     width: float | None = None
@@ -37,7 +39,7 @@ class Network:
 
     @property
     def name(self) -> str:
-        return f"{self.architecture}-seed{self.seed}"
+        return network_name(self.group, self.seed)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Experiment:
     def networks(self) -> list[Network]:
         return [
             Network(
+                group_name(entry),
                 entry["architecture"],
                 seed,
                 entry.get("width"),
@@ -119,13 +122,14 @@ class Experiment:
         return [network for network in self.networks if network.pretrained is None]
 
     @cached_property
-    def pretrained(self) -> list[Pretrained]:
-        """Networks that come trained; they are shown the stimuli beside the final checkpoints."""
-        return [network.pretrained for network in self.networks if network.pretrained is not None]
+    def pretrained(self) -> dict[str, Pretrained]:
+        """Networks that come trained, by name; they are shown stimuli beside final checkpoints."""
+        return {n.name: n.pretrained for n in self.networks if n.pretrained is not None}
 
     @cached_property
-    def architectures(self) -> list[str]:
-        return [entry["architecture"] for entry in self.config["networks"]]
+    def architectures(self) -> dict[str, str]:
+        """Architecture of each group, in the order of the config."""
+        return {group_name(entry): entry["architecture"] for entry in self.config["networks"]}
 
     @cached_property
     def conditions(self) -> list[Condition]:
@@ -149,11 +153,9 @@ class Experiment:
         return [UserSet.of(entry) for entry in self.config["stimuli"].get("sets", [])]
 
     def layers(self, dataset: str) -> dict[str, tuple[Layer, ...]]:
-        """Scored layers of each architecture, in depth order; a stem depends on the image size."""
+        """Scored layers of each group, in depth order; a stem depends on the image size."""
         size = self.dataset_info(dataset).side
-        return {
-            entry["architecture"]: scored_layers(entry, size) for entry in self.config["networks"]
-        }
+        return {group_name(entry): scored_layers(entry, size) for entry in self.config["networks"]}
 
     def dataset_entry(self, dataset: str) -> dict[str, Any]:
         """The config entry of `dataset`."""
@@ -200,13 +202,13 @@ class Experiment:
         return [
             network
             for network in self.at(dataset, step)
-            if first is None or network.seed in self._seeds(network.architecture)[:first]
+            if first is None or network.seed in self._seeds(network.group)[:first]
         ]
 
     def trainings(self) -> list[list[Network]]:
-        """Networks trained in one job: of one architecture, as many as may share a GPU."""
+        """Networks trained in one job: of one group, as many as may share a GPU."""
         together = self.config["training"]["trainings_per_gpu"]
-        return list(self._groups(self.trained, together).values())
+        return list(self._batches(self.trained, together).values())
 
     def blocks(self, dataset: str) -> dict[str, list[Sample]]:
         """Blocks of scores: each is one scoring job a metric.
@@ -225,9 +227,9 @@ class Experiment:
         return blocks
 
     def tiles(self, dataset: str, block: str, within: bool = False) -> list[Tile]:
-        """The scoring jobs of a block and metric: one, or one for each two groups of networks.
+        """The scoring jobs of a block and metric: one, or one for each two batches of networks.
 
-        within : only pairs of one architecture are scored
+        within : only pairs of one group are scored
         """
         sample = self.blocks(dataset)[block][0]
         networks = self.at(dataset, sample.step)
@@ -236,28 +238,28 @@ class Experiment:
             return [Tile("", networks, networks)]
         maps = self.mapped(dataset, sample.condition.slug, sample.step)
         mapped = set() if within else {network.name for network in maps}
-        groups = self._groups(networks, size)
+        batches = self._batches(networks, size)
         tiles = [
-            Tile(f"_{a}_{b}", groups[a], groups[b])
-            for a, b in itertools.combinations_with_replacement(groups, 2)
+            Tile(f"_{a}_{b}", batches[a], batches[b])
+            for a, b in itertools.combinations_with_replacement(batches, 2)
         ]
         return [
             tile
             for tile in tiles
-            if any(x.architecture == y.architecture or mapped >= {x.name, y.name} for x, y in tile)
+            if any(x.group == y.group or mapped >= {x.name, y.name} for x, y in tile)
         ]
 
-    def _groups(self, networks: list[Network], size: int) -> dict[str, list[Network]]:
-        """Networks of one architecture, `size` or fewer of them, under a name for the group."""
-        groups = {}
-        for architecture in self.architectures:
-            alike = [n for n in networks if n.architecture == architecture]
+    def _batches(self, networks: list[Network], size: int) -> dict[str, list[Network]]:
+        """Networks of one group, `size` or fewer of them, under a name for the batch."""
+        batches = {}
+        for group in self.architectures:
+            alike = [n for n in networks if n.group == group]
             for start in range(0, len(alike), size):
-                groups[f"{architecture}-{start // size + 1}"] = alike[start : start + size]
-        return groups
+                batches[f"{group}-{start // size + 1}"] = alike[start : start + size]
+        return batches
 
-    def _seeds(self, architecture: str) -> list[int]:
-        return [n.seed for n in self.networks if n.architecture == architecture]
+    def _seeds(self, group: str) -> list[int]:
+        return [n.seed for n in self.networks if n.group == group]
 
     def families(self) -> list[str]:
         """Stimuli of the OOD conditions: families, and the user's sets."""
@@ -267,6 +269,11 @@ class Experiment:
         """Those whose images correspond one by one with the ID set's, so that maps transfer."""
         unpaired = [s.stimuli for s in self.user_sets if not s.paired]
         return [name for name in self.families() if name not in unpaired]
+
+
+def group_name(entry: dict[str, Any]) -> str:
+    """The name of a config entry of `networks`: by default its architecture."""
+    return entry.get("name", entry["architecture"])
 
 
 def scored_layers(entry: dict[str, Any], image_size: int) -> tuple[Layer, ...]:

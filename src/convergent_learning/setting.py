@@ -44,18 +44,22 @@ def write_datasets(experiment: Experiment, files: Mapping[str, Path], out: Path)
     _write(pd.DataFrame(rows), out)
 
 
-def write_layers(moments: Mapping[str, Path], out: Path) -> None:
-    """One row a dataset, architecture and layer: depth, role, units and the kept grid."""
+def write_layers(moments: Mapping[str, Path], architectures: Mapping[str, str], out: Path) -> None:
+    """One row for each layer of each group in each dataset: depth, role, units and kept grid.
+
+    `architectures` are those of the groups.
+    """
     rows = []
     for dataset, path in moments.items():
         with MomentsFile(path) as file:
-            for network in _one_an_architecture(file.networks):
+            for network in _first_of_each_group(file.networks):
                 for layer in network.layers:
                     height, width = file.moments(network, layer).grid
                     rows.append(
                         {
                             "dataset": dataset,
-                            "architecture": network.architecture,
+                            "group": network.group,
+                            "architecture": architectures[network.group],
                             "layer": layer.name,
                             "depth": layer.depth,
                             "role": layer.role,
@@ -68,16 +72,16 @@ def write_layers(moments: Mapping[str, Path], out: Path) -> None:
     _write(pd.DataFrame(rows), out)
 
 
-def _one_an_architecture(networks: Sequence[Network]) -> Iterable[Network]:
-    """The first network of each architecture, in the order of the config."""
+def _first_of_each_group(networks: Sequence[Network]) -> Iterable[Network]:
+    """The first network of each group, in the order of the config."""
     first = {}
     for network in networks:
-        first.setdefault(network.architecture, network)
+        first.setdefault(network.group, network)
     return first.values()
 
 
 def write_conditions(experiment: Experiment, out: Path) -> None:
-    """One row an OOD condition: its place from mild to strong and its family's group."""
+    """One row an OOD condition: its place from mild to strong and the family it counts as."""
     rows = []
     user_sets = {user_set.stimuli: user_set for user_set in experiment.user_sets}
     for family in experiment.families():
@@ -91,10 +95,10 @@ def write_conditions(experiment: Experiment, out: Path) -> None:
                     "order": order,
                     "graded": about.graded,
                     "identity": "" if about.identity is None else level_text(about.identity),
-                    "group": about.group,
+                    "family": about.group,
                 }
             )
-    columns = ["stimuli", "condition", "order", "graded", "identity", "group"]
+    columns = ["stimuli", "condition", "order", "graded", "identity", "family"]
     _write(pd.DataFrame(rows, columns=columns), out)
 
 
@@ -111,17 +115,17 @@ def write_accuracy(parts: Sequence[Path], out: Path) -> None:
     """All accuracy files of the extraction passes as one table."""
     tables = [_read(path, dtype={"condition": str}) for path in parts]
     table = pd.concat(tables, ignore_index=True)
-    keys = ["dataset", "architecture", "seed", "step", "stimuli", "condition"]
+    keys = ["dataset", "group", "seed", "step", "stimuli", "condition"]
     _write(table.sort_values(keys, kind="stable"), out)
 
 
 def write_training(parts: Mapping[tuple[str, str, int], Path], out: Path) -> None:
-    """Loss and accuracy at every epoch of every network, keyed (dataset, architecture, seed)."""
+    """Loss and accuracy at every epoch of every network, keyed (dataset, group, seed)."""
     tables = []
-    for (dataset, architecture, seed), path in parts.items():
+    for (dataset, group, seed), path in parts.items():
         table = _read(path)
         table.insert(0, "dataset", dataset)
-        table.insert(1, "architecture", architecture)
+        table.insert(1, "group", group)
         table.insert(2, "seed", seed)
         tables.append(table)
     _write(pd.concat(tables, ignore_index=True), out)

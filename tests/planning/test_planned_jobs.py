@@ -74,7 +74,7 @@ def test_disk_of_moments(default_jobs):
 
 def test_size_of_a_published_network():
     layers = select_layers("resnet18", "default", 224)
-    size = network_size(Network("resnet18", 1, 1.0), layers, 1000, 224, 64)
+    size = network_size(Network("resnet18", "resnet18", 1, 1.0), layers, 1000, 224, 64)
     assert size.parameters == 11_689_512
     assert size.flop == pytest.approx(2 * 1.814e9, rel=0.01)
     assert [(layer.units, layer.side) for layer in size.layers][-4:-1] == [

@@ -24,9 +24,7 @@ rule activations:
         runtime=growing(120),
         gpu=config["gpu"],
     params:
-        plans=lambda wildcards: training_plans(wildcards.dataset, EXPERIMENT.trained),
-        pretrained=pretrained,
-        layers=lambda wildcards: EXPERIMENT.layers(wildcards.dataset),
+        networks=shown_networks,
         positions=config["activations"]["positions"],
         dtype=config["activations"]["dtype"],
     script:
@@ -52,7 +50,7 @@ rule moments:
         runtime=growing(120),
         gpu=config["gpu"],
     params:
-        networks=shown_networks,
+        networks=lambda wildcards: [network.name for network in shown_networks(wildcards)],
         mapped=mapped_networks,
         folds=config["alignment"]["folds"],
         seed=EXPERIMENT.seed,

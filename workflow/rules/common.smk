@@ -6,6 +6,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from convergent_learning.activations.shown import Shown
 from convergent_learning.experiment import CONTEXT_METRIC, Experiment
 from convergent_learning.stale_locks import clear_stale_locks
 from convergent_learning.statistics.columns import COLUMNS
@@ -61,7 +62,7 @@ CLAIMS_CODE = [
     LIBRARY / f"statistics/{module}.py"
     for module in ("claims", "parts", "contrasts", "ingredients", "intervals")
 ]
-PRETRAINED = {network.name: network for network in EXPERIMENT.pretrained}
+PRETRAINED = EXPERIMENT.pretrained
 ROTATED_METRICS = [metric for metric in EXPERIMENT.metrics if metric == "permutation"]
 BLOCKS = {dataset: EXPERIMENT.blocks(dataset) for dataset in EXPERIMENT.datasets}
 FINAL_STEP = {dataset: EXPERIMENT.steps(dataset)[-1] for dataset in EXPERIMENT.datasets}
@@ -142,23 +143,42 @@ def checkpoints(wildcards):
     ]
 
 
-def pretrained(wildcards):
-    """Networks that come trained and are shown the stimuli at a step."""
-    networks = EXPERIMENT.at(wildcards.dataset, int(wildcards.step))
-    return [network.pretrained for network in networks if network.pretrained is not None]
-
-
 def pretrained_descriptions(wildcards):
     """Their descriptions: made before anything is trained, so that a mistake in one shows at once."""
     return [
         network_folder(wildcards.dataset, network) / "pretrained.json"
-        for network in pretrained(wildcards)
+        for network in EXPERIMENT.at(wildcards.dataset, int(wildcards.step))
+        if network.pretrained is not None
     ]
 
 
+def pretrained_layers(wildcards):
+    """Scored layers of a network that comes trained."""
+    [group] = [n.group for n in EXPERIMENT.networks if n.name == wildcards.network]
+    return EXPERIMENT.layers(wildcards.dataset)[group]
+
+
 def shown_networks(wildcards):
-    """Names of the networks that are shown the stimuli at a step."""
-    return [network.name for network in EXPERIMENT.at(wildcards.dataset, int(wildcards.step))]
+    """The networks that are shown the stimuli at a step."""
+    dataset, step = wildcards.dataset, int(wildcards.step)
+    layers = EXPERIMENT.layers(dataset)
+    return [
+        Shown(
+            network.group,
+            network.seed,
+            layers[network.group],
+            (
+                None
+                if network.pretrained
+                else (
+                    str(network_folder(dataset, network) / f"step{step}.safetensors"),
+                    EXPERIMENT.plan(dataset, network),
+                )
+            ),
+            network.pretrained,
+        )
+        for network in EXPERIMENT.at(dataset, step)
+    ]
 
 
 def block_moments(wildcards):

@@ -44,6 +44,7 @@ rule layers_table:
         ENVIRONMENT
     params:
         datasets=EXPERIMENT.datasets,
+        architectures=EXPERIMENT.architectures,
     script:
         "../scripts/layers_table.py"
 
@@ -105,7 +106,7 @@ rule training_table:
         ENVIRONMENT
     params:
         networks=[
-            (dataset, network.architecture, network.seed)
+            (dataset, network.group, network.seed)
             for dataset in EXPERIMENT.datasets
             for network in EXPERIMENT.trained
         ],

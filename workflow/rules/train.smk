@@ -53,7 +53,7 @@ rule pretrained:
         runtime=growing(30),
     params:
         pretrained=lambda wildcards: PRETRAINED[wildcards.network],
-        layers=lambda wildcards: EXPERIMENT.layers(wildcards.dataset),
+        layers=pretrained_layers,
         image_size=lambda wildcards: EXPERIMENT.dataset_info(wildcards.dataset).side,
     script:
         "../scripts/pretrained.py"

@@ -48,15 +48,15 @@ def layer_pairs(x: NetworkSize, y: NetworkSize, own: bool) -> list[tuple[LayerSi
     return list(itertools.product(x.layers, y.layers))
 
 
-def by_architecture(
+def by_group(
     pairs: Iterable[NetworkPair],
 ) -> list[tuple[NetworkPair, int]]:
-    """One pair of networks for each pair of architectures, and how many such pairs there are."""
+    """One pair of networks for each pair of groups, and how many such pairs there are."""
     counted: dict[tuple[str, str], tuple[NetworkPair, int]] = {}
     for pair in pairs:
-        architectures = pair[0].architecture, pair[1].architecture
-        first, count = counted.get(architectures, (pair, 0))
-        counted[architectures] = first, count + 1
+        groups = pair[0].group, pair[1].group
+        first, count = counted.get(groups, (pair, 0))
+        counted[groups] = first, count + 1
     return list(counted.values())
 
 
@@ -66,16 +66,16 @@ def compared_layers(
     """Pairs that are compared, as above, and whether in own layers only.
 
     Pairs of `mapped` networks are compared in every pair of their layers, others in own layers
-    within architecture.
+    within group.
     """
     pairs, names = list(pairs), {network.name for network in mapped}
 
     def has_map(x: Network, y: Network) -> bool:
         return x.name in names and y.name in names
 
-    for pair, count in by_architecture(pair for pair in pairs if has_map(*pair)):
+    for pair, count in by_group(pair for pair in pairs if has_map(*pair)):
         yield pair, count, False
     rest = (pair for pair in pairs if not has_map(*pair))
-    for pair, count in by_architecture(rest):
-        if pair[0].architecture == pair[1].architecture:
+    for pair, count in by_group(rest):
+        if pair[0].group == pair[1].group:
             yield pair, count, True

@@ -143,7 +143,7 @@ def _kept_moments(workload: Workload, dataset: str, tile: Tile, mapped: list[Net
         if network.name in names:
             for layer in workload.size(dataset, network).layers:
                 size = 8 * workload.folds * (layer.units**2 + values(layer))
-                by_layer[network.architecture, layer.name] += size
+                by_layer[network.group, layer.name] += size
                 whole += size if network in mapped else 0.0
     return max(whole, *by_layer.values())
 

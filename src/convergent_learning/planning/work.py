@@ -49,12 +49,12 @@ class Workload:
 
     def size(self, dataset: str, network: Network) -> NetworkSize:
         """The size of a network, measured once for all its seeds."""
-        key = dataset, network.architecture, network.width
+        key = dataset, network.group
         if key not in self._sizes:
             info = self.experiment.dataset_info(dataset)
             self._sizes[key] = network_size(
                 network,
-                self.experiment.layers(dataset)[network.architecture],
+                self.experiment.layers(dataset)[network.group],
                 info.classes or _IMAGENET_CLASSES,
                 info.side,
                 self.experiment.config["activations"]["positions"],
