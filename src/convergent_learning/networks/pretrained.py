@@ -15,7 +15,17 @@ from typing import Any
 
 from convergent_learning.networks.layers import LAYERS
 
-_KEYS = {"architecture", "seeds", "layers", "factory", "arguments", "weights", "mean", "std"}
+_KEYS = {
+    "architecture",
+    "name",
+    "seeds",
+    "layers",
+    "factory",
+    "arguments",
+    "weights",
+    "mean",
+    "std",
+}
 
 
 @dataclass(frozen=True)
