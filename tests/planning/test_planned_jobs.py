@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from convergent_learning.config.files import experiment_named
+from convergent_learning.config.overlay import experiment_named
 from convergent_learning.experiment import Experiment, Network
 from convergent_learning.networks.layers import select_layers
 from convergent_learning.planning import __main__ as command

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from convergent_learning.config.files import resolved_config
+from convergent_learning.config.overlay import resolved_config
 from convergent_learning.provenance.archive import ArchiveError, pack, unpack
 from convergent_learning.provenance.chain import print_chain
 from convergent_learning.provenance.digests import digest_of_values

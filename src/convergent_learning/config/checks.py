@@ -89,7 +89,7 @@ def _dataset_problems(entry: Dataset, key: str, training: Training) -> Iterator[
         )
     try:
         steps_per_epoch = max(1, entry.images // training.batch_size)
-        checkpoint_steps(training.checkpoints, training.epochs, steps_per_epoch)
+        checkpoint_steps(tuple(map(str, training.checkpoints)), training.epochs, steps_per_epoch)
     except ValueError as error:
         yield f"training.checkpoints: {error}"
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -51,12 +50,6 @@ def described(text: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
-def _each_once(values: tuple[T, ...]) -> tuple[T, ...]:
-    if any(value in values[:index] for index, value in enumerate(values)):
-        raise refused("lists an entry twice; list each once")
-    return values
-
-
 class _NotNull:
     """Marks the type of a key that may be left out, but not be null."""
 
@@ -95,16 +88,34 @@ class _AsGiven:
         return value
 
 
+class _EachOnce:
+    """Marks a list that may not name an entry twice."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._validate, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"uniqueItems": True}
+
+    @staticmethod
+    def _validate(values: tuple[T, ...]) -> tuple[T, ...]:
+        if any(value in values[:index] for index, value in enumerate(values)):
+            raise refused("lists an entry twice; list each once")
+        return values
+
+
 Given = Annotated[T | None, _NotNull()]
 """A key without a default: None where the config leaves it out."""
 
 Listed = Annotated[tuple[T, ...], Strict(False)]
-ListedOnce = Annotated[
-    tuple[T, ...],
-    Strict(False),
-    AfterValidator(_each_once),
-    Field(json_schema_extra={"uniqueItems": True}),
-]
+ListedOnce = Annotated[tuple[T, ...], Strict(False), Field(min_length=1), _EachOnce()]
+TwoOrMore = Annotated[tuple[T, ...], Strict(False), Field(min_length=2), _EachOnce()]
+Channels = Annotated[tuple[T, ...], Strict(False), Field(min_length=3, max_length=3)]
+"""One value each of red, green and blue."""
 
 Number = Annotated[float, _AsGiven()]
 NotNegative = Annotated[float, Field(ge=0), _AsGiven()]
@@ -117,7 +128,7 @@ Inside = Annotated[float, Field(gt=0, lt=1), _AsGiven()]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
-TextOrNumber = Annotated[str | int | float, described("a text or a number")]
+TextOrNumber = Annotated[str | Number, described("a text or a number")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 WordOrList = Discriminator(lambda value: "list" if isinstance(value, list | tuple) else "word")

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from convergent_learning.config.files import experiment_named
+from convergent_learning.config.overlay import experiment_named
 from convergent_learning.planning.costs import COMMITTED, UnitCosts
 from convergent_learning.planning.job import STAGES, Job
 from convergent_learning.planning.work import Workload

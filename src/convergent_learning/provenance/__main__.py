@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from convergent_learning.config.files import resolved_config
+from convergent_learning.config.overlay import resolved_config
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.experiment import Experiment
 from convergent_learning.provenance.archive import ArchiveError, pack, unpack
