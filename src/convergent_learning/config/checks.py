@@ -22,9 +22,8 @@ from convergent_learning.config.model import (
     Training,
 )
 from convergent_learning.datasets.registry import DATASETS, LAYOUTS, DatasetInfo
-from convergent_learning.experiment import IMAGENET_SIDE
 from convergent_learning.networks.layers import LAYERS, graph_node_names, require_image_size
-from convergent_learning.networks.pretrained import pretrained_problems
+from convergent_learning.networks.pretrained import IMAGENET_SIDE, pretrained_problems
 from convergent_learning.stimuli import families
 from convergent_learning.stimuli.user_sets import set_problems
 from convergent_learning.training.plan import checkpoint_steps

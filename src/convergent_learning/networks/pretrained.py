@@ -15,6 +15,7 @@ from typing import Any
 
 from convergent_learning.networks.layers import LAYERS
 
+IMAGENET_SIDE = 224  # pixels of the images that published weights were trained on
 _KEYS = {
     "architecture",
     "name",
