@@ -14,7 +14,7 @@ from typing import Any
 from convergent_learning.datasets.registry import DatasetInfo, dataset_info
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
 from convergent_learning.networks.naming import network_name
-from convergent_learning.networks.pretrained import Pretrained, is_pretrained
+from convergent_learning.networks.pretrained import IMAGENET_SIDE, Pretrained, is_pretrained
 from convergent_learning.stimuli import condition_slug, families, level_text
 from convergent_learning.stimuli.user_sets import UserSet
 from convergent_learning.training.plan import TrainingPlan
@@ -86,7 +86,6 @@ class Tile:
 
 
 IDENTITY = Condition("id")
-IMAGENET_SIDE = 224
 # Keys of `training` that change how fast weights are made, and not which.
 _NOT_PLANNED = ("threads", "trainings_per_gpu")
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from convergent_learning.config.overlay import experiment_named
 from convergent_learning.experiment import Experiment, Network
 from convergent_learning.networks.layers import select_layers
 from convergent_learning.planning import __main__ as command
-from convergent_learning.planning.configuration import experiment_named
 from convergent_learning.planning.costs import UnitCosts, fit, measured
 from convergent_learning.planning.job import Job
 from convergent_learning.planning.sizes import network_size

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from convergent_learning.config.overlay import resolved_config
 from convergent_learning.provenance.archive import ArchiveError, pack, unpack
 from convergent_learning.provenance.chain import print_chain
 from convergent_learning.provenance.digests import digest_of_values
 from convergent_learning.provenance.origin import origin
 from convergent_learning.provenance.stamps import read_stamp
-from convergent_learning.verification.config import resolved_config
 from convergent_learning.verification.reference import make_reference
 
 ROOT = Path(__file__).parents[2]

@@ -7,17 +7,18 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from convergent_learning.activations.shown import Shown
+from convergent_learning.config.checks import checked
+from convergent_learning.config.errors import ConfigError
 from convergent_learning.experiment import CONTEXT_METRIC, Experiment
 from convergent_learning.stale_locks import clear_stale_locks
 from convergent_learning.statistics.columns import COLUMNS
 from convergent_learning.stimuli import families
-from convergent_learning.validation import ConfigError, check
 from convergent_learning.verification.drawn import DrawingError, refuse_drawings
 
 clear_stale_locks(Path(".snakemake"))
 
 try:
-    check(config, Path(workflow.basedir) / "workflow/schemas/config.schema.json")
+    checked(config)
     refuse_drawings(Path("results") / config["experiment"])
 except (ConfigError, DrawingError) as error:
     raise WorkflowError(str(error)) from None

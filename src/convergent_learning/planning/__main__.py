@@ -12,11 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from convergent_learning.planning.configuration import experiment_named
+from convergent_learning.config.overlay import experiment_named
 from convergent_learning.planning.costs import COMMITTED, UnitCosts
 from convergent_learning.planning.job import STAGES, Job
 from convergent_learning.planning.work import Workload
-from convergent_learning.validation import ConfigError
 
 ON_GPU = ("training", "activations", "moments")
 _ASSUMED_TFLOPS = 30.0
@@ -42,7 +41,7 @@ def main() -> None:
         costs = UnitCosts.read(options.unit_costs)
         gpu_tflops = options.gpu_tflops if experiment.config["gpu"] else 0.0
         print(plan(jobs, costs, gpu_tflops, options.rules))
-    except (ConfigError, ValueError) as error:
+    except ValueError as error:
         sys.exit(f"plan: {error}")
 
 

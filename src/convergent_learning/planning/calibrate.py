@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from convergent_learning.planning.configuration import experiment_named
+from convergent_learning.config.overlay import experiment_named
 from convergent_learning.planning.costs import COMMITTED, fit, measured
 from convergent_learning.planning.work import Workload
 from convergent_learning.provenance.origin import processor

@@ -8,10 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+from convergent_learning.config.overlay import resolved_config
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.experiment import Experiment
 from convergent_learning.provenance.archive import ArchiveError, pack, unpack
-from convergent_learning.verification.config import resolved_config
 from convergent_learning.verification.drawn import clear_drawings
 
 

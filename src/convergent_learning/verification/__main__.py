@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from convergent_learning.config.overlay import resolved_config
 from convergent_learning.provenance.origin import origin
-from convergent_learning.verification.config import resolved_config
 from convergent_learning.verification.drawn import clear_drawings
 from convergent_learning.verification.reference import check_digests, make_reference
 
