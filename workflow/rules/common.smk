@@ -7,11 +7,11 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from convergent_learning.experiment import CONTEXT_METRIC, Experiment
-from convergent_learning.stale_locks import clear_stale_locks
+from convergent_learning.workflow.stale_locks import clear_stale_locks
 from convergent_learning.statistics.columns import COLUMNS
 from convergent_learning.stimuli import families
 from convergent_learning.validation import ConfigError, check
-from convergent_learning.verification.drawn import DrawingError, refuse_drawings
+from convergent_learning.workflow.drawn import DrawingError, refuse_drawings
 
 clear_stale_locks(Path(".snakemake"))
 

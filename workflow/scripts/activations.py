@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from convergent_learning.activations.extract import extract
-from convergent_learning.jobs import job
 from convergent_learning.training.plan import TrainingPlan
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     plans = [TrainingPlan.of(plan) for plan in snakemake.params.plans]
