@@ -23,22 +23,22 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'
 
 figures: $(VENV)-figures/installed ## figures, claims and report from the committed reference tables
-	$(VENV)-figures/bin/python -m convergent_learning.verification figures $(EXPERIMENT)
+	$(VENV)-figures/bin/python -m convergent_learning.workflow figures $(EXPERIMENT)
 
 scores: $(VENV)/installed ## from the packed checkpoints ARCHIVE=path to the report
-	$(BIN)/python -m convergent_learning.provenance scores $(EXPERIMENT) $(ARCHIVE) --cores $(CORES)
+	$(BIN)/python -m convergent_learning.workflow scores $(EXPERIMENT) $(ARCHIVE) --cores $(CORES)
 
 plan: $(VENV)/installed ## jobs, hours, memory and disk of EXPERIMENT, before anything runs
 	@$(BIN)/python -m convergent_learning.planning $(EXPERIMENT)
 
 reproduce: $(VENV)/installed ## every figure, claim and the report of EXPERIMENT from raw data
-	@$(BIN)/python -m convergent_learning.verification clear $(EXPERIMENT)
+	@$(BIN)/python -m convergent_learning.workflow clear $(EXPERIMENT)
 	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) $(OVERLAY) && \
 	echo "experiment $(EXPERIMENT) from raw data in $$(($$(date +%s) - start)) s on $(CORES) cores;" \
 	"report: results/$(EXPERIMENT)/report.html"
 
 archive: $(VENV)/installed ## pack the checkpoints of EXPERIMENT into ARCHIVE
-	$(BIN)/python -m convergent_learning.provenance archive $(EXPERIMENT) $(ARCHIVE)
+	$(BIN)/python -m convergent_learning.workflow archive $(EXPERIMENT) $(ARCHIVE)
 
 verify: $(VENV)/installed ## compare the results of EXPERIMENT with the committed reference
 	$(BIN)/snakemake verify --cores $(CORES) $(OVERLAY)
@@ -47,7 +47,7 @@ provenance: $(VENV)/installed ## the chain from every figure of EXPERIMENT down 
 	$(BIN)/snakemake provenance --cores $(CORES) $(OVERLAY)
 
 reference: $(VENV)/installed ## make the reference of EXPERIMENT from its results, tolerances from RUNS
-	$(BIN)/python -m convergent_learning.verification reference $(EXPERIMENT) --runs $(RUNS)
+	$(BIN)/python -m convergent_learning.workflow reference $(EXPERIMENT) --runs $(RUNS)
 
 findings: $(VENV)/installed ## docs/findings.md from the claims of the committed reference
 	$(BIN)/python -m convergent_learning.report.findings results/reference/cifar10/claims.json > docs/findings.md

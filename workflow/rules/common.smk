@@ -10,10 +10,10 @@ from convergent_learning.activations.shown import Shown
 from convergent_learning.config.checks import checked
 from convergent_learning.config.errors import ConfigError
 from convergent_learning.experiment import CONTEXT_METRIC, Experiment
-from convergent_learning.stale_locks import clear_stale_locks
+from convergent_learning.workflow.stale_locks import clear_stale_locks
 from convergent_learning.statistics.columns import COLUMNS
 from convergent_learning.stimuli import families
-from convergent_learning.verification.drawn import DrawingError, refuse_drawings
+from convergent_learning.workflow.drawn import DrawingError, refuse_drawings
 
 clear_stale_locks(Path(".snakemake"))
 

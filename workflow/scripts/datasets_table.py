@@ -1,8 +1,8 @@
 from pathlib import Path
 
 from convergent_learning.experiment import Experiment
-from convergent_learning.jobs import job
 from convergent_learning.setting import write_datasets
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     experiment = Experiment(snakemake.params.config)

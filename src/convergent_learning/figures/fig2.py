@@ -14,10 +14,12 @@ from convergent_learning.figures import common, style
 _LABEL = "held-out correlation"
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 2 from the tables folder into a PDF and a PNG."""
     common.draw_by_dataset(
-        tables, ["datasets", "layers", "fig2"], _height, _panels, out_pdf, out_png
+        tables, ["datasets", "layers", "fig2"], _height, _panels, out_pdf, out_png, provenance
     )
 
 

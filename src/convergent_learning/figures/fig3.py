@@ -17,10 +17,12 @@ _ALPHA = 0.05
 _METRIC = "permutation"
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 3 from the tables folder into a PDF and a PNG."""
     common.draw_by_dataset(
-        tables, ["datasets", "layers", "fig3"], _height, _panels, out_pdf, out_png
+        tables, ["datasets", "layers", "fig3"], _height, _panels, out_pdf, out_png, provenance
     )
 
 

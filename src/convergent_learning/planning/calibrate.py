@@ -19,7 +19,7 @@ import torch
 from convergent_learning.config.overlay import experiment_named
 from convergent_learning.planning.costs import COMMITTED, fit, measured
 from convergent_learning.planning.work import Workload
-from convergent_learning.provenance.origin import processor
+from convergent_learning.workflow.origin import processor
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from convergent_learning.job_times import job_time
 from convergent_learning.planning.job import Job
+from convergent_learning.workflow.job_times import job_time
 
 COMMITTED = Path(__file__).with_name("unit_costs.json")
 _IMPORTED = 50.0  # megabytes below which Snakemake sampled a job before it had begun

@@ -10,15 +10,15 @@ import json
 from pathlib import Path
 
 from convergent_learning.experiment import Experiment
-from convergent_learning.provenance.digests import digest
-from convergent_learning.provenance.origin import origin
-from convergent_learning.provenance.record import about_config, finish
-from convergent_learning.provenance.stamps import current_record
 from convergent_learning.report.page import write_report
-from convergent_learning.report.provenance import Source
 from convergent_learning.statistics.claims import write_claims
-from convergent_learning.verification.drawn import MARK, DrawingError, clear_drawings
 from convergent_learning.verification.reference import unpack_tables
+from convergent_learning.workflow import sources
+from convergent_learning.workflow.digests import digest
+from convergent_learning.workflow.drawn import MARK, DrawingError, clear_drawings
+from convergent_learning.workflow.origin import origin
+from convergent_learning.workflow.record import about_config, finish
+from convergent_learning.workflow.stamps import record_text
 
 FIGURES = range(1, 7)
 
@@ -48,14 +48,13 @@ def draw_from_reference(reference: Path, results: Path, repository: Path) -> Non
     unpack_tables(reference, results)
     (results / "figures").mkdir(exist_ok=True)
     drawn = []
-    with current_record(record):
-        for number in FIGURES:
-            module = importlib.import_module(f"convergent_learning.figures.fig{number}")
-            files = [results / f"figures/fig{number}.{kind}" for kind in ("pdf", "png")]
-            module.draw(results / "tables", *files)
-            drawn += files
+    for number in FIGURES:
+        module = importlib.import_module(f"convergent_learning.figures.fig{number}")
+        files = [results / f"figures/fig{number}.{kind}" for kind in ("pdf", "png")]
+        module.draw(results / "tables", *files, record_text(record))
+        drawn += files
     write_claims(results / "tables", results / "claims.json")
-    source = Source.reference(reference, repository)
+    source = sources.drawn(reference, repository)
     write_report(Experiment(config), results, FIGURES, results / "report.html", source)
     drawn += [results / "claims.json", results / "report.html"]
     finish(record, drawn, results / "provenance/figures.json")

@@ -3,7 +3,7 @@ import sys
 
 CODE = """
 import sys, time, pathlib
-from convergent_learning.stale_locks import clear_stale_locks
+from convergent_learning.workflow.stale_locks import clear_stale_locks
 clear_stale_locks(pathlib.Path(sys.argv[1]))
 print("called", flush=True)
 time.sleep(float(sys.argv[2]))

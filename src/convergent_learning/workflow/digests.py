@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from convergent_learning.provenance.stamps import read_stamp
+from convergent_learning.workflow.stamps import read_stamp
 
 
 def digest(path: Path) -> str:

@@ -19,8 +19,8 @@ from typing import Any
 
 from convergent_learning.experiment import Experiment
 from convergent_learning.files import replace_when_done, unpack_files
-from convergent_learning.provenance.origin import origin
 from convergent_learning.training.plan import TrainingPlan, refuse_other_plan
+from convergent_learning.workflow.origin import origin
 
 _MANIFEST = "archive.json"
 _FORMAT = 1

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from convergent_learning.files import replace_when_done
-from convergent_learning.provenance.digests import declared, digest, digest_of_values
-from convergent_learning.provenance.origin import origin
-from convergent_learning.provenance.stamps import stamp
+from convergent_learning.workflow.digests import declared, digest, digest_of_values
+from convergent_learning.workflow.origin import origin
+from convergent_learning.workflow.stamps import stamp
 
 
 def record_of(snakemake: Any) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from convergent_learning.files import damaged_file_named
-from convergent_learning.provenance.digests import declared, digest
-from convergent_learning.provenance.stamps import read_stamp
+from convergent_learning.workflow.digests import declared, digest
+from convergent_learning.workflow.stamps import read_stamp
 
 _SHORT = 12
 

@@ -8,13 +8,12 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from convergent_learning.provenance.record import finish, record_of, record_path
-from convergent_learning.provenance.stamps import current_record
+from convergent_learning.workflow.record import finish, record_of, record_path
 
 
 @contextlib.contextmanager
-def job(snakemake: Any) -> Iterator[None]:
-    """Run the block as the job of a rule; if it succeeds, its outputs are stamped.
+def job(snakemake: Any) -> Iterator[dict[str, Any]]:
+    """Run the block as the job of a rule, with its record; stamp its outputs if it succeeds.
 
     Log lines and any traceback go to the rule's log file, torch keeps to the rule's threads, and
     outputs carry the job's provenance (`provenance.record`). `snakemake` is the object that
@@ -23,8 +22,7 @@ def job(snakemake: Any) -> Iterator[None]:
     """
     _start(snakemake)
     record = record_of(snakemake)
-    with current_record(record):
-        yield
+    yield record
     if snakemake.output:
         finish(record, snakemake.output, record_path(snakemake.log[0]))
 

@@ -1,7 +1,7 @@
 import subprocess
 
-from convergent_learning.job_times import stage_times
-from convergent_learning.report.provenance import Source
+from convergent_learning.workflow.job_times import stage_times
+from convergent_learning.workflow.sources import computed
 
 
 def test_commit_and_local_changes_are_named(tmp_path):
@@ -12,7 +12,7 @@ def test_commit_and_local_changes_are_named(tmp_path):
         ).stdout.strip()
 
     def code():
-        return Source.computed(tmp_path, tmp_path).facts["Code"]
+        return computed(tmp_path, tmp_path).facts["Code"]
 
     assert code() == "not a git checkout"
     git("init", "--quiet")

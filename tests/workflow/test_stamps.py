@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from convergent_learning.figures import style
-from convergent_learning.jobs import job
-from convergent_learning.provenance.digests import declared, digest
-from convergent_learning.provenance.stamps import current_record, pdf_metadata, read_stamp, stamp
+from convergent_learning.workflow.digests import declared, digest
+from convergent_learning.workflow.job import job
+from convergent_learning.workflow.stamps import read_stamp, record_text, stamp
 
 RECORD = {"rule": "r", "inputs": {"a (b)\\.csv": "sha256:1"}, "text": "Größe"}
 
@@ -66,15 +66,16 @@ def test_a_record_longer_than_an_hdf5_attribute(tmp_path):
     assert read_stamp(path) == RECORD
 
 
-def test_figures_carry_the_record_of_the_running_job(tmp_path):
+def test_figures_carry_the_record_that_they_are_saved_with(tmp_path):
     figure = Figure()
     figure.subplots().plot([0, 1])
-    with current_record(RECORD):
-        style.save(figure, tmp_path / "f.pdf", tmp_path / "f.png")
-    assert read_stamp(tmp_path / "f.pdf") == RECORD
-    assert pdf_metadata() == {}
-    style.save(figure, tmp_path / "g.pdf", tmp_path / "g.png")
-    assert read_stamp(tmp_path / "g.pdf") is None
+    for name, text, found in (("f", record_text(RECORD), RECORD), ("g", "", None)):
+        pdf, png = (tmp_path / f"{name}.{kind}" for kind in ("pdf", "png"))
+        style.save(figure, pdf, png, text)
+        assert read_stamp(pdf) == read_stamp(png) == found
+    saved = (tmp_path / "f.png").read_bytes()
+    stamp(tmp_path / "f.png", RECORD)
+    assert (tmp_path / "f.png").read_bytes() == saved
 
 
 def test_a_folder_has_another_digest_with_another_stamp(tmp_path):

@@ -13,7 +13,7 @@ from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
 from convergent_learning.files import replace_when_done
-from convergent_learning.provenance.origin import origin
+from convergent_learning.workflow.origin import origin
 
 _PRODUCTS = ("report.html", "claims.json", "figures/*", "tables/*", "provenance/**/*.json")
 
