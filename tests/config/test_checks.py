@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from convergent_learning.experiment import Experiment
 
 from convergent_learning.config.checks import checked
 from convergent_learning.config.errors import ConfigError
-from convergent_learning.experiment import Experiment
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())

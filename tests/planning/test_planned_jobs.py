@@ -7,15 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-
-from convergent_learning.config.overlay import experiment_named
 from convergent_learning.experiment import Experiment, Network
-from convergent_learning.networks.layers import select_layers
 from convergent_learning.planning import __main__ as command
 from convergent_learning.planning.costs import UnitCosts, fit, measured
 from convergent_learning.planning.job import Job
 from convergent_learning.planning.sizes import network_size
 from convergent_learning.planning.work import Workload
+
+from convergent_learning.config.overlay import experiment_named
+from convergent_learning.networks.layers import select_layers
 
 ROOT = Path(__file__).parents[2]
 DRY_RUN = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]

@@ -76,10 +76,10 @@ class Costs:
         gpu_tflops: float = ASSUMED_TFLOPS,
     ):
         experiment = design.experiment
+        self.design = design
         self._workload = Workload(design, sizes or Sizes(experiment))
         self.units = units or UnitCosts.read()
         self.gpu_tflops = gpu_tflops if experiment.config.gpu else 0.0
-        self._training_threads = experiment.config.training.threads
 
     def work(self, job: Job) -> Work:
         """What the job has to do."""
@@ -113,6 +113,6 @@ class Costs:
         """Time that the rule asks for."""
         expected = self.seconds(job) / 60
         if job.stage == "training" and not self.on_gpu(job):
-            expected /= self._training_threads
+            expected /= job.threads
         least = _DOWNLOAD_MINUTES if job.rule == "dataset" else _LEAST_MINUTES
         return least + math.ceil(_TIME_MARGIN * expected)

@@ -21,8 +21,8 @@ from convergent_learning.config.experiment import (
     Tile,
 )
 from convergent_learning.config.paths import DATASET, NAMES, Paths
+from convergent_learning.statistics.columns import COLUMNS
 from convergent_learning.stimuli import families, level_text
-from convergent_learning.tables.schema import COLUMNS
 
 STAGES = ("dataset", "stimuli", "training", "activations", "moments", "scores", "figures")
 FIGURES = (1, 2, 3, 4, 5, 6)
@@ -31,6 +31,7 @@ CONTEXT_METRIC = "context"
 ROTATED_METRICS = ("permutation",)
 # Blocks that hold every layer pair of every network pair.
 WHOLE_BLOCKS = ("final", "untrained")
+_DECODING_THREADS = 8
 # Facts of the experiment that a figure reads besides its own tables: one asked for by name computes
 # no more.
 _FACTS = {
@@ -59,6 +60,7 @@ class Job:
     dataset: str = ""
     networks: Sequence[Network] = ()
     samples: Sequence[Sample] = ()
+    threads: int = 1
     tile: Tile | None = None
     metric: str = ""
 
@@ -90,7 +92,9 @@ class Design:
 
     def values(self, wildcard: str) -> list[str]:
         """What a wildcard stands for in some job."""
-        return list(dict.fromkeys(j.wildcards[wildcard] for j in self.jobs if wildcard in j.wildcards))
+        return list(
+            dict.fromkeys(j.wildcards[wildcard] for j in self.jobs if wildcard in j.wildcards)
+        )
 
     @cached_property
     def _by_key(self) -> dict[tuple, Job]:
@@ -120,6 +124,8 @@ class Design:
             outputs=[DATASET.format(dataset=dataset)],
             params={"entry": given},
             dataset=dataset,
+            # Image files are decoded by several threads, arrays read by one.
+            threads=_DECODING_THREADS if entry.layout == "imagefolder" else 1,
         )
 
     def _stimuli(self, dataset: str) -> Iterator[Job]:
@@ -183,6 +189,7 @@ class Design:
                 },
                 dataset,
                 networks,
+                threads=self.experiment.config.training.threads * len(networks),
             )
         for network in self.experiment.pretrained:
             yield _job(
@@ -202,7 +209,11 @@ class Design:
 
     def _activations(self, dataset: str, sample: Sample) -> Job:
         networks = self.experiment.at(dataset, sample.step)
-        trained = [f"{self._network_folder(dataset, n)}/step{sample.step}.safetensors" for n in networks if n.pretrained is None]
+        trained = [
+            f"{self._network_folder(dataset, n)}/step{sample.step}.safetensors"
+            for n in networks
+            if n.pretrained is None
+        ]
         described = [
             self.paths.description.format(dataset=dataset, network=network.name)
             for network in networks
@@ -265,12 +276,13 @@ class Design:
                     # Raw means are context, in distribution only.
                     {"centers": ["position", "unit"] if whole else ["position"]},
                 )
-        for metric in set(self.experiment.metrics) & set(ROTATED_METRICS) if whole else ():
-            for tile in self.experiment.tiles(dataset, block, within=True):
-                inputs = {"moments": moments}
-                yield self._score_job(
-                    "rotated_scores", dataset, block, metric, tile, samples, inputs, {}
-                )
+        for metric in self.experiment.metrics:
+            if whole and metric in ROTATED_METRICS:
+                for tile in self.experiment.tiles(dataset, block, within=True):
+                    inputs = {"moments": moments}
+                    yield self._score_job(
+                        "rotated_scores", dataset, block, metric, tile, samples, inputs, {}
+                    )
 
     def _score_job(
         self,
@@ -404,7 +416,7 @@ class Design:
                         "order": order,
                         "graded": about.graded,
                         "identity": identity,
-                        "family": about.counts_as,
+                        "family": about.group,
                     }
                 )
         return rows

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from convergent_learning.config.model import Config, Dataset, Group
+from convergent_learning.config.group import Group
+from convergent_learning.config.model import Config, Dataset
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
 from convergent_learning.networks.naming import network_name
-from convergent_learning.networks.pretrained import Pretrained
+from convergent_learning.networks.pretrained import IMAGENET_SIDE, Pretrained
 from convergent_learning.stimuli import condition_slug, families, level_text
 from convergent_learning.stimuli.user_sets import UserSet
 from convergent_learning.training.plan import TrainingPlan
 
-IMAGENET_SIDE = 224
 # Keys of `training` that change how fast weights are made, and not which.
 _NOT_PLANNED = ("threads", "trainings_per_gpu")
 
@@ -164,7 +164,7 @@ class Experiment:
 
     def plan(self, dataset: str, network: Network) -> TrainingPlan:
         """The training plan of a network that is trained here on `dataset`."""
-        training = self.groups[network.group].training_in(self.config)
+        training = self.groups[network.group].own_training(self.config.training)
         fields = {key: getattr(training, key) for key in type(training).model_fields}
         for key in _NOT_PLANNED:
             fields.pop(key)
@@ -232,7 +232,7 @@ class Experiment:
         mapped = set() if within else {n.name for n in self.mapped(dataset, sample)}
         batches = self._batches(networks, size)
         tiles = [
-            Tile(f"_{a}_{b}", batches[a], batches[b])
+            Tile(f"_{a}+{b}", batches[a], batches[b])
             for a, b in itertools.combinations_with_replacement(batches, 2)
         ]
         return [
@@ -241,9 +241,7 @@ class Experiment:
             if any(x.group == y.group or mapped >= {x.name, y.name} for x, y in tile)
         ]
 
-    def _batches(
-        self, networks: Sequence[Network], size: int
-    ) -> dict[str, tuple[Network, ...]]:
+    def _batches(self, networks: Sequence[Network], size: int) -> dict[str, tuple[Network, ...]]:
         """Networks of one group, `size` or fewer of them, under a name for the batch."""
         batches = {}
         for group in self.groups:

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from convergent_learning.config.checks import checked
-from convergent_learning.experiment import Experiment
+from convergent_learning.config.experiment import Experiment
 
 
 def experiment_named(name: str, repository: Path = Path()) -> Experiment:
@@ -17,9 +17,7 @@ def experiment_named(name: str, repository: Path = Path()) -> Experiment:
     Raises ConfigError for a config that the workflow would refuse, and ValueError for a name that
     is neither the default experiment's nor an overlay's.
     """
-    config = resolved_config(name, repository)
-    checked(config)
-    return Experiment(config)
+    return Experiment(checked(resolved_config(name, repository)))
 
 
 def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any]:

@@ -147,17 +147,15 @@ def _built(asked: Measured) -> tuple[str, torch.nn.Module]:
     import torch
 
     from convergent_learning.networks.architectures import build
-    from convergent_learning.networks.loading import build_untrained
+    from convergent_learning.networks.loading import untrained
 
     network = asked.network
     if network.pretrained is not None and network.pretrained.factory is not None:
-        return "cpu", build_untrained(network.pretrained)
+        return "cpu", untrained(network.pretrained)
     with torch.device("meta"):
         if network.pretrained is not None:
-            return "meta", build_untrained(network.pretrained)
-        return "meta", build(
-            network.architecture, asked.classes, network.width, asked.image_size
-        )
+            return "meta", untrained(network.pretrained)
+        return "meta", build(network.architecture, asked.classes, network.width, asked.image_size)
 
 
 def _layer(name: str, activations: torch.Tensor, positions: int | str) -> LayerSize:

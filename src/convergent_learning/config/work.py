@@ -191,7 +191,9 @@ class Workload:
         if job.name.startswith("figures/"):
             return Work({"start:figures": 1})
         rows = sum(self._score_rows[path] for path in job.inputs.get("scores", []))
-        return Work({"start:tables": 1, "mrow:tables": rows / _MEGA} if rows else {"start:tables": 1})
+        return Work(
+            {"start:tables": 1, "mrow:tables": rows / _MEGA} if rows else {"start:tables": 1}
+        )
 
     @property
     def _score_rows(self) -> dict[str, float]:
