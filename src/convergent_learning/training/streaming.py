@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from convergent_learning.datasets.canonical import Split
-from convergent_learning.datasets.image_files import ImageFiles
+from convergent_learning.images.image_files import ImageFiles
 from convergent_learning.randomness import derived_seed
 from convergent_learning.training.data import Normalisation, rows_of_step
 from convergent_learning.training.plan import TrainingPlan
