@@ -23,7 +23,7 @@ from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import save_checkpoint
 from convergent_learning.progress import track
 from convergent_learning.randomness import derived_seed
-from convergent_learning.training.data import batches
+from convergent_learning.training.batches import batches
 from convergent_learning.training.device import (
     out_of_memory_explained,
     resolved_precision,

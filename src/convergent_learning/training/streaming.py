@@ -25,7 +25,7 @@ _SECONDS_TO_SAVE = 10
 
 
 class StreamedBatches:
-    """Batches of image files, see `data.TrainingData`; `workers` processes, or this one if 0.
+    """Batches of image files, see `batches.TrainingData`; `workers` processes, or this one if 0.
 
     Every draw comes from the seeds, the step and the image's row. `crop_padding` has no part here.
     """
