@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from convergent_learning.datasets import canonical, records
-from convergent_learning.datasets.registry import DATASETS
+from convergent_learning.datasets.catalogue import DATASETS
 from convergent_learning.datasets.sources import NoSourceError
 from convergent_learning.files import DamagedFileError
 

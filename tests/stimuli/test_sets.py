@@ -13,7 +13,7 @@ from PIL import Image
 
 from convergent_learning.files import DamagedFileError
 from convergent_learning.stimuli import apply, sets
-from convergent_learning.stimuli.files import writing_stimuli
+from convergent_learning.stimuli.stimulus_files import writing_stimuli
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from snakemake.exceptions import WorkflowError
 
 from convergent_learning.config.checks import checked
 from convergent_learning.config.costs import Costs
-from convergent_learning.config.design import FIGURES, Design
+from convergent_learning.config.design import Design
 from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment
+from convergent_learning.config.figure_jobs import FIGURES
 from convergent_learning.config.paths import DATASET, NAMES
 from convergent_learning.stimuli import families
 from convergent_learning.workflow.drawn import DrawingError, refuse_drawings

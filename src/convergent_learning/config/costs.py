@@ -12,7 +12,8 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from convergent_learning.config.design import Design, Job
+from convergent_learning.config.design import Design
+from convergent_learning.config.jobs import Job
 from convergent_learning.config.sizes import Sizes
 from convergent_learning.config.work import Work, Workload
 

@@ -9,12 +9,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from convergent_learning.datasets.image_files import stored_images
 from convergent_learning.files import open_hdf5
+from convergent_learning.images.arrays import batches
+from convergent_learning.images.image_files import stored_images
 from convergent_learning.randomness import balanced_subset
 
 from .conditions import apply
-from .files import (
+from .registry import Level, condition_slug, get_family, level_text
+from .stimulus_files import (
     Stimuli,
     open_stimuli,
     read_attributes,
@@ -22,7 +24,6 @@ from .files import (
     stimulus_digest,
     writing_stimuli,
 )
-from .registry import Level, batches, condition_slug, get_family, level_text
 from .thumbnails import thumbnails
 from .user_sets import write_user_set
 

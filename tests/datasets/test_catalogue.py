@@ -10,7 +10,7 @@ import pytest
 import torchvision.datasets
 
 from convergent_learning.datasets import cifar100, fashion_mnist
-from convergent_learning.datasets.registry import DATASETS, LAYOUTS, dataset_info
+from convergent_learning.datasets.catalogue import DATASETS, LAYOUTS, dataset_info
 from convergent_learning.datasets.sources import NoSourceError
 
 
