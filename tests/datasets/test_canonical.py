@@ -15,7 +15,7 @@ def digits(tmp_path_factory):
     return path
 
 
-def test_digits_hold_what_the_registry_says(digits):
+def test_digits_hold_what_the_catalogue_says(digits):
     info = DATASETS["digits"]
     for split, size in (("train", info.train), ("test", info.test)):
         part = canonical.read_split(digits, split)
