@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from convergent_learning.experiment import Experiment
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.files import replace_when_done, unpack_files
 from convergent_learning.training.plan import TrainingPlan, refuse_other_plan
 from convergent_learning.workflow.origin import origin
@@ -36,7 +36,7 @@ def pack(results: Path, config: dict[str, Any], out: Path, repository: Path) -> 
     Raises ArchiveError naming a checkpoint that is missing; ValueError naming one of another
     config and the key that differs.
     """
-    names = _network_files(Experiment(config))
+    names = _network_files(Experiment.of(config))
     for name, plan in names.items():
         if not (results / name).exists():
             raise ArchiveError(f"{results / name} is missing: run `make reproduce` first")
@@ -116,7 +116,7 @@ def _check(
             raise ArchiveError(f"{archive} lists {name}, which leads out of the results folder")
         if not (folder / name).exists() or _sha256(folder / name) != digest:
             raise ArchiveError(f"{archive} is damaged: {name} is not what {_MANIFEST} lists")
-    for name, plan in _network_files(Experiment(config)).items():
+    for name, plan in _network_files(Experiment.of(config)).items():
         if name.endswith(".safetensors") and (folder / name).exists():
             refuse_other_plan(folder / name, plan)
         if name not in manifest["files"]:
