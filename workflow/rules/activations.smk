@@ -29,6 +29,7 @@ rule activations:
         layers=lambda wildcards: EXPERIMENT.layers(wildcards.dataset),
         positions=config["activations"]["positions"],
         dtype=config["activations"]["dtype"],
+        code=code("activations.py"),
     script:
         "../scripts/activations.py"
 
@@ -56,5 +57,6 @@ rule moments:
         mapped=mapped_networks,
         folds=config["alignment"]["folds"],
         seed=EXPERIMENT.seed,
+        code=code("moments.py"),
     script:
         "../scripts/moments.py"

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from convergent_learning.alignment.registry import metric, metrics
 from convergent_learning.experiment import CONTEXT_METRIC, Experiment
 from convergent_learning.workflow.stale_locks import clear_stale_locks
 from convergent_learning.statistics.columns import COLUMNS
 from convergent_learning.stimuli import families
 from convergent_learning.validation import ConfigError, check
+from convergent_learning.workflow.code import code_digest
 from convergent_learning.workflow.drawn import DrawingError, refuse_drawings
 
 clear_stale_locks(Path(".snakemake"))
@@ -31,7 +33,6 @@ for overlay in workflow.overwrite_configfiles:
 
 ENVIRONMENT = "../../envs/environment.yaml"
 FIGURES = [1, 2, 3, 4, 5, 6]
-LIBRARY = Path(workflow.basedir) / "src/convergent_learning"
 
 RESULTS = f"results/{EXPERIMENT.name}"
 DATASET = "results/datasets/{dataset}.h5"
@@ -56,11 +57,6 @@ SETTING_TABLES = {
     5: ["datasets", "layers"],
     6: ["datasets", "layers", "conditions"],
 }
-# Modules whose edit decides the claims again.
-CLAIMS_CODE = [
-    LIBRARY / f"statistics/{module}.py"
-    for module in ("claims", "parts", "contrasts", "ingredients", "intervals")
-]
 PRETRAINED = {network.name: network for network in EXPERIMENT.pretrained}
 ROTATED_METRICS = [metric for metric in EXPERIMENT.metrics if metric == "permutation"]
 BLOCKS = {dataset: EXPERIMENT.blocks(dataset) for dataset in EXPERIMENT.datasets}
@@ -94,6 +90,17 @@ wildcard_constraints:
     tile=any_of(sorted({name for tiles in TILES.values() for name in tiles})),
     slug="[^/]+",
     step="[0-9]+",
+
+
+def code(script, *loaded):
+    """What a rule runs, for its params: a script, and what that loads by name."""
+    return code_digest(Path(workflow.basedir) / "workflow/scripts" / script, *loaded)
+
+
+def metric_functions(name):
+    """Functions that a metric, or all context measures, consist of."""
+    names = metrics(context=True) if name == CONTEXT_METRIC else [name]
+    return [function for name in names for function in (metric(name).fit, metric(name).score)]
 
 
 def dataset_files(wildcards):
@@ -253,8 +260,3 @@ def figure_tables(number):
     names = [name for name in COLUMNS if name.startswith(f"fig{number}")]
     images = [f"{TABLES}/fig1_stimuli.png"] if number == 1 else []
     return [f"{TABLES}/{name}.csv" for name in names] + images
-
-
-def figure_code(number):
-    """Modules whose edit redraws figure `number`."""
-    return [LIBRARY / f"figures/{module}.py" for module in (f"fig{number}", "common", "style")]

@@ -16,6 +16,7 @@ rule dataset:
         runtime=growing(720),
     params:
         entry=dataset_files,
+        code=code("dataset.py"),
     script:
         "../scripts/dataset.py"
 
@@ -38,6 +39,7 @@ rule identity_stimuli:
     params:
         images=config["stimuli"]["images"],
         seed=EXPERIMENT.seed,
+        code=code("identity_stimuli.py"),
     script:
         "../scripts/identity_stimuli.py"
 
@@ -62,6 +64,9 @@ rule condition_stimuli:
         runtime=growing(60),
     params:
         seed=EXPERIMENT.seed,
+        code=lambda wildcards: code(
+            "condition_stimuli.py", families()[wildcards.family].transform
+        ),
     script:
         "../scripts/condition_stimuli.py"
 
@@ -86,5 +91,6 @@ rule user_stimuli:
         runtime=growing(60),
     params:
         user_condition=lambda wildcards: EXPERIMENT.user_conditions[wildcards.user_slug],
+        code=code("user_stimuli.py"),
     script:
         "../scripts/user_stimuli.py"

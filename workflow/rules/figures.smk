@@ -19,6 +19,7 @@ rule datasets_table:
         ENVIRONMENT
     params:
         config=config,
+        code=code("datasets_table.py"),
     script:
         "../scripts/datasets_table.py"
 
@@ -44,6 +45,7 @@ rule layers_table:
         ENVIRONMENT
     params:
         datasets=EXPERIMENT.datasets,
+        code=code("layers_table.py"),
     script:
         "../scripts/layers_table.py"
 
@@ -64,6 +66,7 @@ rule conditions_table:
         ENVIRONMENT
     params:
         config=config,
+        code=code("conditions_table.py"),
     script:
         "../scripts/conditions_table.py"
 
@@ -84,6 +87,8 @@ rule accuracy_table:
         f"{BENCHMARK}/tables/accuracy.tsv"
     conda:
         ENVIRONMENT
+    params:
+        code=code("accuracy_table.py"),
     script:
         "../scripts/accuracy_table.py"
 
@@ -109,6 +114,7 @@ rule training_table:
             for dataset in EXPERIMENT.datasets
             for network in EXPERIMENT.trained
         ],
+        code=code("training_table.py"),
     script:
         "../scripts/training_table.py"
 
@@ -130,6 +136,8 @@ rule stimulus_tiles:
         f"{BENCHMARK}/tables/fig1_stimuli.tsv"
     conda:
         ENVIRONMENT
+    params:
+        code=code("stimulus_tiles.py"),
     script:
         "../scripts/stimulus_tiles.py"
 
@@ -161,6 +169,7 @@ for number in FIGURES[1:]:
             runtime=growing(30),
         params:
             number=number,
+            code=code("figure_tables.py"),
         script:
             "../scripts/figure_tables.py"
 
@@ -173,7 +182,6 @@ for number in FIGURES:
         input:
             tables=figure_tables(number),
             setting=setting_tables(number),
-            code=figure_code(number),
         output:
             pdf=report(
                 FIGURE.format(number=number, extension="pdf"),
@@ -195,6 +203,7 @@ for number in FIGURES:
             ENVIRONMENT
         params:
             number=number,
+            code=code("figure.py", f"figures.fig{number}"),
         script:
             "../scripts/figure.py"
 
@@ -203,7 +212,6 @@ rule claims:
     input:
         tables=[table for number in FIGURES for table in figure_tables(number)],
         setting=[table for number in FIGURES for table in setting_tables(number)],
-        code=CLAIMS_CODE,
     output:
         report(
             f"{RESULTS}/claims.json",
@@ -216,5 +224,7 @@ rule claims:
         f"{BENCHMARK}/claims.tsv"
     conda:
         ENVIRONMENT
+    params:
+        code=code("claims.py"),
     script:
         "../scripts/claims.py"

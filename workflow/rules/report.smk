@@ -9,14 +9,8 @@ rule report:
         figures=expand(FIGURE, number=FIGURES, extension=["pdf", "png"]),
         claims=f"{RESULTS}/claims.json",
         duplicates=f"{TABLES}/duplicate_conditions.csv",
-        tables=[table for number in FIGURES for table in setting_tables(number)],
-        code=[
-            LIBRARY / "report" / name
-            for name in (
-                *("page.py", "page.html", "page.css", "plots.js", "plots.py", "depth_plot.py"),
-                *("ood_plot.py", "findings.py", "alternatives.py", "experiment_table.py"),
-            )
-        ],
+        tables=[table for number in FIGURES for table in figure_tables(number)],
+        setting=[table for number in FIGURES for table in setting_tables(number)],
     output:
         report(
             f"{RESULTS}/report.html",
@@ -33,5 +27,6 @@ rule report:
         config=config,
         figures=FIGURES,
         repository=lambda wildcards: workflow.basedir,
+        code=code("report.py", *(f"figures.fig{number}" for number in FIGURES)),
     script:
         "../scripts/report.py"

@@ -21,6 +21,7 @@ rule scores:
         between=networks_between,
         centers=centers,
         ridge=config["alignment"]["ridge"],
+        code=lambda wildcards: code("scores.py", *metric_functions(wildcards.metric)),
     script:
         "../scripts/scores.py"
 
@@ -44,5 +45,6 @@ rule rotated_scores:
         between=networks_between,
         draws=config["alignment"]["rotations"],
         seed=EXPERIMENT.seed,
+        code=lambda wildcards: code("rotated_scores.py", *metric_functions(wildcards.metric)),
     script:
         "../scripts/rotated_scores.py"

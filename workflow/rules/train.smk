@@ -29,6 +29,7 @@ for dataset in EXPERIMENT.datasets:
                 plans=training_plans(dataset, networks),
                 folders=[str(network_folder(dataset, network)) for network in networks],
                 state=f"{RESULTS}/training_state/{dataset}",
+                code=code("train.py"),
             script:
                 "../scripts/train.py"
 
@@ -55,5 +56,6 @@ rule pretrained:
         pretrained=lambda wildcards: PRETRAINED[wildcards.network],
         layers=lambda wildcards: EXPERIMENT.layers(wildcards.dataset),
         image_size=lambda wildcards: EXPERIMENT.dataset_info(wildcards.dataset).side,
+        code=code("pretrained.py"),
     script:
         "../scripts/pretrained.py"

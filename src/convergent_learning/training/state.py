@@ -42,6 +42,11 @@ class TrainingState:
         for old in self._newest_first()[2:]:
             old.unlink()
 
+    def discard(self) -> None:
+        """Drop all saved states: later ones must not be taken for older than these."""
+        for state in self._newest_first():
+            state.unlink()
+
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """The newest whole state; a torn file is reported and the one before it used."""
         for path in self._newest_first():
@@ -62,8 +67,7 @@ class TrainingState:
             with replace_when_done(target) as partial:
                 shutil.copyfile(self.products / target.name, partial)
         # States go first: a state without the products before it would be taken up.
-        for state in self._newest_first():
-            state.unlink()
+        self.discard()
         shutil.rmtree(self.folder)
 
     def _path(self, step: int) -> Path:
