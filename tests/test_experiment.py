@@ -25,7 +25,7 @@ def test_a_plan_holds_what_the_config_says():
     experiment = Experiment(DEFAULT)
     networks = {network.name: network for network in experiment.networks}
     plan = experiment.plan("cifar10", networks["vgg11-seed2"])
-    assert (plan.name, plan.train_images) == ("vgg11-seed2", 25_000)
+    assert (plan.architecture, plan.seed, plan.train_images) == ("vgg11", 2, 25_000)
     assert plan.digest != experiment.plan("cifar10", networks["vgg11-seed3"]).digest
 
 

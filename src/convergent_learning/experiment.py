@@ -37,6 +37,7 @@ class Network:
 
     @property
     def name(self) -> str:
+        """Its name in files, messages and tables; every other place is given it from here."""
         return f"{self.architecture}-seed{self.seed}"
 
 
@@ -119,9 +120,9 @@ class Experiment:
         return [network for network in self.networks if network.pretrained is None]
 
     @cached_property
-    def pretrained(self) -> list[Pretrained]:
+    def pretrained(self) -> list[Network]:
         """Networks that come trained; they are shown the stimuli beside the final checkpoints."""
-        return [network.pretrained for network in self.networks if network.pretrained is not None]
+        return [network for network in self.networks if network.pretrained is not None]
 
     @cached_property
     def architectures(self) -> list[str]:

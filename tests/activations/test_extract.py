@@ -49,11 +49,15 @@ def save(path, network, seed, classes=10):
     save_checkpoint(path, network, about)
 
 
+def checkpoints(folder, *seeds):
+    return {f"resnet18-seed{seed}": (folder / f"{seed}.safetensors", plan(seed)) for seed in seeds}
+
+
 def run(made, out, layers=LAYERS["resnet18"]["cifar"], dtype="float32", **changed):
     """Activations of both seeds, or of what is `changed`, on 16 positions."""
     given = {
-        "checkpoints": {made / f"{seed}.safetensors": plan(seed) for seed in (1, 2)},
-        "pretrained": [],
+        "checkpoints": checkpoints(made, 1, 2),
+        "pretrained": {},
         "step": 7,
         "dataset": made / "digits.h5",
         "stimuli": made / "id.h5",
@@ -63,7 +67,7 @@ def run(made, out, layers=LAYERS["resnet18"]["cifar"], dtype="float32", **change
         **given,
         out=out,
         accuracy=out / "accuracy.csv",
-        layers={"resnet18": layers},
+        layers=dict.fromkeys(given["checkpoints"], layers),
         positions=16,
         dtype=dtype,
     )
@@ -123,8 +127,7 @@ def test_labels_that_are_no_classes_of_the_network(made, tmp_path, decision, cla
     attributes = {"stimuli": "sketch", "condition": "", "decision": decision}
     with writing_stimuli(tmp_path / "s.h5", images.shape, labels, labels, attributes) as append:
         append(images)
-    checkpoints = {tmp_path / "1.safetensors": plan(1)}
-    run(made, tmp_path, checkpoints=checkpoints, stimuli=tmp_path / "s.h5")
+    run(made, tmp_path, checkpoints=checkpoints(tmp_path, 1), stimuli=tmp_path / "s.h5")
     row = pd.read_csv(tmp_path / "accuracy.csv").iloc[0]
     assert row.n == 20
     if classes == 1000:
@@ -144,14 +147,14 @@ def test_overflow_of_float16_is_named(made, tmp_path):
     with torch.no_grad():
         huge.bn1.weight.fill_(1e6)
     save(tmp_path / "3.safetensors", huge, 3)
-    with pytest.raises(ValueError, match=r"layer relu of resnet18 seed 3.*float32"):
-        run(made, tmp_path, checkpoints={tmp_path / "3.safetensors": plan(3)}, dtype="float16")
+    with pytest.raises(ValueError, match=r"layer relu of resnet18-seed3.*float32"):
+        run(made, tmp_path, checkpoints=checkpoints(tmp_path, 3), dtype="float16")
 
 
 def test_a_checkpoint_of_another_config_is_refused_naming_the_key(made, tmp_path):
     wider = replace(plan(1), width=1 / 8)
     with pytest.raises(ValueError, match=r"1\.safetensors.*`width` is 0.0625.* 0.125"):
-        run(made, tmp_path, checkpoints={made / "1.safetensors": wider})
+        run(made, tmp_path, checkpoints={"a": (made / "1.safetensors", wider)})
 
 
 def test_tokens_are_kept_as_a_grid_of_patches_and_a_class_token(made, tmp_path):
@@ -162,9 +165,10 @@ def test_tokens_are_kept_as_a_grid_of_patches_and_a_class_token(made, tmp_path):
     )  # fmt: skip
     node = "encoder.layers.encoder_layer_3.add_1"
     names = ["conv_proj", node, f"{node}:class_token", "encoder.ln:class_token", "heads.head"]
+    name = "vit_small-seed1"
     extract(
-        {}, [transformer], 0, made / "digits.h5", made / "id.h5", tmp_path,
-        tmp_path / "accuracy.csv", {"vit_small": select_layers("vit_small", names)}, 16, "float32",
+        {}, {name: transformer}, 0, made / "digits.h5", made / "id.h5", tmp_path,
+        tmp_path / "accuracy.csv", {name: select_layers("vit_small", names)}, 16, "float32",
     )  # fmt: skip
     with h5py.File(tmp_path / "vit_small-seed1.h5") as file:
         layers = sorted(file["layers"].values(), key=lambda layer: layer.attrs["order"])

@@ -120,6 +120,16 @@ class TestImageFolder:
             write(class_folders, tmp_path / "set.h5")
         assert not (tmp_path / "set.h5").exists()
 
+    def test_an_image_of_more_than_8_bits_is_named(self, class_folders, tmp_path):
+        save(class_folders / "cat" / "deep.png", np.full((32, 32), 40_000, np.uint16))
+        with pytest.raises(ValueError, match=r"deep\.png cannot be read .*more than 8 bits"):
+            write(class_folders, tmp_path / "set.h5")
+
+    def test_hidden_files_and_folders_are_left_out(self, class_folders, tmp_path, crops):
+        save(class_folders / "cat" / ".thumbnails" / "a.png", crops(1, 32)[0])
+        save(class_folders / "cat" / "._0.png", crops(1, 32)[0])
+        assert len(write(class_folders, tmp_path / "set.h5").images) == 6
+
     def test_an_image_under_8_pixels_is_named(self, class_folders, tmp_path, crops):
         save(class_folders / "cat" / "tiny.png", crops(1, 32)[0][:7])
         with pytest.raises(ValueError, match=r"tiny\.png is 32×7 pixels; .* at least 8"):

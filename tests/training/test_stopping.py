@@ -29,7 +29,9 @@ torch.set_num_threads(1)
 loop._SECONDS_BETWEEN_STATES = 0
 folder = Path(sys.argv[1])
 plans = [TrainingPlan.of(fields) for fields in {plans!r}]
-train_together(plans, Path(sys.argv[2]), [folder / plan.name for plan in plans], folder / "state")
+train_together(plans, Path(sys.argv[2]),
+               [folder / f"vgg11-seed{{plan.seed}}" for plan in plans],
+               folder / "state")
 """
 WAIT_S = 300
 
@@ -41,6 +43,10 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def name(plan):
+    return f"vgg11-seed{plan.seed}"
 
 
 def start(folder, digits, *plans):
@@ -82,7 +88,7 @@ def test_stopped_by_deadline_and_sigterm_it_goes_on(plan, digits, tmp_path, monk
     loop.train(plan, digits, tmp_path / "whole", tmp_path / "state")
 
     def attempt(deadline=None):
-        loop.train(plan, digits, tmp_path / "resumed", tmp_path / "state", deadline)
+        loop.train(plan, digits, tmp_path / name(plan), tmp_path / "state", deadline)
 
     with pytest.raises(TimeLimitError, match=r"vgg11-seed1 on digits .* step 0 of 10.*time limit"):
         attempt(deadline=time.monotonic())
@@ -98,7 +104,7 @@ def test_stopped_by_deadline_and_sigterm_it_goes_on(plan, digits, tmp_path, monk
         attempt()
     monkeypatch.setattr(loop.Run, "_optimise", optimise)
     attempt()
-    assert_same(tmp_path / "resumed", tmp_path / "whole", plan)
+    assert_same(tmp_path / name(plan), tmp_path / "whole", plan)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
@@ -135,7 +141,7 @@ def test_killed_at_five_random_times(plan, digits, tmp_path):
     last = start(tmp_path, digits, plan)
     _, errors = last.communicate(timeout=WAIT_S)
     assert last.returncode == 0, errors
-    assert_same(tmp_path / plan.name, tmp_path / "whole", plan)
+    assert_same(tmp_path / name(plan), tmp_path / "whole", plan)
     assert not list((tmp_path / "state").glob("*/"))
 
 
@@ -153,8 +159,8 @@ def test_sigterm_reaches_every_training_of_a_job(plan, digits, tmp_path):
     _, errors = again.communicate(timeout=WAIT_S)
     assert again.returncode == 0, errors
     for one in plans:
-        loop.train(one, digits, tmp_path / "alone" / one.name, tmp_path / "other state")
-        assert_same(tmp_path / one.name, tmp_path / "alone" / one.name, one)
+        loop.train(one, digits, tmp_path / "alone" / name(one), tmp_path / "other state")
+        assert_same(tmp_path / name(one), tmp_path / "alone" / name(one), one)
 
 
 @pytest.mark.slow
@@ -165,7 +171,7 @@ def test_one_failed_training_lets_the_others_finish(plan, digits, tmp_path):
     assert running.returncode == 1
     assert "1 of 2 trainings failed. vgg11-seed2: " in errors
     assert "loss is nan at step 1" in errors
-    assert len(digests(tmp_path / plan.name, plan)) == len(plan.checkpoint_steps)
+    assert len(digests(tmp_path / name(plan), plan)) == len(plan.checkpoint_steps)
 
 
 @pytest.mark.slow
@@ -183,6 +189,6 @@ def test_weights_do_not_depend_on_order_process_or_company(plan, digits, tmp_pat
         finally:
             company.kill()
     for one in plans:
-        assert_same(tmp_path / "alone" / one.name, tmp_path / "beside" / one.name, one)
-    first, second = (digests(tmp_path / "alone" / one.name, one) for one in plans)
+        assert_same(tmp_path / "alone" / name(one), tmp_path / "beside" / name(one), one)
+    first, second = (digests(tmp_path / "alone" / name(one), one) for one in plans)
     assert not set(first) & set(second)

@@ -25,8 +25,8 @@ rule activations:
         gpu=config["gpu"],
     params:
         plans=lambda wildcards: training_plans(wildcards.dataset, EXPERIMENT.trained),
-        pretrained=pretrained,
-        layers=lambda wildcards: EXPERIMENT.layers(wildcards.dataset),
+        pretrained=lambda wildcards: {n.name: n.pretrained for n in pretrained(wildcards)},
+        layers=shown_layers,
         positions=config["activations"]["positions"],
         dtype=config["activations"]["dtype"],
         code=code("activations.py"),

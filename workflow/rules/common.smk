@@ -57,7 +57,7 @@ SETTING_TABLES = {
     5: ["datasets", "layers"],
     6: ["datasets", "layers", "conditions"],
 }
-PRETRAINED = {network.name: network for network in EXPERIMENT.pretrained}
+PRETRAINED = {network.name: network.pretrained for network in EXPERIMENT.pretrained}
 ROTATED_METRICS = [metric for metric in EXPERIMENT.metrics if metric == "permutation"]
 BLOCKS = {dataset: EXPERIMENT.blocks(dataset) for dataset in EXPERIMENT.datasets}
 FINAL_STEP = {dataset: EXPERIMENT.steps(dataset)[-1] for dataset in EXPERIMENT.datasets}
@@ -137,8 +137,8 @@ def training_products(dataset, networks):
 
 
 def training_plans(dataset, networks):
-    """Training plans of `networks`, as a rule's params hold them."""
-    return [asdict(EXPERIMENT.plan(dataset, network)) for network in networks]
+    """Training plans of `networks` by their names, as a rule's params hold them."""
+    return {network.name: asdict(EXPERIMENT.plan(dataset, network)) for network in networks}
 
 
 def checkpoints(wildcards):
@@ -152,7 +152,7 @@ def checkpoints(wildcards):
 def pretrained(wildcards):
     """Networks that come trained and are shown the stimuli at a step."""
     networks = EXPERIMENT.at(wildcards.dataset, int(wildcards.step))
-    return [network.pretrained for network in networks if network.pretrained is not None]
+    return [network for network in networks if network.pretrained is not None]
 
 
 def pretrained_descriptions(wildcards):
@@ -161,6 +161,13 @@ def pretrained_descriptions(wildcards):
         network_folder(wildcards.dataset, network) / "pretrained.json"
         for network in pretrained(wildcards)
     ]
+
+
+def shown_layers(wildcards):
+    """Layers that are kept of each network that is shown the stimuli at a step, by its name."""
+    layers = EXPERIMENT.layers(wildcards.dataset)
+    networks = EXPERIMENT.at(wildcards.dataset, int(wildcards.step))
+    return {network.name: layers[network.architecture] for network in networks}
 
 
 def shown_networks(wildcards):

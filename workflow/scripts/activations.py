@@ -5,9 +5,12 @@ from convergent_learning.training.plan import TrainingPlan
 from convergent_learning.workflow.job import job
 
 with job(snakemake):
-    plans = [TrainingPlan.of(plan) for plan in snakemake.params.plans]
+    plans = snakemake.params.plans.items()
     extract(
-        dict(zip(map(Path, snakemake.input.checkpoints), plans, strict=True)),
+        {
+            name: (Path(path), TrainingPlan.of(plan))
+            for path, (name, plan) in zip(snakemake.input.checkpoints, plans, strict=True)
+        },
         snakemake.params.pretrained,
         int(snakemake.wildcards.step),
         Path(snakemake.input.dataset),

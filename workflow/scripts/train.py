@@ -7,7 +7,7 @@ from convergent_learning.workflow.job import job
 
 with job(snakemake):
     train_together(
-        [TrainingPlan(**plan) for plan in snakemake.params.plans],
+        [TrainingPlan(**plan) for plan in snakemake.params.plans.values()],
         Path(snakemake.input.dataset),
         [Path(folder) for folder in snakemake.params.folders],
         Path(snakemake.params.state),

@@ -7,7 +7,7 @@ along the stimuli and named by the layer's graph node. Attributes say exactly wh
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -46,8 +46,8 @@ _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
 def extract(
-    checkpoints: Mapping[Path, TrainingPlan],
-    pretrained: Sequence[Pretrained],
+    checkpoints: Mapping[str, tuple[Path, TrainingPlan]],
+    pretrained: Mapping[str, Pretrained],
     step: int,
     dataset: Path,
     stimuli: Path,
@@ -57,18 +57,18 @@ def extract(
     positions: int | str,
     dtype: str,
 ) -> None:
-    """Write ``<architecture>-seed<seed>.h5`` into folder `out` for each network.
+    """Write ``<name>.h5`` into folder `out` for each network.
 
     Parameters
     ----------
-    checkpoints : safetensors files of the networks trained here, all at `step`, each with the
-        training plan that it must come from.
-    pretrained : networks that were not trained here; they count as being at `step`.
+    checkpoints : by the names of the networks trained here, their safetensors files, all at
+        `step`, each with the training plan that it must come from.
+    pretrained : networks that were not trained here, by name; they count as being at `step`.
     dataset : canonical HDF5 file; its classes say which networks' decisions have an accuracy.
     stimuli : stimulus set shown to all of them, so that rows correspond.
     out, accuracy : folder of the activation files; CSV with one row a network, accuracy empty
         where the labels of the stimuli are not among the network's decisions.
-    layers : layers to keep for each architecture, in depth order.
+    layers : layers to keep of each network, by its name, in depth order.
     positions : positions kept of a spatial layer (see `alignment.positions`).
     dtype : ``float16`` or ``float32``.
 
@@ -80,18 +80,21 @@ def extract(
     about = read_summary(dataset)
     out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for source in track([*checkpoints, *pretrained], f"activations {stimuli.stem}"):
-        if isinstance(source, Pretrained):
+    for name in track([*checkpoints, *pretrained], f"activations {stimuli.stem}"):
+        if name in pretrained:
             normalisation = (about["mean"], about["std"])
-            checkpoint = load_pretrained(source, about["dataset"], step, normalisation, device)
+            checkpoint = load_pretrained(
+                pretrained[name], about["dataset"], step, normalisation, device
+            )
         else:
-            refuse_other_plan(source, checkpoints[source])
-            checkpoint = load_checkpoint(source, device)
-        chosen = layers[checkpoint.architecture]
-        name = f"{checkpoint.architecture}-seed{checkpoint.seed}"
+            path, plan = checkpoints[name]
+            refuse_other_plan(path, plan)
+            checkpoint = load_checkpoint(path, device)
         with replace_when_done(out / f"{name}.h5") as partial, h5py.File(partial, "w") as file:
             _describe(file, checkpoint, stimulus_set, positions, dtype)
-            logits = _forward(file, checkpoint, stimulus_set, chosen, positions, dtype, device)
+            logits = _forward(
+                file, name, checkpoint, stimulus_set, layers[name], positions, dtype, device
+            )
         decisions = _decide(logits, stimulus_set.attrs["decision"], len(about["classes"]))
         rows.append(_accuracy_row(checkpoint, stimulus_set, decisions))
     with replace_when_done(accuracy) as partial, open(partial, "w", newline="") as file:
@@ -127,6 +130,7 @@ def _describe(
 @torch.inference_mode()
 def _forward(
     file: h5py.File,
+    name: str,
     checkpoint: Checkpoint,
     stimulus_set: Stimuli,
     layers: tuple[Layer, ...],
@@ -150,9 +154,9 @@ def _forward(
             kept = sample_positions(activations[layer.name], positions).to(_DTYPES[dtype])
             if not kept.isfinite().all():
                 raise ValueError(
-                    f"layer {layer.name} of {checkpoint.architecture} seed {checkpoint.seed}, step"
-                    f" {checkpoint.step}: values beyond {dtype} on {_shown(stimulus_set)}; set"
-                    " `activations.dtype: float32`, or see whether training diverged"
+                    f"layer {layer.name} of {name}, step {checkpoint.step}: values beyond {dtype}"
+                    f" on {_shown(stimulus_set)}; set `activations.dtype: float32`, or see whether"
+                    " training diverged"
                 )
             if start == 0:
                 dataset = group.create_dataset(

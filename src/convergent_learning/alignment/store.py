@@ -102,7 +102,7 @@ class _Network:
                 d.attrs["layer"]: {k: d.attrs[k] for k in PER_LAYER} for d in datasets
             }
         self.architecture = self.attrs["architecture"]
-        self.name = f"{self.architecture}-seed{self.attrs['seed']}"
+        self.name = Path(path).stem
 
     def responses(self, names):
         where = (

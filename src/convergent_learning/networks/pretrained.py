@@ -55,10 +55,6 @@ class Pretrained:
         )
 
     @property
-    def name(self) -> str:
-        return f"{self.architecture}-seed{self.seed}"
-
-    @property
     def files(self) -> list[str]:
         """Files that define it: the factory's module and the state dict."""
         if self.factory is None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 
 import torch
-import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
 from convergent_learning.alignment.positions import shape_after
 from convergent_learning.experiment import Network
 from convergent_learning.networks.architectures import build
 from convergent_learning.networks.layers import Layer
+from convergent_learning.networks.loading import untrained
 from convergent_learning.networks.outputs import LayerOutputs
-from convergent_learning.networks.pretrained import Pretrained, import_from_working_directory
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def network_size(
         if network.pretrained is None:
             module = build(network.architecture, classes, network.width, image_size)
         else:
-            module = _untrained(network.pretrained)
+            module = untrained(network.pretrained)
     module.eval()
     elements = 0
 
@@ -69,14 +67,6 @@ def network_size(
         elements=elements,
         layers=tuple(_layer_size(name, a, positions) for name, a in activations.items()),
     )
-
-
-def _untrained(pretrained: Pretrained) -> torch.nn.Module:
-    if pretrained.factory is None:
-        return torchvision.models.get_model(pretrained.architecture)
-    import_from_working_directory()
-    module, function = pretrained.factory.split(":")
-    return getattr(importlib.import_module(module), function)(**pretrained.arguments)
 
 
 def _layer_size(name: str, activations: torch.Tensor, positions: int | str) -> LayerSize:

@@ -9,8 +9,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from convergent_learning.datasets.image_files import stored_images
 from convergent_learning.files import open_hdf5
+from convergent_learning.images.arrays import batches
+from convergent_learning.images.image_files import stored_images
 from convergent_learning.randomness import balanced_subset
 
 from .conditions import apply
@@ -22,7 +23,7 @@ from .files import (
     stimulus_digest,
     writing_stimuli,
 )
-from .registry import Level, batches, condition_slug, get_family, level_text
+from .registry import Level, condition_slug, get_family, level_text
 from .thumbnails import thumbnails
 from .user_sets import write_user_set
 

@@ -23,7 +23,7 @@ from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import save_checkpoint
 from convergent_learning.progress import track
 from convergent_learning.randomness import derived_seed
-from convergent_learning.training.data import batches
+from convergent_learning.training.batches import batches
 from convergent_learning.training.device import (
     out_of_memory_explained,
     resolved_precision,
@@ -60,8 +60,8 @@ def train(
     ----------
     plan : everything that determines the weights.
     dataset : canonical HDF5 file.
-    folder : gets ``step<N>.safetensors`` for each checkpoint, ``steps.csv`` and ``epochs.csv``,
-        all at the end.
+    folder : has the network's name; gets ``step<N>.safetensors`` for each checkpoint,
+        ``steps.csv`` and ``epochs.csv``, all at the end.
     state_folder : where states survive a killed job; emptied on success.
     deadline : ``time.monotonic()`` value at which to save and stop, as on SIGTERM.
 
@@ -77,10 +77,10 @@ def train(
         state = TrainingState(state_folder / plan.digest[:16])
         with (
             reason_to_stop(deadline) as reason,
-            out_of_memory_explained(plan),
+            out_of_memory_explained(folder.name, plan),
             training_arithmetic(device),
         ):
-            Run(plan, dataset, state, device, reason).finish()
+            Run(folder.name, plan, dataset, state, device, reason).finish()
         state.publish(targets)
 
 
@@ -89,13 +89,15 @@ class Run:
 
     def __init__(
         self,
+        name: str,
         plan: TrainingPlan,
         dataset: Path,
         state: TrainingState,
         device: torch.device,
         reason: Callable[[], str],
     ):
-        self.plan, self.state, self.device, self.reason = plan, state, device, reason
+        self.name, self.plan, self.state = name, plan, state
+        self.device, self.reason = device, reason
         self.precision = resolved_precision(plan.precision, device)
         subset_seed = derived_seed("training subset", plan.experiment_seed)
         train_split = read_split(dataset, "train", plan.train_images, subset_seed)
@@ -131,9 +133,9 @@ class Run:
         if not self._restore():
             self._checkpoint()
         self._evaluate()
-        name = f"{self.plan.dataset} {self.plan.architecture} seed {self.plan.seed}"
         steps = range(self.step, self.plan.steps)
-        for step in track(steps, f"training {name}", self.step, self.plan.batch_size, "images"):
+        purpose = f"training {self.plan.dataset} {self.name}"
+        for step in track(steps, purpose, self.step, self.plan.batch_size, "images"):
             self.advance(step)
         _write_csv(self.state.products / "steps.csv", STEP_COLUMNS, self.step_rows)
         _write_csv(self.state.products / "epochs.csv", EPOCH_COLUMNS, self.epoch_rows)
@@ -185,9 +187,8 @@ class Run:
         # The weights that gave this loss are bad, those of earlier steps gave finite ones.
         good = max((s for s in self.plan.checkpoint_steps if s < step), default="none")
         raise DivergedError(
-            f"{self.plan.architecture} seed {self.plan.seed}: {what} at step {step},"
-            f" learning rate {rate:.4g}; last good checkpoint: step {good}. Lower"
-            " `training.learning_rate`."
+            f"{self.name}: {what} at step {step}, learning rate {rate:.4g}; last good checkpoint:"
+            f" step {good}. Lower `training.learning_rate`."
         )
 
     def _evaluate(self) -> None:
@@ -219,7 +220,7 @@ class Run:
         if reason := self.reason():
             self._save()
             raise TimeLimitError(
-                f"training {self.plan.name} on {self.plan.dataset} stopped after step {self.step}"
+                f"training {self.name} on {self.plan.dataset} stopped after step {self.step}"
                 f" of {self.plan.steps}: {reason}. Its state is saved: run the same command again"
                 " and it goes on"
             )

@@ -1,6 +1,8 @@
-"""Image arrays: what is accepted, grey values, and the way back to the caller's dtype."""
+"""Image arrays: what is accepted, grey values, the way back to the caller's dtype, batches."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -9,8 +11,11 @@ SMALLEST_SIDE = 8
 # CIE luminance weights of scikit-image's rgb2gray, which the published stimuli were made with.
 _GREY_WEIGHTS = (0.2125, 0.7154, 0.0721)
 
+# 256 images of 32 pixels, 5 of 224: some tens of MB of float64 intermediates, and cache-friendly.
+_PIXELS_PER_BATCH = 2**18
 
-def check_images(images: np.ndarray, name: str = "images") -> np.ndarray:
+
+def check_images(images: np.ndarray) -> np.ndarray:
     """The images as an array, if they are (n, h, w, 3) uint8 or float in [0, 1].
 
     Raises
@@ -20,19 +25,19 @@ def check_images(images: np.ndarray, name: str = "images") -> np.ndarray:
     """
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[3] != 3:
-        raise ValueError(f"{name} must be (n, h, w, 3), not {images.shape}")
+        raise ValueError(f"images must be (n, h, w, 3), not {images.shape}")
     if min(images.shape[1:3]) < SMALLEST_SIDE:
         raise ValueError(
-            f"{name} of {images.shape[1]}×{images.shape[2]} pixels are too small: "
+            f"images of {images.shape[1]}×{images.shape[2]} pixels are too small: "
             f"a side has at least {SMALLEST_SIDE}"
         )
     if images.dtype == np.uint8:
         return images
     if not np.issubdtype(images.dtype, np.floating):
-        raise ValueError(f"{name} must be uint8 or float, not {images.dtype}")
+        raise ValueError(f"images must be uint8 or float, not {images.dtype}")
     # Negated, so that NaN is refused too.
     if images.size and not (images.min() >= 0 and images.max() <= 1):
-        raise ValueError(f"{name} of dtype {images.dtype} must lie in [0, 1]; uint8 goes to 255")
+        raise ValueError(f"images of dtype {images.dtype} must lie in [0, 1]; uint8 goes to 255")
     return images
 
 
@@ -52,3 +57,10 @@ def grey(images: np.ndarray) -> np.ndarray:
     # Summed by hand: a matrix product rounds differently with the number of rows.
     red, green, blue = (images[..., c] * weight for c, weight in enumerate(_GREY_WEIGHTS))
     return red + green + blue
+
+
+def batches(n: int, pixels: int) -> Iterator[slice]:
+    """Slices over n images that hold about as many values each, whatever the image size."""
+    size = max(1, _PIXELS_PER_BATCH // pixels)
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))

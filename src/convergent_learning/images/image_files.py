@@ -1,7 +1,10 @@
-"""Images that stay in their files: read, scaled and cropped when they are asked for."""
+"""Image files: found in folders, opened, and read, scaled and cropped when they are asked for."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -10,8 +13,46 @@ from PIL import Image
 
 from convergent_learning.files import DamagedFileError
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+
 # Of the ImageNet evaluation: the centre 224 pixels of an image whose shorter side is 256.
 _MARGIN = 256 / 224
+
+
+def visible_files(folder: str | Path) -> Iterator[str]:
+    """Paths of the files below `folder`, at any depth, links followed and hidden ones left out."""
+    for place, inner, files in os.walk(folder, followlinks=True):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        yield from (os.path.join(place, name) for name in files if not name.startswith("."))
+
+
+def is_image(path: str) -> bool:
+    """Whether a file is an image by its name."""
+    return path.lower().endswith(SUFFIXES)
+
+
+@contextlib.contextmanager
+def opened_image(path: Path) -> Iterator[Image.Image]:
+    """An image file of which only the header is read; ValueError naming it if it is broken."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # broken images raise many types
+        raise ValueError(f"{path} cannot be read as an image ({error})") from error
+
+
+def read_image(path: Path) -> Image.Image:
+    """An 8-bit image as RGB; orientation in EXIF data is ignored.
+
+    Raises ValueError naming a file that is broken or has more bits: Pillow would clip them to 255
+    without a word.
+    """
+    with opened_image(path) as image:
+        if image.mode[0] in "IF":
+            raise ValueError(f"its pixels have more than 8 bits, mode {image.mode}")
+        return image.convert("RGB")
 
 
 class ImageFiles:
@@ -50,20 +91,15 @@ class ImageFiles:
         return ImageFiles(self.root, self.names[rows], self.size)
 
     def read(self, row: int) -> Image.Image:
-        """Image `row` as its file has it, as RGB; orientation in EXIF data is ignored."""
+        """Image `row` in the size of its file, see `read_image`."""
         path = self.root / self.names[row].decode()
         try:
-            with Image.open(path) as image:
-                if image.mode[0] in "IF":  # Pillow would clip them to 255 without a word
-                    raise ValueError(f"its pixels have more than 8 bits, mode {image.mode}")
-                return image.convert("RGB")
+            return read_image(path)
         except FileNotFoundError:
             raise FileNotFoundError(
                 f"{path} is gone: put the images back, or set `source` of the dataset to where they"
                 " are now"
             ) from None
-        except Exception as error:  # broken images raise many types
-            raise ValueError(f"{path} cannot be read as an image ({error})") from error
 
 
 def centre(image: Image.Image, size: int) -> np.ndarray:
