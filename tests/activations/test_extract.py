@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from convergent_learning.stimuli.files import read_stimuli, writing_stimuli
 
 from convergent_learning.activations.extract import extract
 from convergent_learning.datasets.canonical import prepare
@@ -12,7 +13,6 @@ from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import load_checkpoint, save_checkpoint
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
 from convergent_learning.networks.pretrained import Pretrained
-from convergent_learning.stimuli.files import read_stimuli, writing_stimuli
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
 from convergent_learning.stimuli.sets import write_identity_set
 from convergent_learning.training.plan import TrainingPlan

@@ -8,9 +8,9 @@ import sys
 import numpy as np
 import pytest
 import torchvision.datasets
+from convergent_learning.datasets.registry import DATASETS, LAYOUTS, dataset_info
 
 from convergent_learning.datasets import cifar100, fashion_mnist
-from convergent_learning.datasets.registry import DATASETS, LAYOUTS, dataset_info
 from convergent_learning.datasets.sources import NoSourceError
 
 

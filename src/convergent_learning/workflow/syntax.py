@@ -151,7 +151,7 @@ class _Reader:
 
 
 def _statements(nodes: list[Any]) -> Iterator[Any]:
-    """Those with an effect: no docstrings, no blocks for type checkers, no imports from the future."""
+    """Those with an effect: not docstrings, blocks for type checkers, imports from the future."""
     for node in nodes:
         if isinstance(node, ast.If) and _for_type_checkers(node.test):
             yield from _statements(node.orelse)
