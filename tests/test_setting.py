@@ -4,7 +4,7 @@ import pytest
 
 from convergent_learning.files import DamagedFileError
 from convergent_learning.setting import write_accuracy, write_duplicates
-from convergent_learning.stimuli.files import writing_stimuli
+from convergent_learning.stimuli.stimulus_files import writing_stimuli
 
 
 def write_stimuli(path, images, condition):

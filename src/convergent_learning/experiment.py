@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from convergent_learning.datasets.registry import DatasetInfo, dataset_info
+from convergent_learning.datasets.catalogue import DatasetInfo, dataset_info
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
 from convergent_learning.networks.pretrained import Pretrained, is_pretrained
 from convergent_learning.stimuli import condition_slug, families, level_text

@@ -14,7 +14,7 @@ from typing import Any
 import jsonschema
 
 from convergent_learning.alignment.registry import metrics
-from convergent_learning.datasets.registry import DATASETS, LAYOUTS, DatasetInfo, dataset_info
+from convergent_learning.datasets.catalogue import DATASETS, LAYOUTS, DatasetInfo, dataset_info
 from convergent_learning.experiment import IMAGENET_SIDE, train_images
 from convergent_learning.networks.layers import LAYERS, graph_node_names, require_image_size
 from convergent_learning.networks.pretrained import is_pretrained, pretrained_problems

@@ -15,6 +15,7 @@ from convergent_learning.networks.layers import LAYERS, Layer, select_layers
 from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
 from convergent_learning.stimuli.sets import write_identity_set
+from convergent_learning.stimuli.stimulus_files import read_stimuli, writing_stimuli
 from convergent_learning.training.plan import TrainingPlan
 
 

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 import torchvision.datasets
-from convergent_learning.datasets.registry import DATASETS, LAYOUTS, dataset_info
 
 from convergent_learning.datasets import cifar100, fashion_mnist
+from convergent_learning.datasets.catalogue import DATASETS, LAYOUTS, dataset_info
 from convergent_learning.datasets.sources import NoSourceError
 
 
-def test_official_datasets_are_what_the_registry_says():
+def test_official_datasets_are_what_the_catalogue_says():
     assert {name: info.classes for name, info in DATASETS.items()} == {
         "cifar10": 10,
         "cifar100": 100,
@@ -47,9 +47,9 @@ def test_unknown_names_and_layouts_are_refused():
         dataset_info({"name": "own", "layout": "webdataset", "train_images": 1})
 
 
-def test_the_registry_imports_nothing_heavy():
+def test_the_catalogue_imports_nothing_heavy():
     code = (
-        "import convergent_learning.datasets.registry, sys;"
+        "import convergent_learning.datasets.catalogue, sys;"
         "print({'torch', 'numpy', 'h5py', 'PIL'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"

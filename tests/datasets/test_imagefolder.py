@@ -12,7 +12,8 @@ from convergent_learning.datasets.canonical import prepare, read_split, read_sum
 from convergent_learning.images.image_files import ImageFiles
 from convergent_learning.images.spectra import mean_spectrum
 from convergent_learning.randomness import balanced_subset
-from convergent_learning.stimuli.sets import read_stimuli, write_identity_set
+from convergent_learning.stimuli.sets import write_identity_set
+from convergent_learning.stimuli.stimulus_files import read_stimuli
 
 SIZE = 48
 

@@ -26,8 +26,8 @@ from convergent_learning.networks.outputs import LayerOutputs
 from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.progress import track
 from convergent_learning.stimuli import condition_slug
-from convergent_learning.stimuli.files import Stimuli, read_stimuli
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
+from convergent_learning.stimuli.stimulus_files import Stimuli, read_stimuli
 from convergent_learning.training.plan import TrainingPlan, refuse_other_plan
 
 ACCURACY_COLUMNS = (

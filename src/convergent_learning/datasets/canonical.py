@@ -24,11 +24,11 @@ import h5py
 import numpy as np
 
 from convergent_learning.datasets import records
+from convergent_learning.datasets.catalogue import dataset_info
 from convergent_learning.datasets.cifar_files import read_cifar
 from convergent_learning.datasets.fashion_mnist import read_idx_set
 from convergent_learning.datasets.imagefolder import list_folders, write_listings
 from convergent_learning.datasets.records import Splits
-from convergent_learning.datasets.registry import dataset_info
 from convergent_learning.files import open_hdf5, replace_when_done
 from convergent_learning.images.image_files import ImageFiles, stored_images
 from convergent_learning.images.spectra import mean_spectrum

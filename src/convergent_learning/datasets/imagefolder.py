@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from convergent_learning.datasets.registry import image_size
+from convergent_learning.datasets.catalogue import image_size
 from convergent_learning.images.image_files import SUFFIXES, ImageFiles, is_image, visible_files
 from convergent_learning.images.spectra import mean_spectrum
 from convergent_learning.progress import track

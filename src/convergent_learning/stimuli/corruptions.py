@@ -8,7 +8,7 @@ import numpy as np
 
 from convergent_learning.images.arrays import batches
 
-from .files import open_stimuli, read_attributes, writing_stimuli
+from .stimulus_files import open_stimuli, read_attributes, writing_stimuli
 
 SEVERITIES = (1, 2, 3, 4, 5)
 

@@ -15,9 +15,9 @@ from convergent_learning.images.arrays import SMALLEST_SIDE, batches
 from convergent_learning.images.image_files import is_image, opened_image, read_image, visible_files
 from convergent_learning.randomness import balanced_subset
 
-from .files import writing_stimuli
 from .geirhos16 import sixteen_categories
 from .registry import families
+from .stimulus_files import writing_stimuli
 
 LAYOUTS = ("imagefolder", "geirhos")
 

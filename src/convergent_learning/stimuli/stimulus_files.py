@@ -56,13 +56,6 @@ def read_stimuli(path: Path) -> Stimuli:
         )
 
 
-def stimulus_digest(images: np.ndarray, labels: np.ndarray) -> str:
-    """sha256 of the bytes of images (uint8) and labels (little-endian int64)."""
-    digest = hashlib.sha256(np.ascontiguousarray(images, dtype=np.uint8))
-    digest.update(np.ascontiguousarray(labels, dtype="<i8"))
-    return digest.hexdigest()
-
-
 @contextmanager
 def writing_stimuli(
     path: Path,
@@ -87,8 +80,9 @@ def writing_stimuli(
         ``dataset``; ``classes`` (JSON list: what labels count); ``decision`` ("classes": labels
         are the network's classes; "sixteen": those of :mod:`.geirhos16`; "": neither, there is no
         accuracy); ``paired`` (whether rows correspond with the ID set's); ``stimuli`` ("id", a
-        family, or a folder's name); ``condition`` (level text, "" for ID); ``seed``. ``digest``
-        (:func:`stimulus_digest`) and ``format_version`` are added.
+        family, or a folder's name); ``condition`` (level text, "" for ID); ``seed``. ``digest``,
+        the sha256 of the bytes of images (uint8) and labels (little-endian int64), and
+        ``format_version`` are added.
 
     Yields
     ------
