@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from convergent_learning.stimuli.files import read_stimuli, writing_stimuli
 
 from convergent_learning.activations.extract import extract
 from convergent_learning.datasets.canonical import prepare
