@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from convergent_learning.files import DamagedFileError
 from convergent_learning.verification.config import resolved_config
 from convergent_learning.verification.reference import check_digests, make_reference
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(chosen)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, DamagedFileError) as error:
         sys.exit(f"{parser.prog}: {error}")
     except subprocess.CalledProcessError as failed:
         sys.exit(failed.returncode)
