@@ -16,7 +16,7 @@ ARCHIVE ?= $(EXPERIMENT)-checkpoints.tar
 # Other finished runs of EXPERIMENT (results folders) that `make reference` takes tolerances from.
 RUNS ?=
 
-.PHONY: help plan figures scores reproduce archive verify provenance reference findings test lint lock lock-check
+.PHONY: help plan figures scores reproduce archive verify provenance reference findings config test lint lock lock-check
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -52,14 +52,20 @@ reference: $(VENV)/installed ## make the reference of EXPERIMENT from its result
 findings: $(VENV)/installed ## docs/findings.md from the claims of the committed reference
 	$(BIN)/python -m convergent_learning.report.findings results/reference/cifar10/claims.json > docs/findings.md
 
+config: $(VENV)/installed ## the schema and docs/configuration.md from the model of the config
+	$(BIN)/python -m convergent_learning.config schema > workflow/schemas/config.schema.json
+	$(BIN)/python -m convergent_learning.config docs > docs/configuration.md
+
 test: $(VENV)/installed-test ## the unmarked tests
 	$(BIN)/python -m pytest
 
-lint: lock-check $(VENV)/installed-test ## format and lint checks of Python and Snakemake files
+lint: lock-check $(VENV)/installed-test ## format and lint checks; files made from code are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+	$(BIN)/python -m convergent_learning.config schema | diff workflow/schemas/config.schema.json -
+	$(BIN)/python -m convergent_learning.config docs | diff docs/configuration.md -
 
 $(VENV)/installed: envs/requirements.lock pyproject.toml
 	@sh envs/check.sh "$(PYTHON)"

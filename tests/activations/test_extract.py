@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from convergent_learning.activations.extract import extract
+from convergent_learning.activations.shown import Shown
 from convergent_learning.datasets.canonical import prepare
 from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import load_checkpoint, save_checkpoint
@@ -49,15 +50,16 @@ def save(path, network, seed, classes=10):
     save_checkpoint(path, network, about)
 
 
-def checkpoints(folder, *seeds):
-    return {f"resnet18-seed{seed}": (folder / f"{seed}.safetensors", plan(seed)) for seed in seeds}
-
-
 def run(made, out, layers=LAYERS["resnet18"]["cifar"], dtype="float32", **changed):
     """Activations of both seeds, or of what is `changed`, on 16 positions."""
+    checkpoints = changed.pop(
+        "checkpoints", {made / f"{seed}.safetensors": plan(seed) for seed in (1, 2)}
+    )
     given = {
-        "checkpoints": checkpoints(made, 1, 2),
-        "pretrained": {},
+        "networks": [
+            Shown("resnet18", one.seed, layers, (str(path), one))
+            for path, one in checkpoints.items()
+        ],
         "step": 7,
         "dataset": made / "digits.h5",
         "stimuli": made / "id.h5",
@@ -67,7 +69,6 @@ def run(made, out, layers=LAYERS["resnet18"]["cifar"], dtype="float32", **change
         **given,
         out=out,
         accuracy=out / "accuracy.csv",
-        layers=dict.fromkeys(given["checkpoints"], layers),
         positions=16,
         dtype=dtype,
     )
@@ -127,7 +128,8 @@ def test_labels_that_are_no_classes_of_the_network(made, tmp_path, decision, cla
     attributes = {"stimuli": "sketch", "condition": "", "decision": decision}
     with writing_stimuli(tmp_path / "s.h5", images.shape, labels, labels, attributes) as append:
         append(images)
-    run(made, tmp_path, checkpoints=checkpoints(tmp_path, 1), stimuli=tmp_path / "s.h5")
+    checkpoints = {tmp_path / "1.safetensors": plan(1)}
+    run(made, tmp_path, checkpoints=checkpoints, stimuli=tmp_path / "s.h5")
     row = pd.read_csv(tmp_path / "accuracy.csv").iloc[0]
     assert row.n == 20
     if classes == 1000:
@@ -148,13 +150,13 @@ def test_overflow_of_float16_is_named(made, tmp_path):
         huge.bn1.weight.fill_(1e6)
     save(tmp_path / "3.safetensors", huge, 3)
     with pytest.raises(ValueError, match=r"layer relu of resnet18-seed3.*float32"):
-        run(made, tmp_path, checkpoints=checkpoints(tmp_path, 3), dtype="float16")
+        run(made, tmp_path, checkpoints={tmp_path / "3.safetensors": plan(3)}, dtype="float16")
 
 
 def test_a_checkpoint_of_another_config_is_refused_naming_the_key(made, tmp_path):
     wider = replace(plan(1), width=1 / 8)
     with pytest.raises(ValueError, match=r"1\.safetensors.*`width` is 0.0625.* 0.125"):
-        run(made, tmp_path, checkpoints={"a": (made / "1.safetensors", wider)})
+        run(made, tmp_path, checkpoints={made / "1.safetensors": wider})
 
 
 def test_tokens_are_kept_as_a_grid_of_patches_and_a_class_token(made, tmp_path):
@@ -165,12 +167,12 @@ def test_tokens_are_kept_as_a_grid_of_patches_and_a_class_token(made, tmp_path):
     )  # fmt: skip
     node = "encoder.layers.encoder_layer_3.add_1"
     names = ["conv_proj", node, f"{node}:class_token", "encoder.ln:class_token", "heads.head"]
-    name = "vit_small-seed1"
+    layers = select_layers("vit_small", names)
     extract(
-        {}, {name: transformer}, 0, made / "digits.h5", made / "id.h5", tmp_path,
-        tmp_path / "accuracy.csv", {name: select_layers("vit_small", names)}, 16, "float32",
+        [Shown("mine", 1, layers, pretrained=transformer)], 0, made / "digits.h5", made / "id.h5",
+        tmp_path, tmp_path / "accuracy.csv", 16, "float32",
     )  # fmt: skip
-    with h5py.File(tmp_path / "vit_small-seed1.h5") as file:
+    with h5py.File(tmp_path / "mine-seed1.h5") as file:
         layers = sorted(file["layers"].values(), key=lambda layer: layer.attrs["order"])
         assert [layer.attrs["layer"] for layer in layers] == names
         assert [layer.attrs["role"] for layer in layers] == ["block"] * 3 + ["pooled", "logits"]

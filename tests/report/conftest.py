@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from convergent_learning.experiment import Experiment
 from PIL import Image
 
-from convergent_learning.experiment import Experiment
 from convergent_learning.report.page import write_report
 from convergent_learning.statistics.claims import write_claims
 from convergent_learning.workflow.drawing import draw_from_reference

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from convergent_learning.verification.config import resolved_config
+from convergent_learning.config.overlay import resolved_config
 from convergent_learning.verification.reference import make_reference
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.chain import print_chain

@@ -5,4 +5,4 @@ from convergent_learning.workflow.job import job
 
 with job(snakemake):
     moments = dict(zip(snakemake.params.datasets, map(Path, snakemake.input), strict=True))
-    write_layers(moments, Path(snakemake.output[0]))
+    write_layers(moments, snakemake.params.architectures, Path(snakemake.output[0]))

@@ -7,7 +7,7 @@ with job(snakemake):
     pretrained = snakemake.params.pretrained
     describe_pretrained(
         pretrained,
-        snakemake.params.layers[pretrained.architecture],
+        snakemake.params.layers,
         snakemake.params.image_size,
         Path(snakemake.output[0]),
     )

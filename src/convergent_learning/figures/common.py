@@ -15,7 +15,7 @@ from convergent_learning.statistics.columns import read_table
 
 INTERVAL = (
     "Bands and bars are 95% intervals of the mean over pairs (delete-one-network jackknife, "
-    "stratified by architecture); one that reaches the frame goes on beyond it."
+    "stratified by group); one that reaches the frame goes on beyond it."
 )
 Tables = dict[str, pd.DataFrame]
 
@@ -72,9 +72,9 @@ def of_dataset(tables: Tables, dataset: str) -> Tables:
     }
 
 
-def architectures(tables: Tables) -> list[str]:
+def groups(tables: Tables) -> list[str]:
     """Architectures in the order of layers.csv."""
-    return list(dict.fromkeys(tables["layers"].architecture))
+    return list(dict.fromkeys(tables["layers"].group))
 
 
 def final_step(tables: Tables) -> int:
@@ -141,12 +141,12 @@ def depth_axis(ax: Axes, layers: pd.DataFrame) -> None:
         ax.axvspan((last + later) / 2, 1.05, color=style.PALE, linewidth=0, zorder=0)
 
 
-def sizes(frame: pd.DataFrame, by: str = "architecture") -> str:
+def sizes(frame: pd.DataFrame, by: str = "group") -> str:
     """How many networks and pairs a figure rests on, in words."""
     said = []
     for name, rows in frame.groupby(by, sort=False):
         networks, pairs = int(rows.n_networks.max()), int(rows.n_pairs.max())
-        said.append(f"{style.architecture(str(name))}, {networks} networks ({pairs} pairs)")
+        said.append(f"{style.group(str(name))}, {networks} networks ({pairs} pairs)")
     return "n: " + "; ".join(said) + "."
 
 
@@ -154,4 +154,4 @@ def interval_sentence(frame: pd.DataFrame, low: str = "low") -> str:
     """What the intervals are, or why there are none."""
     if frame[low].notna().any():
         return INTERVAL
-    return "No intervals: they need 3 networks of each architecture."
+    return "No intervals: they need 3 networks of each group."

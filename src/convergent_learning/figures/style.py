@@ -205,8 +205,8 @@ def number(value: float) -> str:
     return f"{round(float(value), 2) + 0.0:.2f}".replace("-", "−")
 
 
-def architecture(name: str) -> str:
-    """An architecture's name in print: resnet18 is ResNet-18."""
+def group(name: str) -> str:
+    """A group's name in print: resnet18 is ResNet-18."""
     for stem, printed in _ARCHITECTURES.items():
         if re.match(rf"{stem}", name):
             return printed + name[len(stem) :]

@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from convergent_learning.config.overlay import resolved_config
 from convergent_learning.files import DamagedFileError
-from convergent_learning.verification.config import resolved_config
 from convergent_learning.verification.reference import check_digests, make_reference
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.drawn import clear_drawings

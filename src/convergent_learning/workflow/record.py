@@ -48,7 +48,7 @@ def about_config(config: dict[str, Any]) -> dict[str, Any]:
         "config": digest_of_values(config),
         "seeds": {
             "experiment": config["seed"],
-            **{entry["architecture"]: entry["seeds"] for entry in config["networks"]},
+            **{e.get("name", e["architecture"]): e["seeds"] for e in config["networks"]},
         },
     }
 

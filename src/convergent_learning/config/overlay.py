@@ -1,4 +1,4 @@
-"""The config of an experiment as Snakemake resolves it, for commands outside the workflow."""
+"""An experiment by its name: config.yaml and the overlay of that name, merged as Snakemake does."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from convergent_learning.config.checks import checked
+from convergent_learning.config.experiment import Experiment
+
+
+def experiment_named(name: str, repository: Path = Path()) -> Experiment:
+    """The experiment called `name`.
+
+    Raises ConfigError for a config that the workflow would refuse, and ValueError for a name that
+    is neither the default experiment's nor an overlay's.
+    """
+    return Experiment(checked(resolved_config(name, repository)))
 
 
 def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any]:

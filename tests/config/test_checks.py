@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from convergent_learning.experiment import Experiment
-from convergent_learning.validation import ConfigError, check
 
-ROOT = Path(__file__).parents[1]
-SCHEMA = ROOT / "workflow/schemas/config.schema.json"
+from convergent_learning.config.checks import checked
+from convergent_learning.config.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
@@ -24,7 +24,7 @@ def changed(path, value):
 
 
 def test_the_default_config_is_accepted():
-    check(DEFAULT, SCHEMA)
+    checked(DEFAULT)
 
 
 @pytest.mark.parametrize("overlay", sorted((ROOT / "workflow/experiments").glob("*.yaml")))
@@ -96,7 +96,7 @@ def test_overlays_are_called_like_their_experiment(overlay):
 )
 def test_bad_input_is_named_with_what_is_allowed(path, value, named):
     with pytest.raises(ConfigError) as caught:
-        check(changed(path, value), SCHEMA)
+        checked(changed(path, value))
     for text in named:
         assert text in str(caught.value)
 
@@ -121,7 +121,7 @@ def entry(folder, **keys):
 def test_user_sets_become_conditions_after_the_families(brought):
     fog = entry(brought / "corrupted", name="fog", layout="cifar-c", severities=[5, 1])
     config = changed("stimuli.sets", [entry(brought / "photos", resize=40), fog])
-    check(config, SCHEMA)
+    checked(config)
     experiment = Experiment(config)
     slugs = [condition.slug for condition in experiment.conditions]
     assert slugs[-3:] == ["photos", "corruption_fog-1", "corruption_fog-5"]
@@ -159,7 +159,7 @@ def test_a_user_set_that_cannot_be_is_named_by_its_key(keys, named, brought):
         keys["conditions"] = ["0"]
     given = entry(brought / keys.pop("path"), **keys)
     with pytest.raises(ConfigError) as caught:
-        check(changed("stimuli.sets", [given]), SCHEMA)
+        checked(changed("stimuli.sets", [given]))
     for text in named:
         assert text in str(caught.value)
 
@@ -168,7 +168,7 @@ def test_a_user_set_needs_a_name_of_its_own_and_two_images_a_fold(brought):
     (brought / "photos/cat/0.png").unlink()
     config = changed("stimuli.sets", [entry(brought / "photos")] * 2)
     with pytest.raises(ConfigError) as caught:
-        check(config, SCHEMA)
+        checked(config)
     assert "stimuli.sets[1].name: 'photos' is the name of another set" in str(caught.value)
     assert "stimuli.sets[0].path" in str(caught.value)
     assert "has 9 images; alignment.folds: 5 needs 10" in str(caught.value)
@@ -178,7 +178,7 @@ def test_the_sets_in_the_documentation_lack_nothing_but_their_folders():
     text = (ROOT / "docs/stimuli.md").read_text()
     sets = yaml.safe_load(text.split("```yaml")[1].split("```")[0])["stimuli"]["sets"]
     with pytest.raises(ConfigError) as caught:
-        check(changed("stimuli.sets", sets), SCHEMA)
+        checked(changed("stimuli.sets", sets))
     problems = str(caught.value).splitlines()[1:]
     assert [p.split(": ")[1].split(" /")[0] for p in problems] == ["no folder"] * len(sets)
 
@@ -187,6 +187,6 @@ def test_every_problem_is_in_one_message():
     config = changed("networks.0.layers", ["layer9"])
     config["stimuli"]["images"] = 4
     with pytest.raises(ConfigError) as caught:
-        check(config, SCHEMA)
+        checked(config)
     assert "layer9" in str(caught.value)
     assert "stimuli.images" in str(caught.value)
