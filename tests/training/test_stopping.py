@@ -14,6 +14,7 @@ import torch
 
 from convergent_learning.networks.checkpoints import load_checkpoint
 from convergent_learning.training import loop
+from convergent_learning.training.state import TrainingState
 from convergent_learning.training.stopping import TimeLimitError, deadline_of
 
 # Trains in a process of its own, saving a state after every step.
@@ -118,12 +119,37 @@ def test_a_state_made_from_other_data_is_not_taken_up(plan, digits, tmp_path, ca
     with pytest.raises(TimeLimitError):
         loop.train(plan, digits, tmp_path / "out", tmp_path / "state", time.monotonic())
     [path] = (tmp_path / "state").rglob("state-*.pt")
-    saved = torch.load(path, weights_only=True)
+    state = TrainingState(path.parent)
+    saved = state.load(torch.device("cpu"))
     saved["description"]["mean"] = [0.0, 0.0, 0.0]
-    torch.save(saved, path)
+    state.save(saved["step"], saved)
     loop.train(plan, digits, tmp_path / "out", tmp_path / "state")
     assert "the saved state has another mean: starting anew" in caplog.text
     assert len(digests(tmp_path / "out", plan)) == len(plan.checkpoint_steps)
+
+
+@pytest.mark.parametrize("damaged", ["state-*.pt", "products/step0.safetensors"])
+def test_a_damaged_state_or_checkpoint_before_it_is_not_taken_up(
+    plan, digits, tmp_path, caplog, damaged
+):
+    with pytest.raises(TimeLimitError):
+        loop.train(plan, digits, tmp_path / "out", tmp_path / "state", time.monotonic())
+    [path] = (tmp_path / "state").rglob(damaged)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    loop.train(plan, digits, tmp_path / "out", tmp_path / "state")
+    assert "is damaged" in caplog.text
+    loop.train(plan, digits, tmp_path / "whole", tmp_path / "state")
+    assert digests(tmp_path / "out", plan) == digests(tmp_path / "whole", plan)
+
+
+def test_a_state_that_other_code_saved_is_not_taken_up(plan, digits, tmp_path, caplog):
+    with pytest.raises(TimeLimitError):
+        loop.train(plan, digits, tmp_path / "out", tmp_path / "state", time.monotonic(), "one")
+    [path] = (tmp_path / "state").rglob("state-*.pt")
+    loop.train(plan, digits, tmp_path / "out", tmp_path / "state", code="other")
+    assert f"{path} was saved by other code: starting anew" in caplog.text
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ rule datasets_table:
         ENVIRONMENT
     params:
         datasets=value("datasets_table", "datasets"),
+        code=code("datasets_table.py"),
     script:
         "../scripts/datasets_table.py"
 
@@ -42,6 +43,7 @@ rule layers_table:
     params:
         datasets=value("layers_table", "datasets"),
         architectures=value("layers_table", "architectures"),
+        code=code("layers_table.py"),
     script:
         "../scripts/layers_table.py"
 
@@ -64,6 +66,7 @@ rule conditions_table:
         ENVIRONMENT
     params:
         conditions=value("conditions_table", "conditions"),
+        code=code("conditions_table.py"),
     script:
         "../scripts/conditions_table.py"
 
@@ -84,6 +87,8 @@ rule accuracy_table:
         benchmark("accuracy_table")
     conda:
         ENVIRONMENT
+    params:
+        code=code("accuracy_table.py"),
     script:
         "../scripts/accuracy_table.py"
 
@@ -101,6 +106,7 @@ rule training_table:
         ENVIRONMENT
     params:
         networks=value("training_table", "networks"),
+        code=code("training_table.py"),
     script:
         "../scripts/training_table.py"
 
@@ -119,6 +125,8 @@ rule stimulus_tiles:
         benchmark("stimulus_tiles")
     conda:
         ENVIRONMENT
+    params:
+        code=code("stimulus_tiles.py"),
     script:
         "../scripts/stimulus_tiles.py"
 
@@ -149,6 +157,7 @@ for number in FIGURES[1:]:
             runtime=minutes(tables_job.rule),
         params:
             number=number,
+            code=code("figure_tables.py"),
         script:
             "../scripts/figure_tables.py"
 
@@ -182,6 +191,7 @@ for number in FIGURES:
             ENVIRONMENT
         params:
             number=number,
+            code=code("figure.py", f"figures.fig{number}"),
         script:
             "../scripts/figure.py"
 
@@ -201,5 +211,7 @@ rule claims:
         benchmark("claims")
     conda:
         ENVIRONMENT
+    params:
+        code=code("claims.py"),
     script:
         "../scripts/claims.py"

@@ -164,6 +164,7 @@ def _forward(
                     shape=(n, *kept.shape[1:]),
                     dtype=dtype,
                     chunks=(min(n, _BATCH), *kept.shape[1:]),
+                    fletcher32=True,
                 )
                 dataset.attrs.update(
                     {

@@ -84,8 +84,8 @@ def write_listings(
     for split, listing in listings.items():
         group = file.create_group(split)
         group.attrs["folder"] = FOLDERS[split]
-        group.create_dataset("files", data=listing.names)
-        group.create_dataset("labels", data=listing.labels)
+        group.create_dataset("files", data=listing.names, fletcher32=True)
+        group.create_dataset("labels", data=listing.labels, fletcher32=True)
         file.attrs[f"sha256_{split}"] = listing.digest
         images[split] = ImageFiles(source / FOLDERS[split], listing.names, size)
     # Counts of each value: exact, so the order of the images does not matter.
@@ -95,7 +95,8 @@ def write_listings(
     variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / counts.sum(axis=1)
     file.attrs.update({"mean": mean, "std": np.sqrt(variance)})
     spectra = _total(images["test"], _spectrum, threads, f"mean spectrum of {entry['name']}")
-    file["test"].create_dataset("spectrum", data=spectra / len(images["test"]))
+    spectrum = spectra / len(images["test"])
+    file["test"].create_dataset("spectrum", data=spectrum, fletcher32=True)
 
 
 def _class_folders(source: Path, folder: str) -> list[str]:

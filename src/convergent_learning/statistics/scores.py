@@ -67,7 +67,7 @@ def read_scores(paths: Sequence[str | Path]) -> pd.DataFrame:
 def _read_one(path: Path) -> pd.DataFrame:
     parts = []
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             missing = [c for c in (*_CELL, "fold", *_MEASURED) if c not in file.schema_arrow.names]
             if missing:
                 raise ValueError(

@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from convergent_learning.files import open_hdf5, replace_when_done
+from convergent_learning.images.arrays import batches
 
 FORMAT_VERSION = 1
 
@@ -93,7 +94,9 @@ def writing_stimuli(
     digest = hashlib.sha256()
     n_written = 0
     with replace_when_done(path) as partial, h5py.File(partial, "w") as file:
-        stored = file.create_dataset("images", shape, dtype=np.uint8, track_times=False)
+        options = {"track_times": False, "fletcher32": True}
+        chunks = (next(batches(shape[0], shape[1] * shape[2])).stop, *shape[1:])
+        stored = file.create_dataset("images", shape, np.uint8, chunks=chunks, **options)
 
         def append(images: np.ndarray) -> None:
             nonlocal n_written
@@ -104,8 +107,8 @@ def writing_stimuli(
         yield append
         if n_written != shape[0]:
             raise ValueError(f"{path}: {n_written} of {shape[0]} images were written")
-        file.create_dataset("labels", data=labels, track_times=False)
-        file.create_dataset("index", data=np.asarray(index, dtype="<i8"), track_times=False)
+        file.create_dataset("labels", data=labels, **options)
+        file.create_dataset("index", data=np.asarray(index, dtype="<i8"), **options)
         digest.update(labels)
         made = {"digest": digest.hexdigest(), "format_version": FORMAT_VERSION}
         for name, value in sorted((attributes | made).items()):

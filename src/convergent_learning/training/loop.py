@@ -53,6 +53,7 @@ def train(
     folder: Path,
     state_folder: Path,
     deadline: float | None = None,
+    code: str = "",
 ) -> None:
     """Train one network and write its checkpoints and curves into `folder`.
 
@@ -64,6 +65,7 @@ def train(
         ``steps.csv`` and ``epochs.csv``, all at the end.
     state_folder : where states survive a killed job; emptied on success.
     deadline : ``time.monotonic()`` value at which to save and stop, as on SIGTERM.
+    code : digest of the code that trains; a state that other code saved is not taken up.
 
     Raises DivergedError naming step, learning rate and last good checkpoint, MemoryError naming
     the keys to lower, and TimeLimitError once the state is saved.
@@ -74,7 +76,7 @@ def train(
         if waited and all(target.exists() for target in targets):
             _LOG.info("the other process finished this training")
             return
-        state = TrainingState(state_folder / plan.digest[:16])
+        state = TrainingState(state_folder / plan.digest[:16], code)
         with (
             reason_to_stop(deadline) as reason,
             out_of_memory_explained(folder.name, plan),
@@ -250,6 +252,7 @@ class Run:
         # The plan is the same, but the dataset's file or the machine may be another.
         if differing := differing_keys(saved["description"], self.description):
             _LOG.warning("the saved state has another %s: starting anew", ", ".join(differing))
+            self.state.discard()
             return False
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(saved["optimizer"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from convergent_learning.config.costs import COMMITTED
 from convergent_learning.config.overlay import resolved_config
+from convergent_learning.files import DamagedFileError
 from convergent_learning.verification.reference import check_digests, make_reference
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.drawn import clear_drawings
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(chosen)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, DamagedFileError) as error:
         sys.exit(f"{parser.prog}: {error}")
     except subprocess.CalledProcessError as failed:
         sys.exit(failed.returncode)

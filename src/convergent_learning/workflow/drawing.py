@@ -14,7 +14,7 @@ from convergent_learning.report.page import write_report
 from convergent_learning.statistics.claims import write_claims
 from convergent_learning.verification.reference import unpack_tables
 from convergent_learning.workflow import sources
-from convergent_learning.workflow.digests import digest
+from convergent_learning.workflow.checksums import digest
 from convergent_learning.workflow.drawn import MARK, DrawingError, clear_drawings
 from convergent_learning.workflow.origin import origin
 from convergent_learning.workflow.record import about_config, finish
