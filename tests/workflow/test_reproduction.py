@@ -16,7 +16,7 @@ from convergent_learning.provenance.digests import digest_of_values
 from convergent_learning.provenance.origin import origin
 from convergent_learning.provenance.stamps import read_stamp
 from convergent_learning.verification.config import resolved_config
-from convergent_learning.verification.reference import make_reference
+from convergent_learning.verify.reference import make_reference
 
 ROOT = Path(__file__).parents[2]
 

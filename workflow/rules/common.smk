@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 from convergent_learning.activations.shown import Shown
 from convergent_learning.experiment import CONTEXT_METRIC, Experiment
 from convergent_learning.stale_locks import clear_stale_locks
-from convergent_learning.statistics.columns import COLUMNS
+from convergent_learning.tables.schema import COLUMNS
 from convergent_learning.stimuli import families
 from convergent_learning.validation import ConfigError, check
 from convergent_learning.verification.drawn import DrawingError, refuse_drawings
@@ -59,8 +59,11 @@ SETTING_TABLES = {
 }
 # Modules whose edit decides the claims again.
 CLAIMS_CODE = [
-    LIBRARY / f"statistics/{module}.py"
-    for module in ("claims", "parts", "contrasts", "ingredients", "intervals")
+    LIBRARY / f"{module}.py"
+    for module in (
+        *("claims/evaluation", "claims/definitions", "claims/contrasts", "claims/ingredients"),
+        "tables/intervals",
+    )
 ]
 PRETRAINED = EXPERIMENT.pretrained
 ROTATED_METRICS = [metric for metric in EXPERIMENT.metrics if metric == "permutation"]

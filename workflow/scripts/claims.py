@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from convergent_learning.claims.evaluation import print_claims, write_claims
 from convergent_learning.jobs import job
-from convergent_learning.statistics.claims import print_claims, write_claims
 
 with job(snakemake):
     write_claims(Path(snakemake.input.tables[0]).parent, Path(snakemake.output[0]))

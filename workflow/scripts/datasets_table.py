@@ -2,7 +2,7 @@ from pathlib import Path
 
 from convergent_learning.experiment import Experiment
 from convergent_learning.jobs import job
-from convergent_learning.setting import write_datasets
+from convergent_learning.tables.facts import write_datasets
 
 with job(snakemake):
     experiment = Experiment(snakemake.params.config)

@@ -17,7 +17,7 @@ from convergent_learning.planning.job import (
     values,
 )
 from convergent_learning.planning.sizes import LayerSize
-from convergent_learning.statistics.columns import COLUMNS
+from convergent_learning.tables.schema import COLUMNS
 
 if TYPE_CHECKING:
     from convergent_learning.planning.work import Workload

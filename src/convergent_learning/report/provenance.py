@@ -11,7 +11,7 @@ import pandas as pd
 
 from convergent_learning.job_times import stage_times
 from convergent_learning.provenance.origin import origin
-from convergent_learning.verification.reference import ORIGIN, TIMES
+from convergent_learning.verify.reference import ORIGIN, TIMES
 
 _SHORT_DIGEST = 12
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from convergent_learning.provenance.origin import origin
 from convergent_learning.verification.config import resolved_config
 from convergent_learning.verification.drawn import clear_drawings
-from convergent_learning.verification.reference import check_digests, make_reference
+from convergent_learning.verify.reference import check_digests, make_reference
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -9,6 +9,7 @@ import importlib
 import json
 from pathlib import Path
 
+from convergent_learning.claims.evaluation import write_claims
 from convergent_learning.experiment import Experiment
 from convergent_learning.provenance.digests import digest
 from convergent_learning.provenance.origin import origin
@@ -16,9 +17,8 @@ from convergent_learning.provenance.record import about_config, finish
 from convergent_learning.provenance.stamps import current_record
 from convergent_learning.report.page import write_report
 from convergent_learning.report.provenance import Source
-from convergent_learning.statistics.claims import write_claims
 from convergent_learning.verification.drawn import MARK, DrawingError, clear_drawings
-from convergent_learning.verification.reference import unpack_tables
+from convergent_learning.verify.reference import unpack_tables
 
 FIGURES = range(1, 7)
 
