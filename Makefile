@@ -16,29 +16,29 @@ ARCHIVE ?= $(EXPERIMENT)-checkpoints.tar
 # Other finished runs of EXPERIMENT (results folders) that `make reference` takes tolerances from.
 RUNS ?=
 
-.PHONY: help plan figures scores reproduce archive verify provenance reference findings test lint lock lock-check
+.PHONY: help plan figures scores reproduce archive verify provenance reference findings config test lint lock lock-check
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'
 
 figures: $(VENV)-figures/installed ## figures, claims and report from the committed reference tables
-	$(VENV)-figures/bin/python -m convergent_learning.verification figures $(EXPERIMENT)
+	$(VENV)-figures/bin/python -m convergent_learning.workflow figures $(EXPERIMENT)
 
 scores: $(VENV)/installed ## from the packed checkpoints ARCHIVE=path to the report
-	$(BIN)/python -m convergent_learning.provenance scores $(EXPERIMENT) $(ARCHIVE) --cores $(CORES)
+	$(BIN)/python -m convergent_learning.workflow scores $(EXPERIMENT) $(ARCHIVE) --cores $(CORES)
 
 plan: $(VENV)/installed ## jobs, hours, memory and disk of EXPERIMENT, before anything runs
 	@$(BIN)/python -m convergent_learning.planning $(EXPERIMENT)
 
 reproduce: $(VENV)/installed ## every figure, claim and the report of EXPERIMENT from raw data
-	@$(BIN)/python -m convergent_learning.verification clear $(EXPERIMENT)
+	@$(BIN)/python -m convergent_learning.workflow clear $(EXPERIMENT)
 	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) $(OVERLAY) && \
 	echo "experiment $(EXPERIMENT) from raw data in $$(($$(date +%s) - start)) s on $(CORES) cores;" \
 	"report: results/$(EXPERIMENT)/report.html"
 
 archive: $(VENV)/installed ## pack the checkpoints of EXPERIMENT into ARCHIVE
-	$(BIN)/python -m convergent_learning.provenance archive $(EXPERIMENT) $(ARCHIVE)
+	$(BIN)/python -m convergent_learning.workflow archive $(EXPERIMENT) $(ARCHIVE)
 
 verify: $(VENV)/installed ## compare the results of EXPERIMENT with the committed reference
 	$(BIN)/snakemake verify --cores $(CORES) $(OVERLAY)
@@ -47,19 +47,25 @@ provenance: $(VENV)/installed ## the chain from every figure of EXPERIMENT down 
 	$(BIN)/snakemake provenance --cores $(CORES) $(OVERLAY)
 
 reference: $(VENV)/installed ## make the reference of EXPERIMENT from its results, tolerances from RUNS
-	$(BIN)/python -m convergent_learning.verification reference $(EXPERIMENT) --runs $(RUNS)
+	$(BIN)/python -m convergent_learning.workflow reference $(EXPERIMENT) --runs $(RUNS)
 
 findings: $(VENV)/installed ## docs/findings.md from the claims of the committed reference
 	$(BIN)/python -m convergent_learning.report.findings results/reference/cifar10/claims.json > docs/findings.md
 
+config: $(VENV)/installed ## the schema and docs/configuration.md from the model of the config
+	$(BIN)/python -m convergent_learning.config schema > workflow/schemas/config.schema.json
+	$(BIN)/python -m convergent_learning.config docs > docs/configuration.md
+
 test: $(VENV)/installed-test ## the unmarked tests
 	$(BIN)/python -m pytest
 
-lint: lock-check $(VENV)/installed-test ## format and lint checks of Python and Snakemake files
+lint: lock-check $(VENV)/installed-test ## format and lint checks; files made from code are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+	$(BIN)/python -m convergent_learning.config schema | diff workflow/schemas/config.schema.json -
+	$(BIN)/python -m convergent_learning.config docs | diff docs/configuration.md -
 
 $(VENV)/installed: envs/requirements.lock pyproject.toml
 	@sh envs/check.sh "$(PYTHON)"

@@ -156,7 +156,7 @@ def network(folder, seed, n, layers):
     """An activation file as extraction writes it."""
     path = folder / f"net-seed{seed}.h5"
     with h5py.File(path, "w") as file:
-        file.attrs.update(dataset="synthetic", architecture="net", seed=seed, step=0, stimuli="id")
+        file.attrs.update(dataset="synthetic", group="net", seed=seed, step=0, stimuli="id")
         file.attrs.update(condition="", stimulus_digest="", weights_digest="", dtype="float16")
         file.attrs.update(positions=64)
         for order, (units, side) in enumerate(layers):

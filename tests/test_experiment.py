@@ -98,7 +98,7 @@ def test_scoring_jobs_hold_every_pair_once(seeds, per_job, map_seeds, block, wit
     expected = {
         frozenset((x.name, y.name))
         for x, y in itertools.combinations(experiment.networks, 2)
-        if x.architecture == y.architecture or mapped >= {x.name, y.name}
+        if x.group == y.group or mapped >= {x.name, y.name}
     }
     tiles = experiment.tiles("cifar10", block, within)
     found = [frozenset((x.name, y.name)) for tile in tiles for x, y in tile]

@@ -8,54 +8,51 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from convergent_learning.alignment.reading import MomentsFile, Network
 from convergent_learning.datasets.canonical import read_summary
-from convergent_learning.experiment import Experiment, train_images
 from convergent_learning.files import damaged_file_named, replace_when_done
-from convergent_learning.stimuli import families, level_text
+from convergent_learning.statistics.columns import COLUMNS
 from convergent_learning.stimuli.sets import duplicate_conditions
 
+DATASET_COLUMNS = [*COLUMNS["datasets"], "sha256_train", "sha256_test"]
 _LOG = logging.getLogger(__name__)
 
 
-def write_datasets(experiment: Experiment, files: Mapping[str, Path], out: Path) -> None:
-    """One row a dataset: classes, chance, sizes, steps and the digests of the raw records."""
+def write_datasets(facts: Sequence[dict[str, Any]], files: Sequence[Path], out: Path) -> None:
+    """One row for each dataset: classes, chance, sizes, steps and the digests of the raw records.
+
+    `facts` say what the config decides: dataset, train_images, stimuli, steps_per_epoch and
+    final_step; `files` are the datasets.
+    """
     rows = []
-    for name, path in files.items():
+    for known, path in zip(facts, files, strict=True):
         summary = read_summary(path)
-        steps = experiment.steps(name)
-        epochs = experiment.config["training"]["epochs"]
-        rows.append(
-            {
-                "dataset": name,
-                "classes": len(summary["classes"]),
-                "chance": 1 / len(summary["classes"]),
-                "train_images": train_images(experiment.dataset_entry(name)),
-                "stimuli": experiment.config["stimuli"]["images"],
-                "steps_per_epoch": steps[-1] // epochs,
-                "final_step": steps[-1],
-                "sha256_train": summary["sha256_train"],
-                "sha256_test": summary["sha256_test"],
-            }
-        )
-    _write(pd.DataFrame(rows), out)
+        classes = len(summary["classes"])
+        digests = {key: summary[key] for key in ("sha256_train", "sha256_test")}
+        rows.append(known | {"classes": classes, "chance": 1 / classes} | digests)
+    _write(pd.DataFrame(rows)[DATASET_COLUMNS], out)
 
 
-def write_layers(moments: Mapping[str, Path], out: Path) -> None:
-    """One row a dataset, architecture and layer: depth, role, units and the kept grid."""
+def write_layers(moments: Mapping[str, Path], architectures: Mapping[str, str], out: Path) -> None:
+    """One row for each layer of each group in each dataset: depth, role, units and kept grid.
+
+    `architectures` are those of the groups.
+    """
     rows = []
     for dataset, path in moments.items():
         with MomentsFile(path) as file:
-            for network in _one_an_architecture(file.networks):
+            for network in _first_of_each_group(file.networks):
                 for layer in network.layers:
                     height, width = file.moments(network, layer).grid
                     rows.append(
                         {
                             "dataset": dataset,
-                            "architecture": network.architecture,
+                            "group": network.group,
+                            "architecture": architectures[network.group],
                             "layer": layer.name,
                             "depth": layer.depth,
                             "role": layer.role,
@@ -68,34 +65,17 @@ def write_layers(moments: Mapping[str, Path], out: Path) -> None:
     _write(pd.DataFrame(rows), out)
 
 
-def _one_an_architecture(networks: Sequence[Network]) -> Iterable[Network]:
-    """The first network of each architecture, in the order of the config."""
+def _first_of_each_group(networks: Sequence[Network]) -> Iterable[Network]:
+    """The first network of each group, in the order of the config."""
     first = {}
     for network in networks:
-        first.setdefault(network.architecture, network)
+        first.setdefault(network.group, network)
     return first.values()
 
 
-def write_conditions(experiment: Experiment, out: Path) -> None:
-    """One row an OOD condition: its place from mild to strong and its family's group."""
-    rows = []
-    user_sets = {user_set.stimuli: user_set for user_set in experiment.user_sets}
-    for family in experiment.families():
-        levels = [c.level for c in experiment.conditions if c.stimuli == family]
-        about = user_sets.get(family) or families()[family]
-        for order, level in enumerate(levels):
-            rows.append(
-                {
-                    "stimuli": family,
-                    "condition": level,
-                    "order": order,
-                    "graded": about.graded,
-                    "identity": "" if about.identity is None else level_text(about.identity),
-                    "group": about.group,
-                }
-            )
-    columns = ["stimuli", "condition", "order", "graded", "identity", "group"]
-    _write(pd.DataFrame(rows, columns=columns), out)
+def write_conditions(conditions: Sequence[dict[str, Any]], out: Path) -> None:
+    """One row for each OOD condition: its place from mild to strong and the family it counts as."""
+    _write(pd.DataFrame(conditions, columns=COLUMNS["conditions"]), out)
 
 
 def write_duplicates(stimuli: Sequence[Path], out: Path) -> None:
@@ -111,17 +91,17 @@ def write_accuracy(parts: Sequence[Path], out: Path) -> None:
     """All accuracy files of the extraction passes as one table."""
     tables = [_read(path, dtype={"condition": str}) for path in parts]
     table = pd.concat(tables, ignore_index=True)
-    keys = ["dataset", "architecture", "seed", "step", "stimuli", "condition"]
+    keys = ["dataset", "group", "seed", "step", "stimuli", "condition"]
     _write(table.sort_values(keys, kind="stable"), out)
 
 
 def write_training(parts: Mapping[tuple[str, str, int], Path], out: Path) -> None:
-    """Loss and accuracy at every epoch of every network, keyed (dataset, architecture, seed)."""
+    """Loss and accuracy at every epoch of every network, keyed (dataset, group, seed)."""
     tables = []
-    for (dataset, architecture, seed), path in parts.items():
+    for (dataset, group, seed), path in parts.items():
         table = _read(path)
         table.insert(0, "dataset", dataset)
-        table.insert(1, "architecture", architecture)
+        table.insert(1, "group", group)
         table.insert(2, "seed", seed)
         tables.append(table)
     _write(pd.concat(tables, ignore_index=True), out)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from convergent_learning.activations.extract import extract
+from convergent_learning.activations.shown import Shown
 from convergent_learning.datasets.canonical import prepare
 from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import load_checkpoint, save_checkpoint
@@ -51,9 +52,14 @@ def save(path, network, seed, classes=10):
 
 def run(made, out, layers=LAYERS["resnet18"]["cifar"], dtype="float32", **changed):
     """Activations of both seeds, or of what is `changed`, on 16 positions."""
+    checkpoints = changed.pop(
+        "checkpoints", {made / f"{seed}.safetensors": plan(seed) for seed in (1, 2)}
+    )
     given = {
-        "checkpoints": {made / f"{seed}.safetensors": plan(seed) for seed in (1, 2)},
-        "pretrained": [],
+        "networks": [
+            Shown("resnet18", one.seed, layers, (str(path), one))
+            for path, one in checkpoints.items()
+        ],
         "step": 7,
         "dataset": made / "digits.h5",
         "stimuli": made / "id.h5",
@@ -63,7 +69,6 @@ def run(made, out, layers=LAYERS["resnet18"]["cifar"], dtype="float32", **change
         **given,
         out=out,
         accuracy=out / "accuracy.csv",
-        layers={"resnet18": layers},
         positions=16,
         dtype=dtype,
     )
@@ -162,11 +167,12 @@ def test_tokens_are_kept_as_a_grid_of_patches_and_a_class_token(made, tmp_path):
     )  # fmt: skip
     node = "encoder.layers.encoder_layer_3.add_1"
     names = ["conv_proj", node, f"{node}:class_token", "encoder.ln:class_token", "heads.head"]
+    layers = select_layers("vit_small", names)
     extract(
-        {}, [transformer], 0, made / "digits.h5", made / "id.h5", tmp_path,
-        tmp_path / "accuracy.csv", {"vit_small": select_layers("vit_small", names)}, 16, "float32",
+        [Shown("mine", 1, layers, pretrained=transformer)], 0, made / "digits.h5", made / "id.h5",
+        tmp_path, tmp_path / "accuracy.csv", 16, "float32",
     )  # fmt: skip
-    with h5py.File(tmp_path / "vit_small-seed1.h5") as file:
+    with h5py.File(tmp_path / "mine-seed1.h5") as file:
         layers = sorted(file["layers"].values(), key=lambda layer: layer.attrs["order"])
         assert [layer.attrs["layer"] for layer in layers] == names
         assert [layer.attrs["role"] for layer in layers] == ["block"] * 3 + ["pooled", "logits"]

@@ -31,14 +31,14 @@ LAYERS = {
 N = 64
 
 
-def write_network(folder, architecture, seed, condition="", damage=None):
-    rng = np.random.default_rng([seed, len(condition), ord(architecture)])
+def write_network(folder, group, seed, condition="", damage=None):
+    rng = np.random.default_rng([seed, len(condition), ord(group)])
     shared = np.random.default_rng(len(condition)).standard_normal((N, 3, 4, 4))
-    path = folder / f"{architecture}-seed{seed}.h5"
+    path = folder / f"{group}-seed{seed}.h5"
     with h5py.File(path, "w") as file:
         file.attrs.update(
             dataset="toy",
-            architecture=architecture,
+            group=group,
             seed=seed,
             step=7,
             stimuli="contrast" if condition else "id",
@@ -49,7 +49,7 @@ def write_network(folder, architecture, seed, condition="", damage=None):
             positions=16,
             package_version="0",
         )
-        for order, (name, units, grid, role) in enumerate(LAYERS[architecture]):
+        for order, (name, units, grid, role) in enumerate(LAYERS[group]):
             cell = 4 // max(grid, 1)
             latent = shared.reshape(N, 3, max(grid, 1), cell, max(grid, 1), cell).mean((3, 5))
             mixed = np.einsum("nchw,cd->ndhw", latent, rng.standard_normal((3, units)))
@@ -94,7 +94,7 @@ def test_table_holds_what_score_gives_for_every_layer_pair(files):
     assert len(learned) == 6 * 9 * 2 * 4
     paths = {(p.stem[0], int(p.stem[-1])): p for p in files["id"]}
     for key, rows in learned.groupby(
-        ["architecture_x", "seed_x", "layer_x", "architecture_y", "seed_y", "layer_y"]
+        ["group_x", "seed_x", "layer_x", "group_y", "seed_y", "layer_y"]
     ):
         x, y = read(paths[key[:2]], key[2]), read(paths[key[3:5]], key[5])
         expected = score(x, y, "procrustes", folds=folds(N, 4, 3))["procrustes"]
@@ -126,7 +126,7 @@ def test_own_layer_rows(files):
         read(files[slug][i], "stem") for slug in ("id", "ood") for i in (0, 1)
     )
     expected = transfer(x, y, other_x, other_y, "linear", folds=folds(N, 4, 3))["linear"]
-    chosen = table[(table.baseline == "transfer") & (table.architecture_x == "a")]
+    chosen = table[(table.baseline == "transfer") & (table.group_x == "a")]
     chosen = chosen[(chosen.layer_x == "stem") & (chosen.direction == "y->x")]
     np.testing.assert_allclose(chosen.score, expected.directions["y->x"], atol=1e-6)
 
@@ -153,7 +153,7 @@ def test_rotated_table(files):
     pd.testing.assert_frame_equal(more[more.draw < 4].reset_index(drop=True), table)
     linear = rotated_table(files["contrast"], "linear", 1, 0)
     learned = score_table(files["contrast"], "linear").query("baseline == 'learned'")
-    keys = ["architecture_x", "layer_x", "direction", "fold"]
+    keys = ["group_x", "layer_x", "direction", "fold"]
     np.testing.assert_allclose(
         linear.sort_values(keys).score, learned.sort_values(keys).score, atol=1e-6
     )
@@ -176,8 +176,8 @@ def test_networks_outside_the_maps_keep_their_own_layers(files, tmp_path):
     out = tmp_path / "some.h5"
     write_moments(files["id"], out, NETWORKS[:3], 4, 3, True)
     every, some = (score_table(path, "linear", ridge=0.01) for path in (files["final"], out))
-    left_out = (every.architecture_y == "b") & (every.seed_y == 2)
-    own = (every.architecture_x == "b") & (every.layer_x == every.layer_y)
+    left_out = (every.group_y == "b") & (every.seed_y == 2)
+    own = (every.group_x == "b") & (every.layer_x == every.layer_y)
     expected = every[~left_out | own]
     keys = [column for column in COLUMNS if column not in ("score", "n_dead_x", "n_dead_y")]
     pd.testing.assert_frame_equal(
@@ -222,7 +222,7 @@ def test_stored_precision_keeps_scores(files):
         "linear"
     ]
     table = score_table(files["final"], "linear", ridge=1e-6).query(
-        "architecture_x == 'a' and architecture_y == 'a' and layer_x == 'stem' "
+        "group_x == 'a' and group_y == 'a' and layer_x == 'stem' "
         "and layer_y == 'stem' and direction == 'x->y' and baseline == 'learned'"
     )
     np.testing.assert_allclose(table.score, expected.directions["x->y"], atol=1e-6)

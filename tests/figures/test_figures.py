@@ -60,7 +60,7 @@ def test_caption_names_n_and_interval(number, tables):
 @pytest.mark.parametrize(
     "how",
     [
-        {"seeds": 2, "architectures": ("vgg11",), "families": {}},
+        {"seeds": 2, "groups": ("vgg11",), "families": {}},
         pytest.param({"seeds": 1}, marks=pytest.mark.slow),
         pytest.param({"families": {"colour": ["bw"]}}, marks=pytest.mark.slow),
     ],
@@ -89,10 +89,10 @@ def test_two_datasets_are_drawn_below_each_other(tables, make_tables, tmp_path):
 
 
 @pytest.mark.slow
-def test_five_architectures_fit_on_a_page(make_tables, tmp_path):
+def test_five_groups_fit_on_a_page(make_tables, tmp_path):
     names = ("resnet18", "resnet50", "vgg16", "vgg19", "vit_small")
     layers = dict.fromkeys(names, simulated.LAYERS["resnet18"])
-    tables = make_tables(architectures=names, layers=layers)
+    tables = make_tables(groups=names, layers=layers)
     for number in NUMBERS:
         _, png = _draw(number, tables, tmp_path)
         assert Image.open(png).height / 300 * 25.4 <= 247
@@ -169,9 +169,9 @@ def test_conditions_without_an_accuracy_are_in_the_depth_panels_only(which, tabl
 
 
 def test_names_in_print():
-    assert style.architecture("resnet18") == "ResNet-18"
-    assert style.architecture("vgg11") == "VGG-11"
-    assert style.architecture("mine") == "mine"
+    assert style.group("resnet18") == "ResNet-18"
+    assert style.group("vgg11") == "VGG-11"
+    assert style.group("mine") == "mine"
     assert style.level("rotation", "90") == "90°"
     assert style.level("colour", "bw") == ""
     assert style.number(-0.001) == "0.00"

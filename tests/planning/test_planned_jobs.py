@@ -7,15 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-
 from convergent_learning.experiment import Experiment, Network
-from convergent_learning.networks.layers import select_layers
 from convergent_learning.planning import __main__ as command
-from convergent_learning.planning.configuration import experiment_named
 from convergent_learning.planning.costs import UnitCosts, fit, measured
 from convergent_learning.planning.job import Job
 from convergent_learning.planning.sizes import network_size
 from convergent_learning.planning.work import Workload
+
+from convergent_learning.config.overlay import experiment_named
+from convergent_learning.networks.layers import select_layers
 
 ROOT = Path(__file__).parents[2]
 DRY_RUN = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
@@ -74,7 +74,7 @@ def test_disk_of_moments(default_jobs):
 
 def test_size_of_a_published_network():
     layers = select_layers("resnet18", "default", 224)
-    size = network_size(Network("resnet18", 1, 1.0), layers, 1000, 224, 64)
+    size = network_size(Network("resnet18", "resnet18", 1, 1.0), layers, 1000, 224, 64)
     assert size.parameters == 11_689_512
     assert size.flop == pytest.approx(2 * 1.814e9, rel=0.01)
     assert [(layer.units, layer.side) for layer in size.layers][-4:-1] == [

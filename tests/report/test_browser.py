@@ -113,7 +113,7 @@ def test_the_switches_work_from_the_keyboard(visit):
 def test_hovering_a_layer_gives_its_numbers(visit, drawn_page):
     page = visit()
     fig2 = read_table(drawn_page.parent / "tables", "fig2")
-    chosen = fig2[(fig2.architecture_x == "resnet18") & (fig2.architecture_y == "resnet18")]
+    chosen = fig2[(fig2.group_x == "resnet18") & (fig2.group_y == "resnet18")]
     chosen = chosen[(chosen.metric == "procrustes") & (chosen.baseline == "learned")]
     chosen = chosen[(chosen.center == "unit") & (chosen.step > 0)]  # the first curve drawn
     row = chosen.sort_values("depth").iloc[2]

@@ -111,7 +111,7 @@ def test_every_setting_of_the_switches_shows_something(page):
 
 
 def test_no_ood_plot_without_conditions(make_page):
-    page = make_page(architectures=("vgg11",), families={}, seeds=2)
+    page = make_page(groups=("vgg11",), families={}, seeds=2)
     assert ood_plot(page.parent / "tables") is None
     assert 'id="depth-plot"' in page.read_text()
     assert 'id="ood-plot"' not in page.read_text()

@@ -73,7 +73,7 @@ def score_frame(
     n_folds: int = 2,
     n_draws: int = 19,
     rng: int = 0,
-    architectures: tuple[str, ...] = ("resnet18", "vgg11"),
+    groups: tuple[str, ...] = ("resnet18", "vgg11"),
     layers: dict[str, list] | None = None,
     families: dict[str, list[str]] | None = None,
     dataset: str = "cifar10",
@@ -82,7 +82,7 @@ def score_frame(
     world = _World(
         effects or Effects(),
         np.random.default_rng(rng),
-        {name: (layers or LAYERS)[name] for name in architectures},
+        {name: (layers or LAYERS)[name] for name in groups},
         seeds,
         FAMILIES if families is None else families,
     )
@@ -132,12 +132,13 @@ class _World:
 
     def context(self, dataset):
         layer_rows = [
-            (dataset, a, name, depth, role, units, positions, 8, 8)
+            (dataset, a, a, name, depth, role, units, positions, 8, 8)
             for a in self.layers
             for (name, role, units, positions), depth in self._depths(a)
         ]
         columns = [
             "dataset",
+            "group",
             "architecture",
             "layer",
             "depth",
@@ -175,13 +176,14 @@ class _World:
         return {
             "layers": pd.DataFrame(layer_rows, columns=columns),
             "conditions": pd.DataFrame(
-                conditions, columns=["stimuli", "condition", "order", "graded", "identity", "group"]
+                conditions,
+                columns=["stimuli", "condition", "order", "graded", "identity", "family"],
             ),
             "accuracy": pd.DataFrame(
                 accuracy,
                 columns=[
                     "dataset",
-                    "architecture",
+                    "group",
                     "seed",
                     "step",
                     "stimuli",
@@ -313,23 +315,23 @@ class _World:
             )
         )
 
-    def _accuracy(self, architecture, seed, step):
+    def _accuracy(self, group, seed, step):
         progress = self._progress(step, self.effects.accuracy_epoch_one)
-        top = 0.78 + self._offset(("accuracy",), (architecture, seed))
+        top = 0.78 + self._offset(("accuracy",), (group, seed))
         return CHANCE + progress * (top - CHANCE)
 
-    def _loss(self, architecture, seed, family, i):
+    def _loss(self, group, seed, family, i):
         place = list(self.families).index(family) / max(len(self.families) - 1, 1)
         loss = 0.06 + 0.4 * place + 0.12 * i
-        return loss + self._offset(("loss", family, i), (architecture, seed))
+        return loss + self._offset(("loss", family, i), (group, seed))
 
-    def _ood_accuracy(self, architecture, seed, family, i):
-        top = self._accuracy(architecture, seed, max(STEPS))
-        return max(top - self._loss(architecture, seed, family, i), 0.1)
+    def _ood_accuracy(self, group, seed, family, i):
+        top = self._accuracy(group, seed, max(STEPS))
+        return max(top - self._loss(group, seed, family, i), 0.1)
 
-    def _early_to_late(self, architecture, depth):
+    def _early_to_late(self, group, depth):
         """0 in the first third of blocks, 1 in the last, linear between."""
-        blocks = [d for layer, d in self._depths(architecture) if layer[1] == "block"]
+        blocks = [d for layer, d in self._depths(group) if layer[1] == "block"]
         third = max(1, round(len(blocks) / 3))
         return float(np.interp(depth, [blocks[third - 1], blocks[-third]], [0, 1]))
 
@@ -359,8 +361,8 @@ class _World:
     def _within(self):
         return [(x, y) for x, y in self.pairs if x[0] == y[0]]
 
-    def _depths(self, architecture):
-        layers = self.layers[architecture]
+    def _depths(self, group):
+        layers = self.layers[group]
         return [(layer, i / (len(layers) - 1)) for i, layer in enumerate(layers)]
 
     def _row(self, x, y, step, layer_x, dx, layer_y, dy, metric, direction, score, **other):
@@ -372,8 +374,6 @@ class _World:
         )  # fmt: skip
 
     def _frame(self, rows):
-        columns = (
-            "architecture_x architecture_y seed_x seed_y step stimuli condition layer_x layer_y"
-        )
+        columns = "group_x group_y seed_x seed_y step stimuli condition layer_x layer_y"
         columns += " depth_x depth_y metric center baseline draw direction score"
         return pd.DataFrame(rows, columns=columns.split())

@@ -191,11 +191,11 @@ def test_dead_layers_are_left_out_everywhere_and_said(true_frames):
     ):
         layer = "layer_x" if name == "fig2_pairs" else "layer"
         table = frames[name]
-        side = "architecture_x" if name == "fig2_pairs" else "architecture"
+        side = "group_x" if name == "fig2_pairs" else "group"
         one = (table[layer] == "block1") & (table[side] == "vgg11") & (table.seed_x == 1)
         table.loc[one, columns] = np.nan
     maps = frames["fig4_pairs"]
-    vgg = (maps.source_architecture == "vgg11") & (maps.source_seed == 1)
+    vgg = (maps.source_group == "vgg11") & (maps.source_seed == 1)
     maps.loc[vgg & (maps.source_layer == "block1"), "score"] = np.nan
     entries = {e["id"]: e for e in evaluate_frames(frames)}
     assert {e["verdict"] for e in entries.values()} == {"supported"}
@@ -210,8 +210,8 @@ def test_too_few_networks_give_no_verdict():
         assert entry["ci_low"] is None
 
 
-def test_a_single_architecture_is_enough():
-    entries = evaluate_frames(_frames(architectures=("vgg11",)))
+def test_a_single_group_is_enough():
+    entries = evaluate_frames(_frames(groups=("vgg11",)))
     assert {e["verdict"] for e in entries} == {"supported"}
     assert {e["n"] for e in entries} == {3}
 

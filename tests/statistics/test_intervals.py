@@ -35,8 +35,8 @@ def _literal(values, pairs, families=None):
 
     networks = sorted({r[:2] for r in rows} | {r[2:4] for r in rows})
     variance, dof = 0.0, 0
-    for architecture in {n[0] for n in networks}:
-        mine = [n for n in networks if n[0] == architecture]
+    for group in {n[0] for n in networks}:
+        mine = [n for n in networks if n[0] == group]
         theta = np.array([mean([r for r in rows if n not in (r[:2], r[2:4])]) for n in mine])
         variance += (len(mine) - 1) / len(mine) * ((theta - theta.mean()) ** 2).sum()
         dof += len(mine) - 1
@@ -69,7 +69,7 @@ def test_equals_literal_loop(sizes, seed, n_families):
     assert got.n_networks == sum(sizes)
 
 
-def test_across_architectures_deletes_networks_of_both_sides():
+def test_across_groups_deletes_networks_of_both_sides():
     rng = np.random.default_rng(0)
     rows = [("a", i, "b", j) for i in range(3) for j in range(4)]
     pairs = Pairs(*(np.array(column) for column in zip(*rows, strict=True)))
@@ -90,7 +90,7 @@ def test_one_value_per_network_is_the_t_interval():
 
 def test_more_seeds_do_not_weigh_more():
     pairs = _within({"a": 3, "b": 6})
-    values = np.where(pairs.architecture_x == "a", 1.0, 0.0)
+    values = np.where(pairs.group_x == "a", 1.0, 0.0)
     assert jackknife(values, pairs).estimate == pytest.approx(0.5)
 
 

@@ -68,12 +68,12 @@ def test_a_nan_fold_makes_the_cell_nan(experiment, tmp_path):
 
 def test_fig2_pairs_own_layers_and_counterparts(experiment):
     table = read_table(experiment[0] / "tables", "fig2_pairs")
-    within = table[table.architecture_x == table.architecture_y]
+    within = table[table.group_x == table.group_y]
     assert (within.layer_x == within.layer_y).all()
     assert set(within.step) == {0, 784}
     assert set(within.baseline) == {"learned", "shuffled"}
     assert set(within.center) == {"position", "unit"}
-    across = table[table.architecture_x != table.architecture_y]
+    across = table[table.group_x != table.group_y]
     pooled = across[across.layer_x == "flatten"]
     assert set(pooled.layer_y) == {"flatten"}
     assert set(across[across.layer_x == "fc"].layer_y) == {"classifier"}
@@ -98,7 +98,7 @@ def test_fig3_tests_no_logits(experiment):
 def test_fig4_has_one_best_block_a_target(experiment):
     table = read_table(experiment[0] / "tables", "fig4")
     table = table[table.metric == "procrustes"]
-    groups = ["step", "source_architecture", "target_architecture", "target_layer", "target_role"]
+    groups = ["step", "source_group", "target_group", "target_layer", "target_role"]
     best = table.groupby(groups).best.sum()
     role = best.index.get_level_values("target_role")
     assert (best[role == "block"] == 1).all()
@@ -112,7 +112,7 @@ def test_fig6_drops_and_accuracies(experiment):
     table = read_table(experiment[0] / "tables", "fig6_pairs")
     assert np.allclose(table["drop"], table.id - table.ood, atol=1e-6)
     assert np.allclose(table.accuracy_drop, table.accuracy_id - table.accuracy, atol=1e-6)
-    assert set(table.loc[table.stimuli.str.startswith("eidolon"), "group"]) == {"eidolon"}
+    assert set(table.loc[table.stimuli.str.startswith("eidolon"), "family"]) == {"eidolon"}
     assert set(table.condition) == {"bw", "50", "5", "8"}
     everything = read_table(experiment[0] / "tables", "fig6")
     assert "all" in set(everything.stimuli)
@@ -143,7 +143,7 @@ def test_conditions_without_an_accuracy_keep_their_drops_and_leave_the_slopes(ex
     tables = summaries(6, pairs, setting)
     points = tables["fig6_conditions"]
     undecided = points.stimuli == "contrast"
-    assert len(points[undecided]) == 2 * points.architecture.nunique() * points.metric.nunique()
+    assert len(points[undecided]) == 2 * points.group.nunique() * points.metric.nunique()
     assert points[undecided][["early", "late", "early_low"]].notna().all(axis=None)
     assert (
         points[undecided][["accuracy", "accuracy_drop", "accuracy_drop_low"]].isna().all(axis=None)

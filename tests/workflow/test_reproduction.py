@@ -8,15 +8,17 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from convergent_learning.provenance.archive import ArchiveError, pack, unpack
-from convergent_learning.provenance.chain import print_chain
-from convergent_learning.provenance.digests import digest_of_values
-from convergent_learning.provenance.origin import origin
-from convergent_learning.provenance.stamps import read_stamp
-from convergent_learning.verification.config import resolved_config
+from convergent_learning.config.overlay import resolved_config
 from convergent_learning.verification.reference import make_reference
+from convergent_learning.workflow.archive import ArchiveError, pack, unpack
+from convergent_learning.workflow.chain import print_chain
+from convergent_learning.workflow.digests import digest_of_values
+from convergent_learning.workflow.job_times import stage_times
+from convergent_learning.workflow.origin import origin
+from convergent_learning.workflow.stamps import read_stamp
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +37,7 @@ def results(own_copy, monkeypatch):
 @pytest.fixture
 def reference(results, config):
     made = results.parent / "reference/smoke"
-    make_reference(results, made, config, origin(ROOT))
+    make_reference(results, made, config, origin(ROOT), stage_times(results / "benchmarks"))
     return made
 
 
@@ -131,7 +133,7 @@ def test_the_chain_names_code_that_was_edited(results, capsys):
 def test_a_reference_stays_when_no_new_one_can_be_made(reference, results, config):
     before = (reference / "SHA256SUMS").read_bytes()
     with pytest.raises(ValueError, match="no such table"):
-        make_reference(results, reference, config, {}, [results.parent / "none"])
+        make_reference(results, reference, config, {}, pd.DataFrame(), [results.parent / "none"])
     assert (reference / "SHA256SUMS").read_bytes() == before
     assert [path.name for path in reference.parent.iterdir()] == ["smoke"]
 
@@ -195,7 +197,7 @@ def test_a_manifest_of_something_else_is_refused(archive, config, tmp_path, edit
 @pytest.mark.slow
 def test_scores_from_an_archive_train_nothing_and_give_the_same_tables(finished, archive, checkout):
     done = module(
-        checkout, "convergent_learning.provenance", "scores", "smoke", str(archive), "--cores", "2"
+        checkout, "convergent_learning.workflow", "scores", "smoke", str(archive), "--cores", "2"
     )
     assert done.returncode == 0, done.stdout[-3000:]
     made = checkout.folder / "results/smoke"
@@ -212,17 +214,17 @@ def test_drawings_from_the_reference_are_not_taken_for_results(
     checkout, finished, results, reference
 ):
     shutil.copytree(reference, checkout.folder / "results/reference/smoke")
-    done = module(checkout, "convergent_learning.verification", "figures", "smoke")
+    done = module(checkout, "convergent_learning.workflow", "figures", "smoke")
     assert done.returncode == 0, done.stdout
     drawn = checkout.folder / "results/smoke"
     assert (drawn / "claims.json").read_bytes() == (results / "claims.json").read_bytes()
     assert "Nothing was computed here" in (drawn / "report.html").read_text()
     assert read_stamp(drawn / "figures/fig2.pdf")["rule"] == "figures from the reference"
     assert "make figures" in checkout.snakemake("-n").stdout
-    done = module(checkout, "convergent_learning.verification", "clear", "smoke")
+    done = module(checkout, "convergent_learning.workflow", "clear", "smoke")
     assert not drawn.exists()
     shutil.copytree(results / "networks", drawn / "networks")
-    done = module(checkout, "convergent_learning.verification", "figures", "smoke")
+    done = module(checkout, "convergent_learning.workflow", "figures", "smoke")
     assert done.returncode != 0
     assert "holds computed results" in done.stdout
     assert (drawn / "networks").exists()

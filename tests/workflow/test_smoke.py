@@ -11,7 +11,7 @@ from PIL import Image
 from convergent_learning.statistics.columns import COLUMNS
 
 SCORE_COLUMNS = [
-    *("dataset", "architecture_x", "architecture_y", "seed_x", "seed_y", "step"),
+    *("dataset", "group_x", "group_y", "seed_x", "seed_y", "step"),
     *("stimuli", "condition", "layer_x", "layer_y", "depth_x", "depth_y", "metric", "center"),
     *("baseline", "draw", "direction", "fold", "score", "n_dead_x", "n_dead_y"),
 ]
@@ -45,12 +45,12 @@ def test_scores_are_tidy_and_hold_every_comparison(results):
     assert set(scores.center) == {"position", "unit"}
     assert set(scores.direction) == {"x->y", "y->x"}
     assert set(scores.fold) == set(range(5))
-    within = scores.architecture_x == scores.architecture_y
+    within = scores.group_x == scores.group_y
     assert (~within).any()
     learned = scores[within & (scores.baseline == "learned") & (scores.center == "position")]
     id_scores = learned[(learned.stimuli == "id") & (learned.metric == "procrustes")]
     own = id_scores[id_scores.layer_x == id_scores.layer_y]
-    per_step = own.groupby(["architecture_x", "step", "layer_x"]).size()
+    per_step = own.groupby(["group_x", "step", "layer_x"]).size()
     assert (per_step == 3 * 2 * 5).all()  # pairs x directions x folds
     assert sorted(own.step.unique()) == [0, 5, 10, 20]
 

@@ -21,7 +21,9 @@ def pristine(finished, tmp_path_factory):
     """Reference and results of the smoke experiment."""
     folder = tmp_path_factory.mktemp("tampering")
     results = finished.folder / "results/smoke"
-    make_reference(results, folder / "reference", {"experiment": "smoke", "seed": 0}, {})
+    make_reference(
+        results, folder / "reference", {"experiment": "smoke", "seed": 0}, {}, pd.DataFrame()
+    )
     (folder / "rebuilt").mkdir()
     shutil.copytree(results / "tables", folder / "rebuilt/tables")
     shutil.copy(results / "claims.json", folder / "rebuilt")
@@ -126,8 +128,8 @@ def test_a_data_digest(folders):
 
 def test_a_marked_best_match_and_a_condition_called_near_chance(folders):
     def worst(table):
-        group = table[(table.metric == "linear") & (table.target_role == "block")]
-        table.loc[group["mean"].idxmin(), "best"] = True
+        cells = table[(table.metric == "linear") & (table.target_role == "block")]
+        table.loc[cells["mean"].idxmin(), "best"] = True
         return table
 
     change(folders, "fig4", worst)
@@ -189,7 +191,7 @@ def test_a_summary_that_its_pairs_do_not_give(folders):
     change(
         folders,
         "fig6_slopes",
-        lambda table: table.assign(architecture=table.architecture.replace(swap)),
+        lambda table: table.assign(group=table.group.replace(swap)),
     )
     names, printed = failed(folders)
     assert names == ["figure 6"]

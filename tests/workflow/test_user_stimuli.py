@@ -12,7 +12,7 @@ experiment: brought
 datasets:
   - {name: digits, train_images: 256, source: null}
 networks:
-  - architecture: resnet18
+  - group: resnet18
     width: 0.0625
     seeds: [1, 2, 3]
     layers: [relu, layer2.1.relu_1, layer4.1.relu_1, fc]
@@ -93,7 +93,7 @@ def test_figures_with_them_are_drawn(results):
 def test_conditions_are_listed_mild_to_strong(results):
     conditions = table(results, "conditions")
     assert list(zip(conditions.stimuli, conditions.condition, strict=True)) == CONDITIONS
-    assert conditions.group.tolist() == conditions.stimuli.tolist()
+    assert conditions.family.tolist() == conditions.stimuli.tolist()
     graded = conditions.set_index(["stimuli", "condition"]).graded
     assert graded["strength"].all()
     assert graded["corruption_fog"].all()

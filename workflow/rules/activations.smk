@@ -3,30 +3,30 @@
 
 rule activations:
     input:
-        checkpoints=checkpoints,
-        pretrained=pretrained_descriptions,
+        checkpoints=files("activations", "checkpoints"),
+        pretrained=files("activations", "pretrained"),
         dataset=DATASET,
-        stimuli=STIMULI,
+        stimuli=PATHS.stimuli,
     output:
         activations=(
-            directory(ACTIVATIONS) if config["keep_activations"] else temp(directory(ACTIVATIONS))
+            directory(PATHS.activations)
+            if config["keep_activations"]
+            else temp(directory(PATHS.activations))
         ),
-        accuracy=ACCURACY,
+        accuracy=PATHS.accuracy,
     log:
-        f"{LOG}/activations/{{dataset}}/{{slug}}_step{{step}}.log",
+        log("activations"),
     benchmark:
-        f"{BENCHMARK}/activations/{{dataset}}/{{slug}}_step{{step}}.tsv"
+        benchmark("activations")
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(120),
+        mem_mb=memory("activations"),
+        runtime=minutes("activations"),
         gpu=config["gpu"],
     params:
-        plans=lambda wildcards: training_plans(wildcards.dataset, EXPERIMENT.trained),
-        pretrained=pretrained,
-        layers=lambda wildcards: EXPERIMENT.layers(wildcards.dataset),
+        networks=value("activations", "networks"),
         positions=config["activations"]["positions"],
         dtype=config["activations"]["dtype"],
     script:
@@ -35,26 +35,26 @@ rule activations:
 
 rule moments:
     input:
-        activations=ACTIVATIONS,
+        activations=PATHS.activations,
     output:
-        MOMENTS,
+        PATHS.moments,
     log:
-        f"{LOG}/moments/{{dataset}}/{{slug}}_step{{step}}.log",
+        log("moments"),
     benchmark:
-        f"{BENCHMARK}/moments/{{dataset}}/{{slug}}_step{{step}}.tsv"
+        benchmark("moments")
     # Ahead of the next extraction, so that few activation files wait on disk.
     priority: 10
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(120),
+        mem_mb=memory("moments"),
+        runtime=minutes("moments"),
         gpu=config["gpu"],
     params:
-        networks=shown_networks,
-        mapped=mapped_networks,
+        networks=value("moments", "networks"),
+        mapped=value("moments", "mapped"),
         folds=config["alignment"]["folds"],
-        seed=EXPERIMENT.seed,
+        seed=config["seed"],
     script:
         "../scripts/moments.py"

@@ -1,133 +1,63 @@
 """Tables of numbers, the figures drawn from them, and the claims they decide."""
 
+for facts in ("datasets", "layers", "conditions", "accuracy"):
 
-rule datasets_table:
-    input:
-        expand(DATASET, dataset=EXPERIMENT.datasets),
-    output:
-        report(
-            f"{TABLES}/datasets.csv",
-            caption="../report/tables.rst",
-            category="Tables",
-            subcategory="Experiment",
-        ),
-    log:
-        f"{LOG}/tables/datasets.log",
-    benchmark:
-        f"{BENCHMARK}/tables/datasets.tsv"
-    conda:
-        ENVIRONMENT
-    params:
-        config=config,
-    script:
-        "../scripts/datasets_table.py"
-
-
-rule layers_table:
-    input:
-        [
-            MOMENTS.format(dataset=dataset, slug="id", step=step)
-            for dataset, step in FINAL_STEP.items()
-        ],
-    output:
-        report(
-            f"{TABLES}/layers.csv",
-            caption="../report/tables.rst",
-            category="Tables",
-            subcategory="Experiment",
-        ),
-    log:
-        f"{LOG}/tables/layers.log",
-    benchmark:
-        f"{BENCHMARK}/tables/layers.tsv"
-    conda:
-        ENVIRONMENT
-    params:
-        datasets=EXPERIMENT.datasets,
-    script:
-        "../scripts/layers_table.py"
-
-
-rule conditions_table:
-    output:
-        report(
-            f"{TABLES}/conditions.csv",
-            caption="../report/tables.rst",
-            category="Tables",
-            subcategory="Experiment",
-        ),
-    log:
-        f"{LOG}/tables/conditions.log",
-    benchmark:
-        f"{BENCHMARK}/tables/conditions.tsv"
-    conda:
-        ENVIRONMENT
-    params:
-        config=config,
-    script:
-        "../scripts/conditions_table.py"
-
-
-rule accuracy_table:
-    input:
-        [ACCURACY.format(**sample) for sample in SAMPLES],
-    output:
-        report(
-            f"{TABLES}/accuracy.csv",
-            caption="../report/tables.rst",
-            category="Tables",
-            subcategory="Experiment",
-        ),
-    log:
-        f"{LOG}/tables/accuracy.log",
-    benchmark:
-        f"{BENCHMARK}/tables/accuracy.tsv"
-    conda:
-        ENVIRONMENT
-    script:
-        "../scripts/accuracy_table.py"
+    rule:
+        name:
+            f"{facts}_table"
+        input:
+            files(f"{facts}_table", "files"),
+        output:
+            report(
+                PATHS.table(facts),
+                caption="../report/tables.rst",
+                category="Tables",
+                subcategory="Experiment",
+            ),
+        log:
+            log(f"{facts}_table"),
+        benchmark:
+            benchmark(f"{facts}_table")
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=memory(f"{facts}_table"),
+            runtime=minutes(f"{facts}_table"),
+        params:
+            **DESIGN.job(f"{facts}_table").params,
+        script:
+            f"../scripts/{facts}_table.py"
 
 
 rule training_table:
     input:
-        expand(
-            f"{NETWORK}/epochs.csv",
-            dataset=EXPERIMENT.datasets,
-            network=[network.name for network in EXPERIMENT.trained],
-        ),
+        files("training_table", "curves"),
     output:
-        f"{TABLES}/fig1_training.csv",
+        PATHS.table("fig1_training"),
     log:
-        f"{LOG}/tables/fig1_training.log",
+        log("training_table"),
     benchmark:
-        f"{BENCHMARK}/tables/fig1_training.tsv"
+        benchmark("training_table")
     conda:
         ENVIRONMENT
     params:
-        networks=[
-            (dataset, network.architecture, network.seed)
-            for dataset in EXPERIMENT.datasets
-            for network in EXPERIMENT.trained
-        ],
+        networks=value("training_table", "networks"),
     script:
         "../scripts/training_table.py"
 
 
 rule stimulus_tiles:
     input:
-        identity=STIMULI.format(dataset=EXPERIMENT.datasets[0], slug="id"),
-        conditions=[
-            STIMULI.format(dataset=EXPERIMENT.datasets[0], slug=condition.slug)
-            for condition in EXPERIMENT.conditions
-        ],
+        identity=files("stimulus_tiles", "identity"),
+        conditions=files("stimulus_tiles", "conditions"),
     output:
-        png=f"{TABLES}/fig1_stimuli.png",
-        csv=f"{TABLES}/fig1_stimuli.csv",
-        duplicates=f"{TABLES}/duplicate_conditions.csv",
+        png=f"{PATHS.tables}/fig1_stimuli.png",
+        csv=PATHS.table("fig1_stimuli"),
+        duplicates=PATHS.table("duplicate_conditions"),
     log:
-        f"{LOG}/tables/fig1_stimuli.log",
+        log("stimulus_tiles"),
     benchmark:
-        f"{BENCHMARK}/tables/fig1_stimuli.tsv"
+        benchmark("stimulus_tiles")
     conda:
         ENVIRONMENT
     script:
@@ -135,30 +65,29 @@ rule stimulus_tiles:
 
 
 for number in FIGURES[1:]:
+    tables_job = DESIGN.job(f"fig{number}_tables")
 
     rule:
         name:
-            f"fig{number}_tables"
+            tables_job.rule
         input:
-            scores=figure_scores(number),
-            accuracy=figure_accuracy(number),
-            setting=setting_tables(number),
+            **tables_job.inputs,
         output:
             report(
-                figure_tables(number),
+                tables_job.outputs,
                 caption="../report/tables.rst",
                 category="Tables",
                 subcategory=f"Figure {number}",
             ),
         log:
-            f"{LOG}/tables/fig{number}.log",
+            PATHS.log(tables_job.name),
         benchmark:
-            f"{BENCHMARK}/tables/fig{number}.tsv"
+            PATHS.benchmark(tables_job.name)
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=growing(2000),
-            runtime=growing(30),
+            mem_mb=memory(tables_job.rule),
+            runtime=minutes(tables_job.rule),
         params:
             number=number,
         script:
@@ -166,31 +95,30 @@ for number in FIGURES[1:]:
 
 
 for number in FIGURES:
+    figure_job = DESIGN.job(f"fig{number}")
 
     rule:
         name:
-            f"fig{number}"
+            figure_job.rule
         input:
-            tables=figure_tables(number),
-            setting=setting_tables(number),
-            code=figure_code(number),
+            **figure_job.inputs,
         output:
             pdf=report(
-                FIGURE.format(number=number, extension="pdf"),
+                PATHS.figure.format(number=number, extension="pdf"),
                 caption=f"../report/fig{number}.rst",
                 category="Figures",
                 labels={"figure": f"{number}", "format": "PDF"},
             ),
             png=report(
-                FIGURE.format(number=number, extension="png"),
+                PATHS.figure.format(number=number, extension="png"),
                 caption=f"../report/fig{number}.rst",
                 category="Figures",
                 labels={"figure": f"{number}", "format": "PNG"},
             ),
         log:
-            f"{LOG}/figures/fig{number}.log",
+            PATHS.log(figure_job.name),
         benchmark:
-            f"{BENCHMARK}/figures/fig{number}.tsv"
+            PATHS.benchmark(figure_job.name)
         conda:
             ENVIRONMENT
         params:
@@ -201,19 +129,17 @@ for number in FIGURES:
 
 rule claims:
     input:
-        tables=[table for number in FIGURES for table in figure_tables(number)],
-        setting=[table for number in FIGURES for table in setting_tables(number)],
-        code=CLAIMS_CODE,
+        **DESIGN.job("claims").inputs,
     output:
         report(
-            f"{RESULTS}/claims.json",
+            PATHS.claims,
             caption="../report/claims.rst",
             category="Claims",
         ),
     log:
-        f"{LOG}/claims.log",
+        log("claims"),
     benchmark:
-        f"{BENCHMARK}/claims.tsv"
+        benchmark("claims")
     conda:
         ENVIRONMENT
     script:

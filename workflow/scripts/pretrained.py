@@ -1,13 +1,13 @@
 from pathlib import Path
 
-from convergent_learning.jobs import job
 from convergent_learning.networks.loading import describe_pretrained
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     pretrained = snakemake.params.pretrained
     describe_pretrained(
         pretrained,
-        snakemake.params.layers[pretrained.architecture],
+        snakemake.params.layers,
         snakemake.params.image_size,
         Path(snakemake.output[0]),
     )

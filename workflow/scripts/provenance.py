@@ -1,8 +1,8 @@
 import sys
 from pathlib import Path
 
-from convergent_learning.jobs import job
-from convergent_learning.provenance.chain import print_chain
+from convergent_learning.workflow.chain import print_chain
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     results = Path(snakemake.input.claims).parent

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from convergent_learning.alignment.tables import rotated_table
 from convergent_learning.files import replace_when_done
-from convergent_learning.jobs import job
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     table = rotated_table(

@@ -4,7 +4,7 @@ import pandas as pd
 
 from convergent_learning.alignment.tables import score_table
 from convergent_learning.files import replace_when_done
-from convergent_learning.jobs import job
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     tables = [

@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from convergent_learning.jobs import job
 from convergent_learning.setting import write_duplicates
 from convergent_learning.stimuli.thumbnails import thumbnails
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     identity = Path(snakemake.input.identity)

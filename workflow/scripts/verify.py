@@ -2,9 +2,9 @@ import sys
 from pathlib import Path
 
 from convergent_learning.files import DamagedFileError
-from convergent_learning.jobs import job
 from convergent_learning.verification.reference import ReferenceError
 from convergent_learning.verification.verify import lines, verify, write_verification
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     results = Path(snakemake.input.claims).parent

@@ -7,8 +7,9 @@ along the stimuli and named by the layer's graph node. Attributes say exactly wh
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from scipy.special import softmax
 
 from convergent_learning import __version__
+from convergent_learning.activations.shown import Shown
 from convergent_learning.alignment.positions import sample_positions
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import replace_when_done
@@ -23,16 +25,15 @@ from convergent_learning.networks.checkpoints import Checkpoint, load_checkpoint
 from convergent_learning.networks.layers import Layer, depths
 from convergent_learning.networks.loading import load_pretrained
 from convergent_learning.networks.outputs import LayerOutputs
-from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.progress import track
 from convergent_learning.stimuli import condition_slug
 from convergent_learning.stimuli.files import Stimuli, read_stimuli
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
-from convergent_learning.training.plan import TrainingPlan, refuse_other_plan
+from convergent_learning.training.plan import refuse_other_plan
 
 ACCURACY_COLUMNS = (
     "dataset",
-    "architecture",
+    "group",
     "seed",
     "step",
     "stimuli",
@@ -46,29 +47,24 @@ _DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
 def extract(
-    checkpoints: Mapping[Path, TrainingPlan],
-    pretrained: Sequence[Pretrained],
+    networks: Sequence[Shown],
     step: int,
     dataset: Path,
     stimuli: Path,
     out: Path,
     accuracy: Path,
-    layers: Mapping[str, tuple[Layer, ...]],
     positions: int | str,
     dtype: str,
 ) -> None:
-    """Write ``<architecture>-seed<seed>.h5`` into folder `out` for each network.
+    """Write ``<network>.h5`` into folder `out` for each network.
 
     Parameters
     ----------
-    checkpoints : safetensors files of the networks trained here, all at `step`, each with the
-        training plan that it must come from.
-    pretrained : networks that were not trained here; they count as being at `step`.
+    networks : all at training step `step`; those not trained here count as being there.
     dataset : canonical HDF5 file; its classes say which networks' decisions have an accuracy.
     stimuli : stimulus set shown to all of them, so that rows correspond.
     out, accuracy : folder of the activation files; CSV with one row a network, accuracy empty
         where the labels of the stimuli are not among the network's decisions.
-    layers : layers to keep for each architecture, in depth order.
     positions : positions kept of a spatial layer (see `alignment.positions`).
     dtype : ``float16`` or ``float32``.
 
@@ -80,28 +76,33 @@ def extract(
     about = read_summary(dataset)
     out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for source in track([*checkpoints, *pretrained], f"activations {stimuli.stem}"):
-        if isinstance(source, Pretrained):
-            normalisation = (about["mean"], about["std"])
-            checkpoint = load_pretrained(source, about["dataset"], step, normalisation, device)
-        else:
-            refuse_other_plan(source, checkpoints[source])
-            checkpoint = load_checkpoint(source, device)
-        chosen = layers[checkpoint.architecture]
-        name = f"{checkpoint.architecture}-seed{checkpoint.seed}"
-        with replace_when_done(out / f"{name}.h5") as partial, h5py.File(partial, "w") as file:
-            _describe(file, checkpoint, stimulus_set, positions, dtype)
-            logits = _forward(file, checkpoint, stimulus_set, chosen, positions, dtype, device)
+    for network in track(networks, f"activations {stimuli.stem}"):
+        checkpoint = _load(network, step, about, device)
+        path = out / f"{network.name}.h5"
+        with replace_when_done(path) as partial, h5py.File(partial, "w") as file:
+            _describe(file, network, checkpoint, stimulus_set, positions, dtype)
+            layers = network.layers
+            logits = _forward(file, checkpoint, stimulus_set, layers, positions, dtype, device)
         decisions = _decide(logits, stimulus_set.attrs["decision"], len(about["classes"]))
-        rows.append(_accuracy_row(checkpoint, stimulus_set, decisions))
+        rows.append(_accuracy_row(network, checkpoint, stimulus_set, decisions))
     with replace_when_done(accuracy) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(ACCURACY_COLUMNS)
         writer.writerows(rows)
 
 
+def _load(network: Shown, step: int, about: dict[str, Any], device: torch.device) -> Checkpoint:
+    if network.pretrained is not None:
+        normalisation = (about["mean"], about["std"])
+        return load_pretrained(network.pretrained, about["dataset"], step, normalisation, device)
+    path, plan = Path(network.trained[0]), network.trained[1]
+    refuse_other_plan(path, plan)
+    return load_checkpoint(path, device)
+
+
 def _describe(
     file: h5py.File,
+    network: Shown,
     checkpoint: Checkpoint,
     stimulus_set: Stimuli,
     positions: int | str,
@@ -110,8 +111,8 @@ def _describe(
     file.attrs.update(
         {
             "dataset": checkpoint.dataset,
-            "architecture": checkpoint.architecture,
-            "seed": checkpoint.seed,
+            "group": network.group,
+            "seed": network.seed,
             "step": checkpoint.step,
             "stimuli": stimulus_set.attrs["stimuli"],
             "condition": stimulus_set.attrs["condition"],
@@ -187,14 +188,14 @@ def _shown(stimulus_set: Stimuli) -> str:
 
 
 def _accuracy_row(
-    checkpoint: Checkpoint, stimulus_set: Stimuli, decisions: np.ndarray
+    network: Shown, checkpoint: Checkpoint, stimulus_set: Stimuli, decisions: np.ndarray
 ) -> list[object]:
     known = (stimulus_set.labels >= 0) & (decisions >= 0)
     accuracy = (decisions == stimulus_set.labels)[known].mean() if known.any() else ""
     return [
         checkpoint.dataset,
-        checkpoint.architecture,
-        checkpoint.seed,
+        network.group,
+        network.seed,
         checkpoint.step,
         stimulus_set.attrs["stimuli"],
         stimulus_set.attrs["condition"],

@@ -26,7 +26,7 @@ class Layer:
 @dataclass(frozen=True)
 class Network:
     name: str
-    architecture: str
+    group: str
     seed: int
     layers: tuple[Layer, ...]
 
@@ -130,7 +130,7 @@ def _network(group):
     layers = sorted(group["layers"].values(), key=lambda g: g.attrs["order"])
     return Network(
         group.name.rsplit("/", 1)[1],
-        str(group.attrs["architecture"]),
+        str(group.attrs["group"]),
         int(group.attrs["seed"]),
         tuple(
             Layer(

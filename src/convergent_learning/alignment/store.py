@@ -3,7 +3,7 @@
 Scores need nothing else, so activations may be deleted; a new metric reads only this file.
 
 Layout (HDF5). Root attributes: what was measured, the fold seed and counts. For each network
-``networks/<network>`` (attributes: architecture, seed, digests) and below it
+``networks/<network>`` (attributes: group, seed, digests) and below it
 ``layers/<layer>`` with ``means`` (K, positions, p) and ``products/<h>x<w>`` (K, p, p), float64.
 ``cross/<x>/<y>/<layer of x>`` is (K, p, q), float32, where q runs over the partner layers
 of y: all in depth order, or the same one. ``shuffled/<x>/<y>/<layer>`` holds own layers.
@@ -29,7 +29,7 @@ from .responses import Responses
 
 MEMORY = 2 << 30
 SHARED = ("dataset", "step", "stimuli", "condition", "stimulus_digest")
-PER_NETWORK = ("architecture", "seed", "weights_digest", "dtype", "positions")
+PER_NETWORK = ("group", "seed", "weights_digest", "dtype", "positions")
 PER_LAYER = ("layer", "order", "depth", "role")
 
 
@@ -52,12 +52,12 @@ def write_moments(
     out : path
         Written under a temporary name in the same folder, then renamed.
     mapped : collection of network names
-        Every pair of these gets the cross moments of all its layer pairs, across architectures
-        too. Other pairs of one architecture get those of each layer with the same layer.
+        Every pair of these gets the cross moments of all its layer pairs, across groups
+        too. Other pairs of one group get those of each layer with the same layer.
     n_folds, seed : int
         The folds, and the permutations of the shuffled null, derive from them.
     shuffled : bool
-        Also the cross moments of own layers within architecture with y's stimuli permuted within
+        Also the cross moments of own layers within group with y's stimuli permuted within
         folds (whole images; seeded by network y).
     device : torch device, optional
         Default: CUDA if there is one.
@@ -101,8 +101,8 @@ class _Network:
             self.layer_attrs = {
                 d.attrs["layer"]: {k: d.attrs[k] for k in PER_LAYER} for d in datasets
             }
-        self.architecture = self.attrs["architecture"]
-        self.name = f"{self.architecture}-seed{self.attrs['seed']}"
+        self.group = self.attrs["group"]
+        self.name = Path(path).stem
 
     def responses(self, names):
         where = (
@@ -172,8 +172,8 @@ def _passes(networks, mapped, n_folds, shuffled, memory):
     maps = [pair for pair in pairs if mapped.issuperset(pair)]
     if mapped:
         yield from _groups(networks, maps, n_folds, memory)
-    for architecture in {network.architecture: None for network in networks.values()}:
-        names = [n for n in networks if networks[n].architecture == architecture]
+    for group in {network.group: None for network in networks.values()}:
+        names = [n for n in networks if networks[n].group == group]
         within = [pair for pair in pairs if set(pair) <= set(names)]
         rest = [pair for pair in within if pair not in maps]
         own = () if mapped else names

@@ -14,8 +14,8 @@ from .rotation import haar, rotated
 
 _TYPES = {
     "dataset": "str",
-    "architecture_x": "str",
-    "architecture_y": "str",
+    "group_x": "str",
+    "group_y": "str",
     "seed_x": "int64",
     "seed_y": "int64",
     "step": "int64",
@@ -51,14 +51,14 @@ def score_table(
     moments : path
         File of ``store.write_moments``.
     metric : str
-        A registered metric, or ``"context"``: all context measures, own layers within architecture.
+        A registered metric, or ``"context"``: all context measures, own layers within group.
     between : two collections of network names, optional
         Only pairs with one network in each. Default: all pairs.
     centers : sequence of "position", "unit"
-        ``"position"`` for every stored layer pair; ``"unit"`` for own layers within architecture.
+        ``"position"`` for every stored layer pair; ``"unit"`` for own layers within group.
     transfer_from : path, optional
         Moments of the ID stimuli: adds baseline ``transfer``, maps fitted on its training folds and
-        scored on the held-out folds of `moments` (own layers within architecture).
+        scored on the held-out folds of `moments` (own layers within group).
     ridge : "cv" or float
         See ``maps.linear``.
 
@@ -66,7 +66,7 @@ def score_table(
     -------
     DataFrame with ``COLUMNS``
         One row a directed fold score. Baseline ``learned``, ``shuffled`` where stored (own layers
-        within architecture, position-centred), ``transfer``. No rows where a metric needs equal
+        within group, position-centred), ``transfer``. No rows where a metric needs equal
         widths and they differ.
 
     Raises
@@ -108,7 +108,7 @@ def score_table(
 
 
 def rotated_table(moments, metric, n_draws, seed, *, between=None):
-    """Rotated-basis scores of own layers within architecture; the source of a row is rotated.
+    """Rotated-basis scores of own layers within group; the source of a row is rotated.
 
     Q of a draw derives from (seed, network, layer): all folds and partners share it. `between` and
     columns as in `score_table`, baseline ``rotated``, draw 1 … n_draws.
@@ -118,8 +118,8 @@ def rotated_table(moments, metric, n_draws, seed, *, between=None):
         # The rotations of a layer are made once for all partners.
         rotations, current = {}, None
         for x, y, layer in _own_layers(file.pairs(between), file):
-            if current != (x.architecture, layer.name):
-                rotations, current = {}, (x.architecture, layer.name)
+            if current != (x.group, layer.name):
+                rotations, current = {}, (x.group, layer.name)
             [(partner, forward)] = file.comparisons(x, y, layer, own=True)
             for source, comparison, direction in (
                 (x, forward, FORWARD),
@@ -170,7 +170,7 @@ class _Rows:
 
     def add(self, x, y, layer_x, layer_y, metric, center, baseline, scores, draw=0):
         where = (
-            *(x.architecture, y.architecture, x.seed, y.seed),
+            *(x.group, y.group, x.seed, y.seed),
             *(layer_x.name, layer_y.name, layer_x.depth, layer_y.depth),
             *(metric, center, baseline, draw),
         )
@@ -185,14 +185,14 @@ class _Rows:
 
 
 def _own_layers(pairs, *files):
-    """(x, y, layer of x) for pairs of one architecture, layer by layer.
+    """(x, y, layer of x) for pairs of one group, layer by layer.
 
     Moments of a layer that were read from `files` are freed after it.
     """
     alike = {}
     for x, y in pairs:
-        if x.architecture == y.architecture:
-            alike.setdefault(x.architecture, []).append((x, y))
+        if x.group == y.group:
+            alike.setdefault(x.group, []).append((x, y))
     for same in alike.values():
         for index, layer in enumerate(same[0][0].layers):
             for x, y in same:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
-LAYOUTS = ("cifar10", "cifar100", "fashion_mnist", "imagefolder")
+Layout = Literal["cifar10", "cifar100", "fashion_mnist", "imagefolder"]
+LAYOUTS: tuple[str, ...] = get_args(Layout)
 _IMAGE_SIZE = 224  # of `imagefolder`, unless its entry says otherwise
 _SMALL_SIDE = 32  # of every other layout
 

@@ -15,7 +15,7 @@ from convergent_learning.statistics.columns import read_table
 
 INTERVAL = (
     "Bands and bars are 95% intervals of the mean over pairs (delete-one-network jackknife, "
-    "stratified by architecture); one that reaches the frame goes on beyond it."
+    "stratified by group); one that reaches the frame goes on beyond it."
 )
 Tables = dict[str, pd.DataFrame]
 
@@ -27,6 +27,7 @@ def draw_by_dataset(
     panels: Callable[[Figure | SubFigure, Tables], None],
     out_pdf: str | Path,
     out_png: str | Path,
+    provenance: str = "",
 ) -> None:
     """Draw `panels` once a dataset, one below the other, and save.
 
@@ -40,6 +41,8 @@ def draw_by_dataset(
         Height in mm for the tables of one dataset.
     panels : callable
         Draws the tables of one dataset into a (sub)figure.
+    provenance : str
+        What made the figure, for the metadata of both files.
     """
     tables = load(folder, names)
     parts = [of_dataset(tables, dataset) for dataset in tables["datasets"].dataset]
@@ -53,7 +56,7 @@ def draw_by_dataset(
             for sub, part in zip(subfigures[:, 0], parts, strict=True):
                 sub.suptitle(part["datasets"].dataset.iloc[0], fontsize=8, fontweight="bold")
                 panels(sub, part)
-        style.save(whole, out_pdf, out_png)
+        style.save(whole, out_pdf, out_png, provenance)
 
 
 def load(folder: str | Path, names: Sequence[str]) -> Tables:
@@ -69,9 +72,9 @@ def of_dataset(tables: Tables, dataset: str) -> Tables:
     }
 
 
-def architectures(tables: Tables) -> list[str]:
+def groups(tables: Tables) -> list[str]:
     """Architectures in the order of layers.csv."""
-    return list(dict.fromkeys(tables["layers"].architecture))
+    return list(dict.fromkeys(tables["layers"].group))
 
 
 def final_step(tables: Tables) -> int:
@@ -138,12 +141,12 @@ def depth_axis(ax: Axes, layers: pd.DataFrame) -> None:
         ax.axvspan((last + later) / 2, 1.05, color=style.PALE, linewidth=0, zorder=0)
 
 
-def sizes(frame: pd.DataFrame, by: str = "architecture") -> str:
+def sizes(frame: pd.DataFrame, by: str = "group") -> str:
     """How many networks and pairs a figure rests on, in words."""
     said = []
     for name, rows in frame.groupby(by, sort=False):
         networks, pairs = int(rows.n_networks.max()), int(rows.n_pairs.max())
-        said.append(f"{style.architecture(str(name))}, {networks} networks ({pairs} pairs)")
+        said.append(f"{style.group(str(name))}, {networks} networks ({pairs} pairs)")
     return "n: " + "; ".join(said) + "."
 
 
@@ -151,4 +154,4 @@ def interval_sentence(frame: pd.DataFrame, low: str = "low") -> str:
     """What the intervals are, or why there are none."""
     if frame[low].notna().any():
         return INTERVAL
-    return "No intervals: they need 3 networks of each architecture."
+    return "No intervals: they need 3 networks of each group."

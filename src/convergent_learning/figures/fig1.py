@@ -23,7 +23,9 @@ _LOOKS = [
 ]
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 1 from the tables folder (with fig1_stimuli.png) into a PDF and a PNG."""
     tiles = _tiles(Path(tables))
 
@@ -31,7 +33,7 @@ def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
         _panels(figure, parts, tiles)
 
     names = ["datasets", "conditions", "accuracy", "fig1_training", "fig1_stimuli"]
-    common.draw_by_dataset(tables, names, _height, panels, out_pdf, out_png)
+    common.draw_by_dataset(tables, names, _height, panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:
@@ -41,14 +43,14 @@ def caption(tables: str | Path) -> str:
     final = accuracy.merge(loaded["datasets"][["dataset", "final_step"]])
     final = final[(final.stimuli == "id") & (final.step == final.final_step)]
     networks = [
-        f"{style.architecture(name)}, {rows.seed.nunique()} networks, accuracy "
+        f"{style.group(name)}, {rows.seed.nunique()} networks, accuracy "
         f"{rows.accuracy.mean():.3f} ({rows.accuracy.min():.3f}–{rows.accuracy.max():.3f})"
-        for name, rows in final.groupby("architecture", sort=False)
+        for name, rows in final.groupby("group", sort=False)
     ]
     images = ", ".join(f"{n:,}" for n in loaded["datasets"].stimuli)
     return (
         f"Stimuli and networks. Top: one of the {images} test images under each of "
-        f"{len(conditions)} conditions of {conditions.group.nunique()} families, mild to strong "
+        f"{len(conditions)} conditions of {conditions.family.nunique()} families, mild to strong "
         "from top to bottom. Middle: loss and accuracy over training, one line a network; dashed, "
         "training set; solid, test set. Bottom: accuracy after training on each condition that has "
         "one, one marker a network, a bar at their mean; dashed lines, mean accuracy on the "
@@ -126,18 +128,18 @@ def _draw_stimuli(figure: SubFigure, stimuli: pd.DataFrame, tiles: list[np.ndarr
     style.letter(figure, "a")
 
 
-def _architectures(tables: common.Tables) -> list[str]:
-    return list(dict.fromkeys(tables["fig1_training"].architecture))
+def _groups(tables: common.Tables) -> list[str]:
+    return list(dict.fromkeys(tables["fig1_training"].group))
 
 
 def _draw_training(figure: SubFigure, tables: common.Tables) -> None:
     axes = figure.subplots(1, 2)
-    training, names = tables["fig1_training"], _architectures(tables)
+    training, names = tables["fig1_training"], _groups(tables)
     for ax, letter, quantity in zip(axes, "bc", ("loss", "accuracy"), strict=True):
         style.panel(ax, letter)
         for place, name in enumerate(names):
             colour = _LOOKS[place % len(_LOOKS)][1]
-            runs = training[training.architecture == name]
+            runs = training[training.group == name]
             for _, run in runs.sort_values("epoch").groupby("seed"):
                 for split, dashes in (("train", "--"), ("test", "-")):
                     known = run[run[f"{split}_{quantity}"].notna()]
@@ -156,7 +158,7 @@ def _draw_training(figure: SubFigure, tables: common.Tables) -> None:
 
 def _key(names: list[str]) -> list[Line2D]:
     lines = [
-        Line2D([], [], color=_LOOKS[i % len(_LOOKS)][1], label=style.architecture(name))
+        Line2D([], [], color=_LOOKS[i % len(_LOOKS)][1], label=style.group(name))
         for i, name in enumerate(names)
     ]
     splits = (("test set", "-"), ("training set", "--"))
@@ -167,7 +169,7 @@ def _key(names: list[str]) -> list[Line2D]:
 
 def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
     style.panel(ax, "d")
-    names, conditions = _architectures(tables), tables["conditions"]
+    names, conditions = _groups(tables), tables["conditions"]
     accuracy = tables["accuracy"]
     accuracy = accuracy[accuracy.step == common.final_step(tables)]
     decided = accuracy[accuracy.accuracy.notna()][["stimuli", "condition"]].drop_duplicates()
@@ -183,7 +185,7 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
         return
     for place, name in enumerate(names):
         marker, colour = _LOOKS[place % len(_LOOKS)]
-        rows = accuracy[accuracy.architecture == name]
+        rows = accuracy[accuracy.group == name]
         plain = rows[rows.stimuli == "id"].accuracy.mean()
         ax.axhline(plain, color=colour, linewidth=0.7, linestyle="--", zorder=1)
         apart = min(0.28, 0.8 / len(names))
@@ -204,7 +206,7 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
         Line2D([], [], ls="--", lw=0.7, marker=m, mfc="none", mec=style.INK, color=c)
         for _, (m, c) in zip(names, _LOOKS * len(names), strict=False)
     ]
-    labels = [style.architecture(name) for name in names]
+    labels = [style.group(name) for name in names]
     place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 5, "borderpad": 0}
     ax.legend(markers, labels, **place)
 
@@ -217,6 +219,6 @@ def _condition_labels(conditions: pd.DataFrame) -> list[str]:
 
 
 def _separate_families(ax: Axes, conditions: pd.DataFrame) -> None:
-    families = conditions.group.to_numpy()
+    families = conditions.family.to_numpy()
     for edge in np.flatnonzero(families[1:] != families[:-1]):
         ax.axvline(edge + 0.5, color=style.PALE, linewidth=0.8, zorder=0)

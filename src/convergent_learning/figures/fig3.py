@@ -17,10 +17,12 @@ _ALPHA = 0.05
 _METRIC = "permutation"
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 3 from the tables folder into a PDF and a PNG."""
     common.draw_by_dataset(
-        tables, ["datasets", "layers", "fig3"], _height, _panels, out_pdf, out_png
+        tables, ["datasets", "layers", "fig3"], _height, _panels, out_pdf, out_png, provenance
     )
 
 
@@ -33,24 +35,24 @@ def caption(tables: str | Path) -> str:
         f"with the source network's axes rotated at random (grey band: 95% of {draws} draws; "
         "line: their mean), after training and at step 0; right, learned minus rotated. Filled "
         f"markers: p ≤ {_ALPHA} by rank among the draws, Benjamini–Hochberg over the layers of all "
-        "architectures. Shaded: pooled features (squares) and logits (triangles); the logits' "
+        "groups. Shaded: pooled features (squares) and logits (triangles); the logits' "
         f"axes are fixed by the labels, and no test counts them. {common.sizes(fig3)} "
         f"{common.interval_sentence(fig3, 'learned_low')}"
     )
 
 
 def _height(tables: common.Tables) -> float:
-    return 14 + 44 * len(common.architectures(tables))
+    return 14 + 44 * len(common.groups(tables))
 
 
 def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
-    names = common.architectures(tables)
+    names = common.groups(tables)
     axes = figure.subplots(len(names), 3, sharex=True, squeeze=False)
     fig3, final = tables["fig3"], common.final_step(tables)
     fig3 = fig3[fig3.metric == _METRIC]
     for row, name in enumerate(names):
-        rows = fig3[fig3.architecture == name]
-        layers = tables["layers"][tables["layers"].architecture == name]
+        rows = fig3[fig3.group == name]
+        layers = tables["layers"][tables["layers"].group == name]
         stages = ((final, "trained"), (0, "untrained (step 0)"))
         for column, (step, title) in enumerate(stages):
             ax = axes[row, column]
@@ -62,7 +64,7 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
         title = "learned − rotated" if row == 0 else ""
         style.panel(axes[row, 2], style.nth_letter(3 * row + 2), title)
         common.depth_axis(axes[row, 2], layers)
-        axes[row, 0].set_ylabel(f"{style.architecture(name)}\nheld-out correlation")
+        axes[row, 0].set_ylabel(f"{style.group(name)}\nheld-out correlation")
         axes[row, 2].set_ylabel("difference")
     scores = common.limits(fig3, ["learned", "rotated"], ["learned_low", "learned_high"])
     differences = common.limits(fig3, ["difference"], ["difference_low", "difference_high"])

@@ -1,4 +1,4 @@
-"""Figure 4: layer × layer maps within and across architectures, and how often layers match."""
+"""Figure 4: layer × layer maps within and across groups, and how often layers match."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ _SHARED = 0.8
 _SHARES_MM = 48
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 4 from the tables folder into a PDF and a PNG."""
     names = ["datasets", "layers", "fig4", "fig4_matches"]
-    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png)
+    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
     loaded = common.load(tables, ["layers", "fig4", "fig4_matches"])
     matches = loaded["fig4_matches"]
-    within = ", within architectures" if _many(loaded) else ""
+    within = ", within groups" if _many(loaded) else ""
     return (
         "Which layer matches which. Maps: Procrustes score of every source layer (rows, by depth) "
         "on every target layer (columns), mean over directed pairs of networks, after training "
@@ -43,7 +45,7 @@ def caption(tables: str | Path) -> str:
 
 
 class _Block(NamedTuple):
-    """Maps of one stage: a row a source architecture, and the targets beside each other."""
+    """Maps of one stage: a row a source group, and the targets beside each other."""
 
     stage: str
     step: int
@@ -51,8 +53,8 @@ class _Block(NamedTuple):
 
 
 def _blocks(tables: common.Tables) -> list[_Block]:
-    """Trained and untrained; of many architectures, the untrained within themselves only."""
-    names = common.architectures(tables)
+    """Trained and untrained; of many groups, the untrained within themselves only."""
+    names = common.groups(tables)
     every = [[(source, target) for target in names] for source in names]
     within = [[(name, name) for name in names]]
     untrained = within if _many(tables) else every
@@ -61,25 +63,25 @@ def _blocks(tables: common.Tables) -> list[_Block]:
 
 
 def _many(tables: common.Tables) -> bool:
-    return len(common.architectures(tables)) > 2
+    return len(common.groups(tables)) > 2
 
 
 def _maps_height(tables: common.Tables) -> float:
     """Maps are square; two blocks beside each other share the width, those of many take it."""
-    count = len(common.architectures(tables))
+    count = len(common.groups(tables))
     if _many(tables):
         return (count + 1) * ((style.TWO_COLUMNS - 13) / count - 5) + 16
     return ((style.TWO_COLUMNS - 13) / max(2 * count, 3) - 3) * count + 10
 
 
 def _height(tables: common.Tables) -> float:
-    alone = len(common.architectures(tables)) == 1
+    alone = len(common.groups(tables)) == 1
     return _maps_height(tables) + (0 if alone else _SHARES_MM)
 
 
 def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
     height = _maps_height(tables)
-    if len(common.architectures(tables)) == 1:  # one row: the shares beside the maps
+    if len(common.groups(tables)) == 1:  # one row: the shares beside the maps
         maps, shares = figure.subfigures(1, 2, width_ratios=[126, 57])
     else:
         maps, shares = figure.subfigures(2, 1, height_ratios=[height, _SHARES_MM])
@@ -96,16 +98,16 @@ def _draw_maps(figure: SubFigure, tables: common.Tables) -> None:
         most = 20 // len(block.maps[0])
         for (row, column), ax in np.ndenumerate(axes):
             source, target = block.maps[row][column]
-            rows = fig4[(fig4.step == block.step) & (fig4.source_architecture == source)]
-            rows = rows[rows.target_architecture == target]
+            rows = fig4[(fig4.step == block.step) & (fig4.source_group == source)]
+            rows = rows[rows.target_group == target]
             meshes.append(_draw_map(ax, rows, low, high, most))
             if row == 0:
                 style.panel(ax, "" if column else letter, block.stage)
             if column == 0:
                 one = len({source for source, _ in block.maps[row]}) == 1
-                ax.set_ylabel(f"source: {style.architecture(source) if one else 'the same'}")
+                ax.set_ylabel(f"source: {style.group(source) if one else 'the same'}")
             if row == len(axes) - 1:
-                ax.set_xlabel(f"target: {style.architecture(target)}")
+                ax.set_xlabel(f"target: {style.group(target)}")
     drawn = [mesh for mesh in meshes if mesh is not None]
     if drawn:
         every = [ax for axes in places for ax in axes.flat]
@@ -171,16 +173,16 @@ def _ticks(roles: list[str], most: int) -> tuple[np.ndarray, list[str]]:
 
 
 def _draw_shares(figure: SubFigure, tables: common.Tables) -> None:
-    names, final = common.architectures(tables), common.final_step(tables)
+    names, final = common.groups(tables), common.final_step(tables)
     matches = tables["fig4_matches"]
     matches = matches[matches["mean"].notna()]
     metrics = [metric for metric in style.METRICS if metric in set(matches.metric)]
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for place, (ax, name) in enumerate(zip(axes, names, strict=True)):
-        rows = matches[matches.architecture == name]
-        style.panel(ax, style.nth_letter(2 + place), style.architecture(name))
+        rows = matches[matches.group == name]
+        style.panel(ax, style.nth_letter(2 + place), style.group(name))
         if rows.empty:
-            style.note(ax, "no matches within this architecture")
+            style.note(ax, "no matches within this group")
             continue
         _draw_share(ax, rows, metrics, final)
         if _many(tables):

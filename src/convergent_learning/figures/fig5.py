@@ -17,10 +17,12 @@ _FIRST_EPOCH_SHARE = 0.5  # of the width of the axis
 _SAME = 2e-3  # curves closer than this are one line on paper
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 5 from the tables folder into a PDF and a PNG."""
     names = ["datasets", "layers", "fig5", "fig5_networks", "fig5_accuracy"]
-    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png)
+    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:
@@ -47,14 +49,14 @@ def _height(tables: common.Tables) -> float:
 
 
 def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
-    names = common.architectures(tables)
+    names = common.groups(tables)
     axes = figure.subplots(3, len(names), sharex=True, sharey="row", squeeze=False)
     fig5, curves, thirds = tables["fig5"], [], []
     for column, name in enumerate(names):
-        rows = fig5[fig5.architecture == name]
+        rows = fig5[fig5.group == name]
         for row in range(3):
             letter = style.nth_letter(row * len(names) + column)
-            style.panel(axes[row, column], letter, style.architecture(name) if row == 0 else "")
+            style.panel(axes[row, column], letter, style.group(name) if row == 0 else "")
             _epoch_axis(axes[row, column], fig5.epoch, few=len(names) > 3)
         curves.append(_alignment(axes[0, column], rows[rows.layer == "all"]))
         thirds.append(_layers(axes[1, column], rows[rows.metric == _METRIC]))
@@ -167,12 +169,12 @@ def _layers(ax: Axes, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]
 
 def _accuracy(ax: Axes, tables: common.Tables, name: str) -> None:
     mean = tables["fig5_accuracy"]
-    mean = mean[mean.architecture == name].sort_values("epoch")
+    mean = mean[mean.group == name].sort_values("epoch")
     if mean.empty:
         style.note(ax, "no accuracy")
         return
     each = tables["fig5_networks"]
-    for _, run in each[each.architecture == name].sort_values("step").groupby("seed"):
+    for _, run in each[each.group == name].sort_values("step").groupby("seed"):
         ax.plot(run.epoch, run.accuracy, color=style.GREY, linewidth=0.5)
     ax.plot(mean.epoch, mean["mean"], color=style.INK, marker="o")
     common.band(ax, mean.epoch, mean["low"].clip(0, 1), mean["high"].clip(0, 1), style.INK)

@@ -17,10 +17,12 @@ _METRIC = "procrustes"
 _TITLES = ("each condition", "mean of conditions", "early third", "late third")
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 6 from the tables folder into a PDF and a PNG."""
     names = ["datasets", "layers", "conditions", "fig6", "fig6_conditions", "fig6_slopes"]
-    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png)
+    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:
@@ -53,16 +55,16 @@ def caption(tables: str | Path) -> str:
 
 def _height(tables: common.Tables) -> float:
     families = tables["conditions"].stimuli.nunique() + 1
-    count = len(common.architectures(tables))
+    count = len(common.groups(tables))
     return 12 + min(48, 210 / count) * count + 4 * -(-families // 6)
 
 
 def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
-    names = common.architectures(tables)
+    names = common.groups(tables)
     axes = figure.subplots(len(names), 4, squeeze=False)
     for row, name in enumerate(names):
         own = {
-            key: frame[frame.architecture == name] if "architecture" in frame else frame
+            key: frame[frame.group == name] if "group" in frame else frame
             for key, frame in tables.items()
         }
         rows = {
@@ -83,7 +85,7 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
         common.depth_axis(axes[row, 0], blocks)
         axes[row, 0].set_xlim(right=blocks.depth.max() + 0.05)
         common.depth_axis(axes[row, 1], own["layers"])
-        axes[row, 0].set_ylabel(f"{style.architecture(name)}\ndrop in Procrustes score")
+        axes[row, 0].set_ylabel(f"{style.group(name)}\ndrop in Procrustes score")
     for column in (0, 1):
         axes[-1, column].set_xlabel("relative depth")
     for column in (2, 3):

@@ -16,8 +16,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 
-from convergent_learning.provenance.stamps import pdf_metadata
-
 ONE_COLUMN, TWO_COLUMNS = 89.0, 183.0  # mm
 _MM = 1 / 25.4
 
@@ -131,11 +129,16 @@ def figure(height_mm: float, width_mm: float = TWO_COLUMNS) -> Figure:
     return made
 
 
-def save(made: Figure, out_pdf: str | Path, out_png: str | Path) -> None:
-    """Write PDF (fonts embedded) and PNG (300 dpi), the same bytes for the same figure."""
+def save(made: Figure, out_pdf: str | Path, out_png: str | Path, provenance: str = "") -> None:
+    """Write PDF (fonts embedded) and PNG (300 dpi), the same bytes for the same figure.
+
+    `provenance` (ASCII) goes into the metadata of both, unless it is empty.
+    """
     undated = {"CreationDate": None, "ModDate": None}
-    made.savefig(out_pdf, format="pdf", metadata=undated | pdf_metadata())
-    made.savefig(out_png, format="png", metadata={"Software": None})
+    made.savefig(out_pdf, format="pdf", metadata={**undated, "Keywords": provenance or None})
+    made.savefig(
+        out_png, format="png", metadata={"Software": None, "provenance": provenance or None}
+    )
 
 
 def panel(ax: Axes, letter: str, title: str = "") -> None:
@@ -202,8 +205,8 @@ def number(value: float) -> str:
     return f"{round(float(value), 2) + 0.0:.2f}".replace("-", "−")
 
 
-def architecture(name: str) -> str:
-    """An architecture's name in print: resnet18 is ResNet-18."""
+def group(name: str) -> str:
+    """A group's name in print: resnet18 is ResNet-18."""
     for stem, printed in _ARCHITECTURES.items():
         if re.match(rf"{stem}", name):
             return printed + name[len(stem) :]

@@ -41,7 +41,7 @@ def _metrics_across_depth(tables: Path) -> str:
     fig2, datasets = read_table(tables, "fig2"), read_table(tables, "datasets")
     rows = fig2.merge(datasets[["dataset", "final_step"]])
     own = rows[
-        (rows.architecture_x == rows.architecture_y)
+        (rows.group_x == rows.group_y)
         & (rows.baseline == "learned")
         & (rows.center == "position")
         & (rows.role == "block")
@@ -54,7 +54,7 @@ def _metrics_across_depth(tables: Path) -> str:
     ]
     return (
         "Curves of the score across depth, a column for each metric and a row for each pair of "
-        f"architectures. Mean over blocks within architectures: {'; '.join(said)}."
+        f"groups. Mean over blocks within groups: {'; '.join(said)}."
     )
 
 
@@ -74,8 +74,8 @@ def _layer_by_layer(tables: Path) -> str:
     matches = read_table(tables, "fig4_matches")
     rows = matches[(matches.metric == "procrustes") & matches["mean"].notna()]
     said = [
-        f"{style.architecture(name)} {share:.2f} {'after' if step else 'before'} training"
-        for name, step, share in rows[["architecture", "step", "mean"]].itertuples(index=False)
+        f"{style.group(name)} {share:.2f} {'after' if step else 'before'} training"
+        for name, step, share in rows[["group", "step", "mean"]].itertuples(index=False)
     ]
     return (
         "Heat maps of the Procrustes score of every source layer on every target layer, and the "
@@ -105,7 +105,7 @@ def _out_of_distribution(tables: Path) -> str:
     slopes = read_table(tables, "fig6_slopes")
     slopes = slopes[slopes.metric == "procrustes"]
     said = [
-        f"{style.architecture(row.architecture)} {row.slope:.2f} in the {row.third} third"
+        f"{style.group(row.group)} {row.slope:.2f} in the {row.third} third"
         for row in slopes[slopes.slope.notna()].itertuples()
     ]
     text = (

@@ -27,9 +27,9 @@ def depth_plot(tables: Path) -> plots.Plot:
     layers = read_table(tables, "layers")
     final = dict(zip(datasets.dataset, datasets.final_step.astype(int), strict=True))
     curves: list[dict[str, Any]] = []
-    keys = ["dataset", "architecture_x", "architecture_y", "metric"]
+    keys = ["dataset", "group_x", "group_y", "metric"]
     for (dataset, x, y, metric), rows in fig2.groupby(keys, sort=False):
-        own = layers[(layers.dataset == dataset) & (layers.architecture == x)]
+        own = layers[(layers.dataset == dataset) & (layers.group == x)]
         blocks = set(own[own.role == "block"].layer)
         shown = {"dataset": [dataset], "networks": [_pair(x, y)], "metric": [metric]}
         curves += _curves(rows, metric, shown, blocks, final[dataset])
@@ -62,12 +62,10 @@ def _pair(x: str, y: str) -> str:
 
 
 def _pairs(fig2: pd.DataFrame) -> dict[str, str]:
-    """Within architectures first, then across."""
-    pairs = fig2[["architecture_x", "architecture_y"]].drop_duplicates()
+    """Within groups first, then across."""
+    pairs = fig2[["group_x", "group_y"]].drop_duplicates()
     named = {
-        _pair(x, y): style.architecture(x)
-        if x == y
-        else f"{style.architecture(x)} – {style.architecture(y)}"
+        _pair(x, y): style.group(x) if x == y else f"{style.group(x)} – {style.group(y)}"
         for x, y in pairs.itertuples(index=False)
     }
     return dict(sorted(named.items(), key=lambda item: "–" in item[1]))
@@ -110,7 +108,7 @@ def _curves(
 
 
 def _numbers(points: pd.DataFrame, label: str) -> pd.DataFrame:
-    within = points.architecture_x == points.architecture_y
+    within = points.group_x == points.group_y
     layers = points.layer_x.where(within, points.layer_x + " – " + points.layer_y)
     values = [
         list(layers),

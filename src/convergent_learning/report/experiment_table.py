@@ -19,7 +19,7 @@ def experiment_table(experiment: Experiment, tables: Path) -> dict[str, str]:
     config = experiment.config
     alignment, conditions = config["alignment"], read_table(tables, "conditions")
     datasets = read_table(tables, "datasets")
-    groups = conditions.group.nunique()
+    groups = conditions.family.nunique()
     rows = {
         "Datasets": "; ".join(_dataset(row) for row in datasets.to_dict("records")),
         "Networks": "; ".join(_networks(entry) for entry in config["networks"]),
@@ -47,7 +47,7 @@ def _dataset(row: dict[str, Any]) -> str:
 
 
 def _networks(entry: dict[str, Any]) -> str:
-    said = [style.architecture(entry["architecture"])]
+    said = [style.group(entry.get("name", entry["architecture"]))]
     if "width" in entry:
         said.append(f"at width {entry['width']:g}")
     if entry.get("factory"):
@@ -70,10 +70,10 @@ def _training(plan: dict[str, Any]) -> str:
 def _final_accuracy(accuracy: pd.DataFrame) -> str:
     identity = accuracy[(accuracy.stimuli == "id") & accuracy.accuracy.notna()]
     last = identity[identity.step == identity.groupby("dataset").step.transform("max")]
-    ranges = last.groupby(["dataset", "architecture"], sort=False).accuracy.agg(["min", "max"])
+    ranges = last.groupby(["dataset", "group"], sort=False).accuracy.agg(["min", "max"])
     return "; ".join(
-        f"{style.architecture(architecture)} on {dataset} {row['min']:.3f} to {row['max']:.3f}"
-        for (dataset, architecture), row in ranges.iterrows()
+        f"{style.group(group)} on {dataset} {row['min']:.3f} to {row['max']:.3f}"
+        for (dataset, group), row in ranges.iterrows()
     )
 
 

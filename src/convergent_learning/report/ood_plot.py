@@ -1,4 +1,4 @@
-"""The out-of-distribution plot of the page: figure 6 with switches for metric and architecture."""
+"""The out-of-distribution plot of the page: figure 6 with switches for metric and group."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def ood_plot(tables: Path) -> plots.Plot | None:
     if blocks.empty:
         return None
     shades = _shades(points)
-    keys = ["dataset", "architecture", "metric"]
+    keys = ["dataset", "group", "metric"]
     by_depth: list[dict[str, Any]] = []
-    for (dataset, architecture, metric), rows in fig6.groupby(keys, sort=False):
-        shown = {"dataset": [dataset], "networks": [architecture], "metric": [metric]}
+    for (dataset, group, metric), rows in fig6.groupby(keys, sort=False):
+        shown = {"dataset": [dataset], "networks": [group], "metric": [metric]}
         by_depth += _depth_curves(rows, shown, shades, style.metric_colour(metric))
     by_accuracy: list[dict[str, Any]] = []
-    for (dataset, architecture, metric), rows in points.groupby(keys, sort=False):
-        shown = {"dataset": [dataset], "networks": [architecture], "metric": [metric]}
-        own = slopes[(slopes.dataset == dataset) & (slopes.architecture == architecture)]
+    for (dataset, group, metric), rows in points.groupby(keys, sort=False):
+        shown = {"dataset": [dataset], "networks": [group], "metric": [metric]}
+        own = slopes[(slopes.dataset == dataset) & (slopes.group == group)]
         for third in _THIRDS:
             line = own[(own.metric == metric) & (own.third == third)]
             at = shown | {"third": [third]}
@@ -63,13 +63,13 @@ def ood_plot(tables: Path) -> plots.Plot | None:
         ),
     ]
     datasets = {name: name for name in dict.fromkeys(fig6.dataset)}
-    architectures = {name: style.architecture(name) for name in dict.fromkeys(fig6.architecture)}
+    groups = {name: style.group(name) for name in dict.fromkeys(fig6.group)}
     return plots.Plot(
         "ood-plot",
         "Interactive: out-of-distribution stimuli",
         [
             plots.Switch("dataset", "Dataset", {"": datasets}),
-            plots.Switch("networks", "Networks", {"": architectures}),
+            plots.Switch("networks", "Networks", {"": groups}),
             plots.Switch("metric", "Metric", {"": _metrics(fig6)}),
             plots.Switch("third", "Layers against accuracy", {"": _THIRDS}),
         ],

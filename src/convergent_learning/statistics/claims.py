@@ -50,7 +50,7 @@ _UNKNOWN = (
 def evaluate_claims(tables: str | Path) -> list[dict]:
     """Verdict of every part of every claim, and of every claim.
 
-    The statistic of a part is a mean over architectures of the mean over their pairs of networks,
+    The statistic of a part is a mean over groups of the mean over their pairs of networks,
     with the interval of `statistics.intervals`. Supported: the interval lies above the threshold;
     not supported: at or below it; else inconclusive. A claim has the weakest verdict of its parts
     and the estimate of the first. With several datasets each has its own claims, its name in front
@@ -190,9 +190,9 @@ def _too_few(index: pd.MultiIndex) -> list[str]:
     """Architectures with fewer than three networks among the pairs."""
     pairs = index.to_frame(index=False)
     few = []
-    for architecture, group in pairs.groupby("architecture", sort=True):
-        if len(set(group.seed_x) | set(group.seed_y)) < MIN_NETWORKS:
-            few.append(str(architecture))
+    for group, members in pairs.groupby("group", sort=True):
+        if len(set(members.seed_x) | set(members.seed_y)) < MIN_NETWORKS:
+            few.append(str(group))
     return few
 
 

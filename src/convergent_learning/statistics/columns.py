@@ -9,7 +9,7 @@ fewer than 3 networks; n_networks and n_pairs say what they rest on. What a row 
 
 fig2_pairs
     A pair of networks, a step (0 or the last) and a layer: the same layer twice within an
-    architecture; across architectures a layer of x and its counterpart in y, the layer of the same
+    group; across groups a layer of x and its counterpart in y, the layer of the same
     role nearest in depth. `depth`, `role` are layer_x's; `rows_per_unit` are the training rows
     (stimuli × positions of a training split) per unit of layer_x.
 fig2
@@ -20,7 +20,7 @@ fig3_null
     A draw of the rotation: the mean over pairs.
 fig3
     The mean over pairs; `rotated_low`, `rotated_high` are the 2.5% and 97.5% quantiles of the
-    draws; `p_adjusted` is Benjamini–Hochberg over the layers of a dataset (all architectures, no
+    draws; `p_adjusted` is Benjamini–Hochberg over the layers of a dataset (all groups, no
     logits) at that step and metric.
 fig4_pairs
     A directed pair and a source and target layer, at step 0 and the last.
@@ -40,7 +40,7 @@ fig5_accuracy
 fig6_pairs
     A pair, condition and layer: score in distribution (`id`) and on the condition (`ood`), `drop` =
     id − ood, ID-fitted maps on the condition (`transfer`), shuffled null; accuracies are means of
-    the two networks; `near_chance`: the architecture's mean is within 2 points of chance.
+    the two networks; `near_chance`: the group's mean is within 2 points of chance.
 fig6
     The mean over pairs; stimuli `all` is the mean over conditions, and its interval has the
     leave-one-family-out part.
@@ -59,47 +59,47 @@ import pandas as pd
 from convergent_learning.files import replace_when_done
 
 _SPECIFICATION = """
-accuracy: dataset architecture seed step stimuli condition accuracy n
+accuracy: dataset group seed step stimuli condition accuracy n
 datasets: dataset classes chance train_images stimuli steps_per_epoch final_step
-layers: dataset architecture layer depth role units positions
-conditions: stimuli condition order graded identity group
-fig1_training: dataset architecture seed step epoch train_loss train_accuracy test_loss
+layers: dataset group architecture layer depth role units positions
+conditions: stimuli condition order graded identity family
+fig1_training: dataset group seed step epoch train_loss train_accuracy test_loss
     test_accuracy
 fig1_stimuli: tile image stimuli condition
-fig2_pairs: dataset architecture_x seed_x architecture_y seed_y step layer_x layer_y depth role
+fig2_pairs: dataset group_x seed_x group_y seed_y step layer_x layer_y depth role
     metric center baseline score n_dead_x n_dead_y rows_per_unit
-fig2: dataset architecture_x architecture_y step layer_x layer_y depth role metric center
+fig2: dataset group_x group_y step layer_x layer_y depth role metric center
     baseline mean low high n_networks n_pairs
-fig3_pairs: dataset architecture seed_x seed_y step layer depth role metric learned rotated
+fig3_pairs: dataset group seed_x seed_y step layer depth role metric learned rotated
     difference
-fig3_null: dataset architecture step layer depth role metric draw score
-fig3: dataset architecture step layer depth role metric learned learned_low learned_high rotated
+fig3_null: dataset group step layer depth role metric draw score
+fig3: dataset group step layer depth role metric learned learned_low learned_high rotated
     rotated_low rotated_high difference difference_low difference_high p p_adjusted n_draws
     n_networks n_pairs
-fig4_pairs: dataset step source_architecture source_seed target_architecture target_seed
+fig4_pairs: dataset step source_group source_seed target_group target_seed
     source_layer target_layer source_depth target_depth source_role target_role metric score
-fig4: dataset step source_architecture target_architecture source_layer target_layer
+fig4: dataset step source_group target_group source_layer target_layer
     source_depth target_depth source_role target_role metric mean low high n_networks n_pairs
     best
-fig4_matches: dataset architecture step metric mean low high n_networks n_pairs n_layers
-fig5_pairs: dataset architecture seed_x seed_y step epoch layer depth role metric score accuracy
-fig5: dataset architecture step epoch metric layer depth role mean low high n_networks n_pairs
-fig5_networks: dataset architecture seed step epoch accuracy
-fig5_accuracy: dataset architecture step epoch mean low high n_networks n_pairs
-fig6_pairs: dataset architecture seed_x seed_y stimuli condition group layer depth role metric
+fig4_matches: dataset group step metric mean low high n_networks n_pairs n_layers
+fig5_pairs: dataset group seed_x seed_y step epoch layer depth role metric score accuracy
+fig5: dataset group step epoch metric layer depth role mean low high n_networks n_pairs
+fig5_networks: dataset group seed step epoch accuracy
+fig5_accuracy: dataset group step epoch mean low high n_networks n_pairs
+fig6_pairs: dataset group seed_x seed_y stimuli condition family layer depth role metric
     id ood drop transfer shuffled accuracy_id accuracy accuracy_drop near_chance
-fig6: dataset architecture metric layer depth role stimuli condition group drop drop_low
+fig6: dataset group metric layer depth role stimuli condition family drop drop_low
     drop_high transfer_drop shuffled n_networks n_pairs
-fig6_conditions: dataset architecture metric stimuli condition group order graded early
+fig6_conditions: dataset group metric stimuli condition family order graded early
     early_low early_high late late_low late_high accuracy accuracy_drop accuracy_drop_low
     accuracy_drop_high near_chance n_networks n_pairs
-fig6_slopes: dataset architecture metric third slope slope_low slope_high intercept n_conditions
+fig6_slopes: dataset group metric third slope slope_low slope_high intercept n_conditions
     n_families n_networks n_pairs
 """
 _TEXT_COLUMNS = """
-dataset architecture architecture_x architecture_y source_architecture target_architecture layer
+dataset group architecture group_x group_y source_group target_group layer
 layer_x layer_y source_layer target_layer role source_role target_role stimuli condition metric
-center baseline group identity third
+center baseline family identity third
 """
 
 

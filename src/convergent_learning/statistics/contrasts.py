@@ -1,8 +1,8 @@
 """The statistic of each part of each claim: one value per pair of networks, from the tables.
 
-Rows are within architecture, position-centred and learned unless said; `layers` are all scored
+Rows are within group, position-centred and learned unless said; `layers` are all scored
 layers but the logits, `blocks` those without the pooled features. A layer that has no score in some
-network is left out of its architecture and named.
+network is left out of its group and named.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from convergent_learning.statistics.ood import condition_slopes, from_colour, th
 class Contrast(NamedTuple):
     """Values per pair, the same with each family left out, and what to say of them."""
 
-    values: pd.Series  # indexed by architecture, seed_x, seed_y
+    values: pd.Series  # indexed by group, seed_x, seed_y
     left_out: list[pd.Series] | None = None
     notes: tuple[str, ...] = ()
     moot: str = ""  # why no verdict can be drawn though the numbers exist
@@ -183,7 +183,7 @@ def _range(values: pd.Series, left_out: list[pd.Series] | None = None) -> tuple[
 def _over_families(
     rows: pd.DataFrame, value: Callable[[pd.DataFrame], pd.Series], notes: tuple[str, ...]
 ) -> Contrast:
-    left_out = [value(rows[rows.group != family]) for family in sorted(rows.group.unique())]
+    left_out = [value(rows[rows.family != family]) for family in sorted(rows.family.unique())]
     return Contrast(value(rows), left_out, notes)
 
 
@@ -194,12 +194,12 @@ def _slopes(tables: Tables, of: Callable[[pd.DataFrame], pd.Series]) -> Contrast
     if kept.empty:
         raise NoStatistic("no condition has an accuracy away from chance")
     count = len(kept[["stimuli", "condition"]].drop_duplicates())
-    notes = [f"{count} conditions of {kept.group.nunique()} families"]
+    notes = [f"{count} conditions of {kept.family.nunique()} families"]
     for name, gone in (
         ("within 2 points of chance", drops[drops.near_chance.astype(bool)]),
         ("without an accuracy", drops[drops.accuracy_drop.isna()]),
     ):
-        listed = gone[["architecture", "stimuli", "condition"]].drop_duplicates()
+        listed = gone[["group", "stimuli", "condition"]].drop_duplicates()
         if len(listed):
             said = ", ".join(" ".join(row).strip() for row in listed.itertuples(index=False))
             notes.append(f"left out, {name}: {said}")
@@ -207,6 +207,6 @@ def _slopes(tables: Tables, of: Callable[[pd.DataFrame], pd.Series]) -> Contrast
     if len(grey):
         measured = _over_families(grey, lambda d: of(condition_slopes(d)), ())
         low, high = _range(measured.values, measured.left_out)
-        mean = measured.values.groupby("architecture").mean().mean()
+        mean = measured.values.groupby("group").mean().mean()
         notes.append(f"with drops measured from colour {mean:.3f} ({low:.3f} to {high:.3f})")
     return _over_families(kept, lambda d: of(condition_slopes(d)), tuple(notes))

@@ -26,10 +26,10 @@ def final_step(tables: Tables) -> int:
 
 
 def depth_rows(tables: Tables, metrics: list[str]) -> pd.DataFrame:
-    """Own-layer scores at the last step, with the column names of a single architecture."""
+    """Own-layer scores at the last step, with the column names of a single group."""
     rows = tables["fig2_pairs"]
     rows = rows[
-        (rows.architecture_x == rows.architecture_y)
+        (rows.group_x == rows.group_y)
         & (rows.step == final_step(tables))
         & (rows.baseline == "learned")
         & (rows.center == "position")
@@ -38,14 +38,14 @@ def depth_rows(tables: Tables, metrics: list[str]) -> pd.DataFrame:
     ]
     missing = [metric for metric in metrics if metric not in set(rows.metric)]
     if missing:
-        raise NoStatistic(f"no {', '.join(missing)} scores within an architecture at the last step")
-    return rows.rename(columns={"architecture_x": "architecture", "layer_x": "layer"})
+        raise NoStatistic(f"no {', '.join(missing)} scores within a group at the last step")
+    return rows.rename(columns={"group_x": "group", "layer_x": "layer"})
 
 
 def final_scores(tables: Tables, metrics: list[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """(pair × layer, metric) scores of layers with enough training rows a unit, and the others."""
     rows = depth_rows(tables, metrics)
-    few = rows[rows.rows_per_unit < MIN_ROWS_PER_UNIT][["architecture", "layer"]].drop_duplicates()
+    few = rows[rows.rows_per_unit < MIN_ROWS_PER_UNIT][["group", "layer"]].drop_duplicates()
     rows = rows[rows.rows_per_unit >= MIN_ROWS_PER_UNIT]
     if rows.empty:
         raise NoStatistic(f"no layer has {MIN_ROWS_PER_UNIT} training rows a unit")
@@ -93,7 +93,7 @@ def match_shares(tables: Tables, steps: list[int]) -> tuple[pd.DataFrame, tuple[
     missing = [str(step) for step in steps if step not in set(shares.step)]
     if missing:
         raise NoStatistic(f"no layer × layer scores of procrustes at step {', '.join(missing)}")
-    chance = shares.groupby("architecture").n_layers.max().map(chance_within_one)
+    chance = shares.groupby("group").n_layers.max().map(chance_within_one)
     said = ", ".join(f"{value:.2f} ({name})" for name, value in chance.items())
     notes = (f"a match at random would be within one layer with probability {said}",)
     return shares.set_index([*PAIR, "step"]).value.unstack("step"), notes
@@ -133,5 +133,5 @@ def ood_drops(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if rows.empty:
         raise NoStatistic("no layer has a score on every out-of-distribution condition")
     count = len(rows[["stimuli", "condition"]].drop_duplicates())
-    notes = (f"{count} conditions of {rows.group.nunique()} families",)
+    notes = (f"{count} conditions of {rows.family.nunique()} families",)
     return rows, notes + left_out_note(unknown, "without a score")

@@ -1,7 +1,7 @@
 """Intervals that treat the network as the unit of replication, and rank p-values.
 
 Scores belong to pairs of networks, and pairs that share a network are not independent. The interval
-here deletes one network at a time (all its pairs), separately within each architecture, and adds a
+here deletes one network at a time (all its pairs), separately within each group, and adds a
 delete-one-family part for statistics that also average over out-of-distribution conditions.
 """
 
@@ -20,16 +20,16 @@ MIN_NETWORKS, MIN_FAMILIES = 3, 2
 class Pairs(NamedTuple):
     """Which two networks each value belongs to: four arrays of length n_pairs."""
 
-    architecture_x: np.ndarray
+    group_x: np.ndarray
     seed_x: np.ndarray
-    architecture_y: np.ndarray
+    group_y: np.ndarray
     seed_y: np.ndarray
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Pairs:
-        """The pairs of a table, which has either one architecture column or one a side."""
-        x = "architecture_x" if "architecture_x" in frame else "architecture"
-        y = "architecture_y" if "architecture_y" in frame else "architecture"
+        """The pairs of a table, which has either one group column or one a side."""
+        x = "group_x" if "group_x" in frame else "group"
+        y = "group_y" if "group_y" in frame else "group"
         return cls(*(frame[name].to_numpy() for name in (x, "seed_x", y, "seed_y")))
 
 
@@ -52,9 +52,9 @@ def jackknife(
 ) -> Interval:
     """Mean over pairs with the stratified delete-one-network interval.
 
-    The estimate is the mean over architectures (pairs of architectures) of the mean over their
-    pairs, so that an architecture with more seeds does not weigh more. With S_h networks in stratum
-    (architecture) h, the variance is Σ_h (S_h−1)/S_h Σ_i (θ_(−i) − θ̄_h)², and t has Σ_h (S_h−1)
+    The estimate is the mean over groups (pairs of groups) of the mean over their
+    pairs, so that a group with more seeds does not weigh more. With S_h networks in stratum
+    (group) h, the variance is Σ_h (S_h−1)/S_h Σ_i (θ_(−i) − θ̄_h)², and t has Σ_h (S_h−1)
     degrees of freedom. `left_out` adds (F−1)/F Σ_f (θ_(−f) − θ̄)² with F−1 degrees of freedom, and
     the two are joined after Satterthwaite (1946, Biometrics Bulletin 2). Miller (1974, Biometrika
     61) for the jackknife.
@@ -76,7 +76,7 @@ def jackknife(
     -------
     Interval
         `low`, `high`, `standard_error` and `dof` are NaN where deleting some network (or family)
-        leaves nothing: fewer than 3 networks of an architecture, or fewer than 2 families.
+        leaves nothing: fewer than 3 networks of a group, or fewer than 2 families.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def jackknife(
     shape = values.shape[1:]
     flat = values.reshape(len(values), -1)
     x, y, strata = _networks(pairs)
-    group = _codes(pairs.architecture_x, pairs.architecture_y)
+    group = _codes(pairs.group_x, pairs.group_y)
     keep = np.vstack([np.ones((1, len(flat))), _without_each(x, y, len(strata))])
     means = _pair_means(keep, flat, group)
     estimate = means[0]
@@ -144,11 +144,11 @@ def adjust_p_values(p: np.ndarray) -> np.ndarray:
 
 def _networks(pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Index of each pair's two networks, and the stratum of every network."""
-    architecture = np.concatenate([pairs.architecture_x, pairs.architecture_y])
+    group = np.concatenate([pairs.group_x, pairs.group_y])
     seed = np.concatenate([pairs.seed_x, pairs.seed_y])
-    code = _codes(architecture, seed)
+    code = _codes(group, seed)
     strata = np.empty(code.max(initial=-1) + 1, dtype=int)
-    strata[code] = _codes(architecture)
+    strata[code] = _codes(group)
     return code[: len(pairs.seed_x)], code[len(pairs.seed_x) :], strata
 
 

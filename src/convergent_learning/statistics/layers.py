@@ -8,21 +8,21 @@ import pandas as pd
 
 from convergent_learning.statistics.depth import thirds
 
-PAIR = ["architecture", "seed_x", "seed_y"]
+PAIR = ["group", "seed_x", "seed_y"]
 
 
 def complete_layers(
-    frame: pd.DataFrame, values: Sequence[str], network: Sequence[str] = ("architecture",)
+    frame: pd.DataFrame, values: Sequence[str], network: Sequence[str] = ("group",)
 ) -> tuple[pd.DataFrame, list[str]]:
     """Leave out layers that have no score somewhere, in every pair alike.
 
     A mean over layers must be over the same layers in all pairs, steps and conditions; a layer that
-    is dead in one network is left out of its architecture.
+    is dead in one network is left out of its group.
 
     Returns
     -------
     DataFrame, list of str
-        The remaining rows, and the layers left out as `architecture layer`.
+        The remaining rows, and the layers left out as `group layer`.
     """
     keys = [*network, "layer"]
     unknown = frame[list(values)].isna().any(axis=1)
@@ -34,16 +34,16 @@ def complete_layers(
 
 
 def label_thirds(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of blocks in the first or last third of their architecture; `third` says which."""
+    """Rows of blocks in the first or last third of their group; `third` says which."""
     blocks = frame[frame.role == "block"]
-    layers = blocks[["dataset", "architecture", "layer", "depth"]].drop_duplicates()
+    layers = blocks[["dataset", "group", "layer", "depth"]].drop_duplicates()
     labelled = []
-    for _, group in layers.groupby(["dataset", "architecture"]):
-        early, late = thirds(group.depth.to_numpy())
-        labelled += [group[early].assign(third="early"), group[late].assign(third="late")]
+    for _, members in layers.groupby(["dataset", "group"]):
+        early, late = thirds(members.depth.to_numpy())
+        labelled += [members[early].assign(third="early"), members[late].assign(third="late")]
     if not labelled:
         return blocks.assign(third="")
-    keys = ["dataset", "architecture", "layer"]
+    keys = ["dataset", "group", "layer"]
     return blocks.merge(pd.concat(labelled)[[*keys, "third"]], on=keys)
 
 
@@ -51,11 +51,11 @@ def pair_matrix(frame: pd.DataFrame, cell: Sequence[str], value: str) -> pd.Data
     """(pairs, cells): the mean of `value` over what is neither pair nor cell."""
     pair = (
         PAIR
-        if "architecture" in frame
+        if "group" in frame
         else [
-            "architecture_x",
+            "group_x",
             "seed_x",
-            "architecture_y",
+            "group_y",
             "seed_y",
         ]
     )

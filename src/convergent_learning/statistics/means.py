@@ -12,8 +12,8 @@ from convergent_learning.statistics.layers import pair_matrix
 
 
 def mean_over_pairs(frame: pd.DataFrame, cell: Sequence[str], value: str = "value") -> pd.DataFrame:
-    """Mean over pairs of each cell, in each dataset and architecture (pair of architectures)."""
-    by = [c for c in ("dataset", "architecture", "architecture_x", "architecture_y") if c in frame]
+    """Mean over pairs of each cell, in each dataset and group (pair of groups)."""
+    by = [c for c in ("dataset", "group", "group_x", "group_y") if c in frame]
     return cell_intervals(frame, by, cell, lambda rows: pair_matrix(rows, cell, value))
 
 
@@ -31,10 +31,10 @@ def cell_intervals(
         left_out = None
         if families:
             left_out = [
-                matrix(rows[rows.group != family])
+                matrix(rows[rows.family != family])
                 .reindex(index=wide.index, columns=wide.columns)
                 .to_numpy()
-                for family in sorted(rows.group.unique())
+                for family in sorted(rows.family.unique())
             ]
         interval = jackknife(wide.to_numpy(), Pairs.of(wide.index.to_frame()), left_out)
         part = wide.columns.to_frame(index=False)

@@ -19,12 +19,12 @@ def third_drops(pairs: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        dataset, architecture, seed_x, seed_y, metric, stimuli, condition, group, accuracy,
+        dataset, group, seed_x, seed_y, metric, stimuli, condition, family, accuracy,
         accuracy_drop, near_chance, early, late. Layers without a score in some pair or condition
         are left out.
     """
-    complete, _ = complete_layers(pairs, ["drop"], ("dataset", "architecture", "metric"))
-    keys = ["dataset", *PAIR, "metric", "stimuli", "condition", "group"]
+    complete, _ = complete_layers(pairs, ["drop"], ("dataset", "group", "metric"))
+    keys = ["dataset", *PAIR, "metric", "stimuli", "condition", "family"]
     keys += ["accuracy", "accuracy_drop", "near_chance"]
     thirds = label_thirds(complete)
     wide = thirds.groupby([*keys, "third"], dropna=False)["drop"].mean().unstack("third")
@@ -42,7 +42,7 @@ def condition_slopes(drops: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by architecture, seed_x, seed_y; columns `early` and `late`.
+        Indexed by group, seed_x, seed_y; columns `early` and `late`.
     """
     if drops.empty:
         return drops.set_index(PAIR)[["early", "late"]]

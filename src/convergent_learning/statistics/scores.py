@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 _CELL = [
     "dataset",
-    "architecture_x",
+    "group_x",
     "seed_x",
-    "architecture_y",
+    "group_y",
     "seed_y",
     "step",
     "stimuli",

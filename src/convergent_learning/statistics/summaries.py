@@ -48,13 +48,13 @@ def summaries(
 
 def _fig2(pairs: pd.DataFrame) -> pd.DataFrame:
     cell = ["step", "layer_x", "layer_y", "depth", "role", "metric", "center", "baseline"]
-    order = ["dataset", "architecture_x", "architecture_y", "metric", "center", "baseline"]
+    order = ["dataset", "group_x", "group_y", "metric", "center", "baseline"]
     return mean_over_pairs(pairs, cell, "score").sort_values([*order, "step", "depth"])
 
 
 def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
     """fig3 from fig3_pairs and fig3_null: means, p and adjusted p of each layer."""
-    cell = ["dataset", "architecture", "step", *_LAYER, "metric"]
+    cell = ["dataset", "group", "step", *_LAYER, "metric"]
     table = None
     for value in ("learned", "rotated", "difference"):
         names = {"mean": value, "low": f"{value}_low", "high": f"{value}_high"}
@@ -79,7 +79,7 @@ def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
     counted = table.p.where(table.role != "logits")
     tests = counted.groupby([table.dataset, table.step, table.metric])
     table["p_adjusted"] = tests.transform(lambda p: adjust_p_values(p.to_numpy()))
-    return table.sort_values(["dataset", "architecture", "metric", "step", "depth"])
+    return table.sort_values(["dataset", "group", "metric", "step", "depth"])
 
 
 def _p_values(table: pd.DataFrame, null: pd.DataFrame, cell: list[str]) -> np.ndarray:
@@ -97,35 +97,35 @@ def _p_values(table: pd.DataFrame, null: pd.DataFrame, cell: list[str]) -> np.nd
 def _fig4(maps: pd.DataFrame) -> pd.DataFrame:
     renamed = maps.rename(
         columns={
-            "source_architecture": "architecture_x",
+            "source_group": "group_x",
             "source_seed": "seed_x",
-            "target_architecture": "architecture_y",
+            "target_group": "group_y",
             "target_seed": "seed_y",
         }
     )
     ends = [f"{end}_{name}" for end in ("source", "target") for name in ("layer", "depth", "role")]
     table = mean_over_pairs(renamed, ["step", "metric", *ends], "score").rename(
         columns={
-            "architecture_x": "source_architecture",
-            "architecture_y": "target_architecture",
+            "group_x": "source_group",
+            "group_y": "target_group",
         }
     )
-    order = ["dataset", "source_architecture", "target_architecture", "metric", "step"]
+    order = ["dataset", "source_group", "target_group", "metric", "step"]
     table = table.sort_values([*order, "source_depth", "target_depth"], ignore_index=True)
     table["best"] = False
     blocks = table[(table.source_role == "block") & (table.target_role == "block")]
-    for _, group in blocks.groupby(order):
-        square = group.pivot(index="source_depth", columns="target_depth", values="mean")
+    for _, cells in blocks.groupby(order):
+        square = cells.pivot(index="source_depth", columns="target_depth", values="mean")
         depth = np.abs(square.index.to_numpy()[:, None] - square.columns.to_numpy()[None, :])
         best = best_matches(square.to_numpy(), depth.argmin(axis=0))
         found = np.where(best >= 0, square.index.to_numpy()[best], np.nan)
         chosen = dict(zip(square.columns, found, strict=True))
-        table.loc[group.index, "best"] = group.source_depth == group.target_depth.map(chosen)
+        table.loc[cells.index, "best"] = cells.source_depth == cells.target_depth.map(chosen)
     return table
 
 
 def _fig5(pairs: pd.DataFrame) -> pd.DataFrame:
-    complete, _ = complete_layers(pairs, ["score"], ("dataset", "architecture", "metric"))
+    complete, _ = complete_layers(pairs, ["score"], ("dataset", "group", "metric"))
     everywhere = complete[complete.role != "logits"].assign(third="all")
     spans = pd.concat([everywhere, label_thirds(complete)])
     cell = ["metric", "step", "epoch"]
@@ -133,26 +133,24 @@ def _fig5(pairs: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat(
         [means.assign(depth=np.nan, role=""), mean_over_pairs(pairs, [*cell, *_LAYER], "score")]
     )
-    return table.sort_values(
-        ["dataset", "architecture", "metric", "role", "depth", "layer", "step"]
-    )
+    return table.sort_values(["dataset", "group", "metric", "role", "depth", "layer", "step"])
 
 
 def _fig5_networks(accuracy: pd.DataFrame, datasets: pd.DataFrame) -> pd.DataFrame:
     known = accuracy[accuracy.stimuli == "id"].merge(datasets[["dataset", "steps_per_epoch"]])
     known = known.assign(epoch=known.step / known.steps_per_epoch)
-    return known.sort_values(["dataset", "architecture", "seed", "step"])
+    return known.sort_values(["dataset", "group", "seed", "step"])
 
 
 def _fig5_accuracy(networks: pd.DataFrame) -> pd.DataFrame:
     itself = networks.assign(seed_x=networks.seed, seed_y=networks.seed)
     table = mean_over_pairs(itself, ["step", "epoch"], "accuracy")
-    return table.sort_values(["dataset", "architecture", "step"])
+    return table.sort_values(["dataset", "group", "step"])
 
 
 def _fig6(pairs: pd.DataFrame) -> pd.DataFrame:
-    by, cell = ["dataset", "architecture"], ["metric", *_LAYER]
-    condition = ["stimuli", "condition", "group"]
+    by, cell = ["dataset", "group"], ["metric", *_LAYER]
+    condition = ["stimuli", "condition", "family"]
     known = pairs.assign(transfer_drop=pairs.id - pairs.transfer)
     parts = []
     for rows, keys, families in (
@@ -169,13 +167,13 @@ def _fig6(pairs: pd.DataFrame) -> pd.DataFrame:
             drop = drop.merge(other, on=[*by, *keys], how="left")
         parts.append(drop)
     table = pd.concat(parts, ignore_index=True)
-    table["group"] = table.group.fillna("") if "group" in table else ""
+    table["family"] = table.family.fillna("") if "family" in table else ""
     return table.sort_values([*by, "metric", "stimuli", "condition", "depth"])
 
 
 def _fig6_conditions(pairs: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
-    by = ["dataset", "architecture"]
-    cell = ["metric", "stimuli", "condition", "group", "near_chance"]
+    by = ["dataset", "group"]
+    cell = ["metric", "stimuli", "condition", "family", "near_chance"]
     drops = third_drops(pairs)
     table = None
     for value in ("early", "late", "accuracy", "accuracy_drop"):
@@ -187,11 +185,11 @@ def _fig6_conditions(pairs: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFr
         table = part if table is None else table.merge(part, on=[*by, *cell], how="left")
     known = conditions[["stimuli", "condition", "order", "graded"]]
     table = table.merge(known, on=["stimuli", "condition"], how="left")
-    return table.sort_values([*by, "metric", "group", "stimuli", "order"])
+    return table.sort_values([*by, "metric", "family", "stimuli", "order"])
 
 
 def _fig6_slopes(pairs: pd.DataFrame) -> pd.DataFrame:
-    by = ["dataset", "architecture", "metric"]
+    by = ["dataset", "group", "metric"]
     kept = usable(third_drops(pairs))
 
     def slopes(rows: pd.DataFrame) -> pd.DataFrame:
@@ -205,7 +203,7 @@ def _fig6_slopes(pairs: pd.DataFrame) -> pd.DataFrame:
             "condition",
             lambda c: len(kept.loc[c.index, ["stimuli", "condition"]].drop_duplicates()),
         ),
-        n_families=("group", "nunique"),
+        n_families=("family", "nunique"),
     )
     table = table.join(means.join(counts), on=by)
     own = np.where(table.third == "early", table.early, table.late)

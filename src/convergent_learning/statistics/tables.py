@@ -14,8 +14,8 @@ from convergent_learning.statistics.scores import read_scores
 from convergent_learning.statistics.summaries import summaries
 
 NEAR_CHANCE = 0.02
-_PAIR = ["dataset", "architecture_x", "seed_x", "architecture_y", "seed_y"]
-_SAME = ["dataset", "architecture", "seed_x", "seed_y"]
+_PAIR = ["dataset", "group_x", "seed_x", "group_y", "seed_y"]
+_SAME = ["dataset", "group", "seed_x", "seed_y"]
 _WITH_ACCURACY = (5, 6)
 
 
@@ -98,10 +98,10 @@ def _with_setting(scores: pd.DataFrame, setting: dict[str, pd.DataFrame]) -> pd.
 
 
 def _with_roles(scores: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
-    known = layers[["dataset", "architecture", "layer", "role"]]
+    known = layers[["dataset", "group", "layer", "role"]]
     for side in "xy":
-        names = {name: f"{name}_{side}" for name in ("architecture", "layer", "role")}
-        keys = ["dataset", f"architecture_{side}", f"layer_{side}"]
+        names = {name: f"{name}_{side}" for name in ("group", "layer", "role")}
+        keys = ["dataset", f"group_{side}", f"layer_{side}"]
         scores = scores.merge(known.rename(columns=names), on=keys, how="left")
         unknown = scores.loc[scores[f"role_{side}"].isna(), keys]
         if len(unknown):
@@ -112,11 +112,11 @@ def _with_roles(scores: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _own_layers(scores: pd.DataFrame) -> pd.DataFrame:
-    """Within-architecture rows of the same layer in both networks, averaged over directions."""
-    same = (scores.architecture_x == scores.architecture_y) & (scores.layer_x == scores.layer_y)
+    """Within-group rows of the same layer in both networks, averaged over directions."""
+    same = (scores.group_x == scores.group_y) & (scores.layer_x == scores.layer_y)
     own = scores[same].rename(
         columns={
-            "architecture_x": "architecture",
+            "group_x": "group",
             "layer_x": "layer",
             "depth_x": "depth",
             "role_x": "role",
@@ -131,19 +131,17 @@ def _own_layers(scores: pd.DataFrame) -> pd.DataFrame:
 def _depth_pairs(plain: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
     ends = plain[(plain.stimuli == "id") & ((plain.step == 0) | (plain.step == plain.final_step))]
     counterparts = _counterparts(ends)
-    chosen = ends.merge(
-        counterparts, on=["dataset", "architecture_x", "architecture_y", "layer_x", "layer_y"]
-    )
+    chosen = ends.merge(counterparts, on=["dataset", "group_x", "group_y", "layer_x", "layer_y"])
     chosen = chosen.rename(columns={"depth_x": "depth", "role_x": "role"})
     keys = [*_PAIR, "step", "layer_x", "layer_y", "depth", "role", "metric", "center", "baseline"]
     cells = chosen.groupby([*keys, "n_stimuli"], sort=True)
     table = cells[["n_dead_x", "n_dead_y", "n_folds"]].max()
     table["score"] = cells.score.mean(skipna=False)
     table = table.reset_index()
-    sizes = layers[["dataset", "architecture", "layer", "units", "positions"]].rename(
-        columns={"architecture": "architecture_x", "layer": "layer_x"}
+    sizes = layers[["dataset", "group", "layer", "units", "positions"]].rename(
+        columns={"group": "group_x", "layer": "layer_x"}
     )
-    table = table.merge(sizes, on=["dataset", "architecture_x", "layer_x"])
+    table = table.merge(sizes, on=["dataset", "group_x", "layer_x"])
     training_stimuli = table.n_stimuli * (1 - 1 / table.n_folds)
     table["rows_per_unit"] = training_stimuli * table.positions / table.units
     return table.sort_values([*_PAIR, "step", "metric", "center", "baseline", "depth"])
@@ -151,11 +149,11 @@ def _depth_pairs(plain: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
 
 def _counterparts(scores: pd.DataFrame) -> pd.DataFrame:
     """The layer of y beside each of x: itself, or of those with its role the nearest in depth."""
-    keys = ["dataset", "architecture_x", "architecture_y"]
+    keys = ["dataset", "group_x", "group_y"]
     rows = []
-    for key, group in scores.groupby(keys, sort=True):
-        x = group[["layer_x", "depth_x", "role_x"]].drop_duplicates()
-        y = group[["layer_y", "depth_y", "role_y"]].drop_duplicates()
+    for key, pair in scores.groupby(keys, sort=True):
+        x = pair[["layer_x", "depth_x", "role_x"]].drop_duplicates()
+        y = pair[["layer_y", "depth_y", "role_y"]].drop_duplicates()
         for role, mine in x.groupby("role_x"):
             theirs = y[y.role_y == role].sort_values("depth_y")
             if key[1] == key[2]:
@@ -170,7 +168,7 @@ def _counterparts(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rotated(own: pd.DataFrame, rotated: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    cell = ["dataset", "architecture", "step", "layer", "depth", "role", "metric"]
+    cell = ["dataset", "group", "step", "layer", "depth", "role", "metric"]
     null = rotated.groupby([*cell, "draw"], as_index=False).score.mean(skipna=False)
     pair = [*cell, "seed_x", "seed_y"]
     mean = rotated.groupby(pair, as_index=False).score.mean(skipna=False)
@@ -178,7 +176,7 @@ def _rotated(own: pd.DataFrame, rotated: pd.DataFrame) -> tuple[pd.DataFrame, pd
         own[[*pair, "score"]].rename(columns={"score": "learned"}), on=pair
     )
     pairs["difference"] = pairs.learned - pairs.rotated
-    order = ["dataset", "architecture", "step", "metric", "depth"]
+    order = ["dataset", "group", "step", "metric", "depth"]
     return (
         pairs.sort_values([*order, "seed_x", "seed_y"]),
         null.sort_values([*order, "draw"]),
@@ -195,19 +193,19 @@ def _maps(learned: pd.DataFrame) -> pd.DataFrame:
     for direction, source, target in (("x->y", "x", "y"), ("y->x", "y", "x")):
         names = {
             f"{name}_{side}": f"{end}_{name}"
-            for name in ("architecture", "seed", "layer", "depth", "role")
+            for name in ("group", "seed", "layer", "depth", "role")
             for end, side in (("source", source), ("target", target))
         }
         sides.append(ends[ends.direction == direction].rename(columns=names))
     maps = pd.concat(sides, ignore_index=True)
-    order = "dataset step metric source_architecture source_seed target_architecture target_seed"
+    order = "dataset step metric source_group source_seed target_group target_seed"
     return maps.sort_values([*order.split(), "source_depth", "target_depth"])
 
 
 def _training_pairs(own: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
     table = own.assign(epoch=own.step / own.steps_per_epoch)
     id_accuracy = accuracy[accuracy.stimuli == "id"]
-    table = _with_accuracy(table, id_accuracy, ["dataset", "architecture", "step"], "accuracy")
+    table = _with_accuracy(table, id_accuracy, ["dataset", "group", "step"], "accuracy")
     return table.sort_values([*_SAME, "metric", "step", "depth"])
 
 
@@ -240,14 +238,12 @@ def _ood_pairs(
         own[own.step == own.final_step][[*cell, "score"]].rename(columns={"score": "id"}), on=cell
     )
     wide["drop"] = wide.id - wide.ood
-    wide = wide.merge(conditions[["stimuli", "condition", "group", "order"]], how="left")
-    wide["group"] = wide.group.fillna(wide.stimuli)
-    keys = ["dataset", "architecture", "step"]
+    wide = wide.merge(conditions[["stimuli", "condition", "family", "order"]], how="left")
+    wide["family"] = wide.family.fillna(wide.stimuli)
+    keys = ["dataset", "group", "step"]
     wide = _with_accuracy(wide, accuracy[accuracy.stimuli == "id"], keys, "accuracy_id")
     wide = _with_accuracy(wide, accuracy, [*keys, "stimuli", "condition"], "accuracy")
     wide["accuracy_drop"] = wide.accuracy_id - wide.accuracy
-    mean = wide.groupby(["dataset", "architecture", "stimuli", "condition"]).accuracy.transform(
-        "mean"
-    )
+    mean = wide.groupby(["dataset", "group", "stimuli", "condition"]).accuracy.transform("mean")
     wide["near_chance"] = mean <= wide.chance + NEAR_CHANCE
-    return wide.sort_values([*_SAME, "metric", "group", "stimuli", "order", "depth"])
+    return wide.sort_values([*_SAME, "metric", "family", "stimuli", "order", "depth"])

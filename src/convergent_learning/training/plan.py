@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from convergent_learning.files import damaged_file_named
+from convergent_learning.networks.naming import network_name
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class TrainingPlan:
 
     @property
     def name(self) -> str:
-        """The network's name, as its folder is called."""
-        return f"{self.architecture}-seed{self.seed}"
+        """What messages call it."""
+        return network_name(self.architecture, self.seed)
 
     @property
     def steps_per_epoch(self) -> int:

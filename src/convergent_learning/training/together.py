@@ -54,7 +54,7 @@ def train_together(
                 "deadline": deadline,
                 "threads": threads,
             }
-            children.append(_Child(plan.name, request))
+            children.append(_Child(folder.name, request))
         failures = {child.name: status for child in children if (status := child.wait())}
     if not failures:
         return

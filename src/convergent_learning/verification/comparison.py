@@ -158,7 +158,7 @@ def _near_chance(
     keys = layout.keys(name, reference)
     both = reference.merge(rebuilt, on=keys, suffixes=("", "_rebuilt"))
     tolerance = tolerances.of(name, "accuracy", layout.groups(name, both))
-    condition = ["dataset", "architecture", "stimuli", "condition"]
+    condition = ["dataset", "group", "stimuli", "condition"]
     mean = both.groupby(condition).accuracy.transform("mean")
     margin = (mean - both.dataset.map(chance) - NEAR_CHANCE).abs()
     changed = (both.near_chance != both.near_chance_rebuilt) & ~(margin <= tolerance)

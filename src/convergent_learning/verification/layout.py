@@ -16,8 +16,8 @@ TILES = "fig1_stimuli.png"
 
 # Columns that together name a row, wherever a table has them.
 _KEY_COLUMNS = """
-dataset architecture seed architecture_x seed_x architecture_y seed_y source_architecture
-source_seed target_architecture target_seed step layer layer_x layer_y source_layer target_layer
+dataset group seed group_x seed_x group_y seed_y source_group
+source_seed target_group target_seed step layer layer_x layer_y source_layer target_layer
 metric center baseline stimuli condition duplicate_of third draw tile
 """
 

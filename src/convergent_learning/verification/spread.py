@@ -74,7 +74,7 @@ def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 class Run:
-    """Tables and claims of a run, seeds replaced by their rank within the architecture."""
+    """Tables and claims of a run, seeds replaced by their rank within the group."""
 
     def __init__(self, folder: Path):
         self.tables = {name: layout.read(folder / "tables", name) for name in layout.TABLES}
@@ -82,7 +82,7 @@ class Run:
         accuracy = self.tables["accuracy"]
         self.seeds = {
             str(name): sorted(map(int, rows.seed.unique()))
-            for name, rows in accuracy.groupby("architecture")
+            for name, rows in accuracy.groupby("group")
         }
         self.name = folder.name
         self.tables = {
@@ -107,8 +107,8 @@ class Run:
         ranked = table.copy()
         for column in table:
             if column == "seed" or column.startswith("seed_") or column.endswith("_seed"):
-                side = column.replace("seed", "architecture")
-                side = side if side in table else "architecture"
+                side = column.replace("seed", "group")
+                side = side if side in table else "group"
                 pairs = zip(table[side], table[column], strict=True)
                 ranked[column] = [ranks[pair] for pair in pairs]
         return ranked
