@@ -29,6 +29,7 @@ from convergent_learning.progress import track
 from convergent_learning.stimuli import condition_slug
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
 from convergent_learning.stimuli.stimulus_files import Stimuli, read_stimuli
+from convergent_learning.training.device import default_device
 from convergent_learning.training.plan import refuse_other_plan
 
 ACCURACY_COLUMNS = (
@@ -71,7 +72,7 @@ def extract(
     Raises ValueError for a checkpoint of another config, naming the key that differs; for a layer
     that the network's graph lacks, with the names it has; for activations that overflow `dtype`.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     stimulus_set = read_stimuli(stimuli)
     about = read_summary(dataset)
     out.mkdir(parents=True, exist_ok=True)
