@@ -1,33 +1,96 @@
 """Tables of numbers, the figures drawn from them, and the claims they decide."""
 
-for facts in ("datasets", "layers", "conditions", "accuracy"):
 
-    rule:
-        name:
-            f"{facts}_table"
-        input:
-            files(f"{facts}_table", "files"),
-        output:
-            report(
-                PATHS.table(facts),
-                caption="../report/tables.rst",
-                category="Tables",
-                subcategory="Experiment",
-            ),
-        log:
-            log(f"{facts}_table"),
-        benchmark:
-            benchmark(f"{facts}_table")
-        conda:
-            ENVIRONMENT
-        resources:
-            mem_mb=memory(f"{facts}_table"),
-            runtime=minutes(f"{facts}_table"),
-        params:
-            **DESIGN.job(f"{facts}_table").params,
-            code=code(f"{facts}_table.py"),
-        script:
-            f"../scripts/{facts}_table.py"
+rule datasets_table:
+    input:
+        files("datasets_table", "files"),
+    output:
+        report(
+            PATHS.table("datasets"),
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
+    log:
+        log("datasets_table"),
+    benchmark:
+        benchmark("datasets_table")
+    conda:
+        ENVIRONMENT
+    params:
+        datasets=value("datasets_table", "datasets"),
+        code=code("datasets_table.py"),
+    script:
+        "../scripts/datasets_table.py"
+
+
+rule layers_table:
+    input:
+        files("layers_table", "files"),
+    output:
+        report(
+            PATHS.table("layers"),
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
+    log:
+        log("layers_table"),
+    benchmark:
+        benchmark("layers_table")
+    conda:
+        ENVIRONMENT
+    params:
+        datasets=value("layers_table", "datasets"),
+        architectures=value("layers_table", "architectures"),
+        code=code("layers_table.py"),
+    script:
+        "../scripts/layers_table.py"
+
+
+rule conditions_table:
+    input:
+        files("conditions_table", "files"),
+    output:
+        report(
+            PATHS.table("conditions"),
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
+    log:
+        log("conditions_table"),
+    benchmark:
+        benchmark("conditions_table")
+    conda:
+        ENVIRONMENT
+    params:
+        conditions=value("conditions_table", "conditions"),
+        code=code("conditions_table.py"),
+    script:
+        "../scripts/conditions_table.py"
+
+
+rule accuracy_table:
+    input:
+        files("accuracy_table", "files"),
+    output:
+        report(
+            PATHS.table("accuracy"),
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
+    log:
+        log("accuracy_table"),
+    benchmark:
+        benchmark("accuracy_table")
+    conda:
+        ENVIRONMENT
+    params:
+        code=code("accuracy_table.py"),
+    script:
+        "../scripts/accuracy_table.py"
 
 
 rule training_table:

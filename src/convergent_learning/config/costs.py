@@ -78,7 +78,8 @@ class Costs:
     ):
         experiment = design.experiment
         self.design = design
-        self._workload = Workload(design, sizes or Sizes(experiment))
+        self.sizes = sizes or Sizes(experiment)
+        self._workload = Workload(design, self.sizes)
         self.units = units or UnitCosts.read()
         self.gpu_tflops = gpu_tflops if experiment.config.gpu else 0.0
 

@@ -3,15 +3,16 @@ import itertools
 from pathlib import Path
 
 import yaml
-from convergent_learning.experiment import Experiment
 from hypothesis import given
 from hypothesis import strategies as st
 
-DEFAULT = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+from convergent_learning.config.experiment import IDENTITY, Condition, Experiment, Sample
+
+DEFAULT = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
 
 
 def test_blocks_cover_every_checkpoint_and_condition_once():
-    experiment = Experiment(DEFAULT)
+    experiment = Experiment.of(DEFAULT)
     samples = [s.name for block in experiment.blocks("cifar10").values() for s in block]
     steps = experiment.steps("cifar10")
     expected = [f"id_step{step}" for step in steps]
@@ -21,7 +22,7 @@ def test_blocks_cover_every_checkpoint_and_condition_once():
 
 
 def test_a_plan_holds_what_the_config_says():
-    experiment = Experiment(DEFAULT)
+    experiment = Experiment.of(DEFAULT)
     networks = {network.name: network for network in experiment.networks}
     plan = experiment.plan("cifar10", networks["vgg11-seed2"])
     assert (plan.architecture, plan.seed, plan.train_images) == ("vgg11", 2, 25_000)
@@ -31,7 +32,7 @@ def test_a_plan_holds_what_the_config_says():
 def test_a_network_may_be_trained_in_its_own_way():
     config = copy.deepcopy(DEFAULT)
     config["networks"][1]["training"] = {"optimizer": "adamw", "learning_rate": 0.001}
-    experiment = Experiment(config)
+    experiment = Experiment.of(config)
     plans = [experiment.plan("cifar10", network) for network in experiment.networks]
     assert {(plan.architecture, plan.optimizer, plan.learning_rate) for plan in plans} == {
         ("resnet18", "sgd", 0.1),
@@ -42,7 +43,7 @@ def test_a_network_may_be_trained_in_its_own_way():
 def test_trainings_that_share_a_gpu_are_of_one_architecture():
     config = copy.deepcopy(DEFAULT)
     config["training"]["trainings_per_gpu"] = 2
-    jobs = [[network.name for network in job] for job in Experiment(config).trainings()]
+    jobs = [[network.name for network in job] for job in Experiment.of(config).trainings()]
     assert jobs[:2] == [["resnet18-seed1", "resnet18-seed2"], ["resnet18-seed3"]]
     assert len(jobs) == 4
 
@@ -53,16 +54,16 @@ PUBLISHED = {"architecture": "resnet50", "weights": "IMAGENET1K_V1", "seeds": [1
 def test_a_pretrained_network_joins_the_final_checkpoints_only():
     config = copy.deepcopy(DEFAULT)
     config["networks"].append(PUBLISHED)
-    experiment = Experiment(config)
+    experiment = Experiment.of(config)
     first, *_, last = experiment.steps("cifar10")
     assert experiment.at("cifar10", first) == experiment.trained
     assert experiment.at("cifar10", last)[-1].name == "resnet50-seed1"
     assert len(experiment.trained) == 6
-    assert "layer4.2.relu_2" in [layer.name for layer in experiment.layers("cifar10")["resnet50"]]
+    assert "layer4.2.relu_2" in [layer.name for layer in experiment.layers("cifar10", "resnet50")]
 
 
 def test_an_experiment_without_training_has_one_step_and_nothing_untrained():
-    experiment = Experiment(DEFAULT | {"networks": [PUBLISHED]})
+    experiment = Experiment.of(DEFAULT | {"networks": [PUBLISHED]})
     assert experiment.steps("cifar10") == [0]
     assert "untrained" not in experiment.blocks("cifar10")
 
@@ -70,12 +71,12 @@ def test_an_experiment_without_training_has_one_step_and_nothing_untrained():
 def test_maps_may_be_of_the_first_seeds_only():
     config = copy.deepcopy(DEFAULT)
     config["alignment"]["map_seeds"] = 2
-    experiment = Experiment(config)
+    experiment = Experiment.of(config)
     first, *_, last = experiment.steps("cifar10")
-    names = [network.name for network in experiment.mapped("cifar10", "id", last)]
+    names = [network.name for network in experiment.mapped("cifar10", Sample(IDENTITY, last))]
     assert names == ["resnet18-seed1", "resnet18-seed2", "vgg11-seed1", "vgg11-seed2"]
-    assert experiment.mapped("cifar10", "contrast-50", last) == []
-    assert len(Experiment(DEFAULT).mapped("cifar10", "id", first)) == 6
+    assert experiment.mapped("cifar10", Sample(Condition("contrast", "50"), last)) == []
+    assert len(Experiment.of(DEFAULT).mapped("cifar10", Sample(IDENTITY, first))) == 6
 
 
 @given(
@@ -90,9 +91,9 @@ def test_scoring_jobs_hold_every_pair_once(seeds, per_job, map_seeds, block, wit
     for entry, count in zip(config["networks"], seeds, strict=True):
         entry["seeds"] = list(range(1, count + 1))
     config["alignment"] |= {"networks_per_job": per_job, "map_seeds": map_seeds}
-    experiment = Experiment(config)
+    experiment = Experiment.of(config)
     sample = experiment.blocks("cifar10")[block][0]
-    maps = experiment.mapped("cifar10", sample.condition.slug, sample.step)
+    maps = experiment.mapped("cifar10", sample)
     mapped = set() if within else {network.name for network in maps}
     expected = {
         frozenset((x.name, y.name))
