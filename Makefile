@@ -86,16 +86,25 @@ $(VENV)-figures/installed: envs/figures.lock pyproject.toml
 		--no-build-isolation --editable .
 	@touch $@
 
-lock-check: ## fail if a lock is older than pyproject.toml
-	@$(PYTHON) envs/locks.py check
+# What decides the locks, in one number: it stands in the header of each.
+DEPENDENCIES := $(shell sed -n '/^requires-python/p; /^dependencies/,/^\[tool/p' pyproject.toml | \
+	sed 's/ *\#.*//' | cksum | tr ' ' '-')
+LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock, dependencies $(DEPENDENCIES)"
 
-lock: ## remake the locks from pyproject.toml
+lock-check: ## fail if a lock is older than pyproject.toml
+	@for lock in requirements test figures; do \
+		grep --quiet --no-messages "dependencies $(DEPENDENCIES)" envs/$$lock.lock || stale="$$stale envs/$$lock.lock"; \
+	done; \
+	[ -z "$$stale" ] || { echo "missing or older than pyproject.toml:$$stale; run 'make lock' and commit the locks" >&2; exit 1; }
+
+# Drawing from finished tables needs no torch.
+lock: ## remake the locks from pyproject.toml; versions already locked stay
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(VENV)-lock/bin/uv pip compile $(LOCK_OPTIONS) pyproject.toml -o envs/requirements.lock
-	$(VENV)-lock/bin/uv pip compile $(LOCK_OPTIONS) --group test -c envs/requirements.lock -o envs/test.lock
-	$(VENV)-lock/bin/uv pip compile $(LOCK_OPTIONS) --group figures -c envs/requirements.lock -o envs/figures.lock
-	$(PYTHON) envs/locks.py stamp
+	$(LOCK) pyproject.toml --extra all --group build -o envs/requirements.lock
+	$(LOCK) --group test -c envs/requirements.lock -o envs/test.lock
+	echo torch > $(VENV)-lock/excluded
+	$(LOCK) pyproject.toml --extra report --group build --excludes $(VENV)-lock/excluded \
+		-c envs/requirements.lock -o envs/figures.lock
 	rm -r $(VENV)-lock
-
-LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+import simulated
 import yaml
 from PIL import Image
 
+from convergent_learning.claims.evaluation import write_claims
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.report.page import write_report
-from convergent_learning.statistics.claims import write_claims
 from convergent_learning.workflow.drawing import draw_from_reference
 from convergent_learning.workflow.sources import computed
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
-import simulated
 
 ROOT = Path(__file__).parents[2]
 

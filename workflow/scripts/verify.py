@@ -2,8 +2,8 @@ import sys
 from pathlib import Path
 
 from convergent_learning.files import DamagedFileError
-from convergent_learning.verification.reference import ReferenceError
-from convergent_learning.verification.verify import lines, verify, write_verification
+from convergent_learning.verify.reference import ReferenceError
+from convergent_learning.verify.result import lines, verify, write_verification
 from convergent_learning.workflow.job import job
 
 try:

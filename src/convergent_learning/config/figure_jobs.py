@@ -9,8 +9,8 @@ from typing import Any
 from convergent_learning.config.experiment import IDENTITY, Experiment, Sample
 from convergent_learning.config.jobs import Files, Job, job
 from convergent_learning.config.score_jobs import CONTEXT_METRIC, WHOLE_BLOCKS
-from convergent_learning.statistics.columns import COLUMNS
 from convergent_learning.stimuli import families, level_text
+from convergent_learning.tables.schema import COLUMNS
 
 FIGURES = (1, 2, 3, 4, 5, 6)
 # Facts of the experiment that a figure reads besides its own tables: one asked for by name computes

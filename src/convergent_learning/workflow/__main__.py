@@ -11,7 +11,7 @@ from pathlib import Path
 from convergent_learning.config.costs import COMMITTED
 from convergent_learning.config.overlay import resolved_config
 from convergent_learning.files import DamagedFileError
-from convergent_learning.verification.reference import check_digests, make_reference
+from convergent_learning.verify.reference import check_digests, make_reference
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.drawn import clear_drawings
 from convergent_learning.workflow.job_times import stage_times

@@ -9,10 +9,10 @@ import importlib
 import json
 from pathlib import Path
 
+from convergent_learning.claims.evaluation import write_claims
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.report.page import write_report
-from convergent_learning.statistics.claims import write_claims
-from convergent_learning.verification.reference import unpack_tables
+from convergent_learning.verify.reference import unpack_tables
 from convergent_learning.workflow import sources
 from convergent_learning.workflow.checksums import digest
 from convergent_learning.workflow.drawn import MARK, DrawingError, clear_drawings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from convergent_learning.statistics.depth import slope
-from convergent_learning.statistics.layers import PAIR, complete_layers, label_thirds
+from convergent_learning.tables.depth import slope
+from convergent_learning.tables.layers import PAIR, complete_layers, label_thirds
 
 
 def third_drops(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -10,9 +10,9 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from PIL import Image
 
-from convergent_learning.statistics.tables import NEAR_CHANCE
-from convergent_learning.verification import layout
-from convergent_learning.verification.tolerances import Tolerances
+from convergent_learning.tables.pairs import NEAR_CHANCE
+from convergent_learning.verify import roles
+from convergent_learning.verify.tolerances import Tolerances
 
 NUMBERS = ["table", "column", "row", "reference", "rebuilt", "tolerance", "deviation"]
 # Rounding on other hardware can move a pixel of a condition by one level.
@@ -42,9 +42,9 @@ def compare_tables(reference: Path, rebuilt: Path, tolerances: Tolerances) -> li
     """Compare every table of the folder `rebuilt` with its namesake in `reference`."""
     tables = {}
     found = []
-    for name in layout.TABLES:
+    for name in roles.TABLES:
         try:
-            tables[name] = layout.read(reference, name), layout.read(rebuilt, name)
+            tables[name] = roles.read(reference, name), roles.read(rebuilt, name)
         except (OSError, EOFError, ValueError) as error:
             found.append(Comparison(name, problems=[f"{name}: {error}"]))
             continue
@@ -54,7 +54,7 @@ def compare_tables(reference: Path, rebuilt: Path, tolerances: Tolerances) -> li
             comparison = next(entry for entry in found if entry.name == name)
             chance = tables["datasets"][0].set_index("dataset").chance
             comparison.problems += _near_chance(name, *tables[name], chance, tolerances)
-    return [*found, _compare_tiles(reference / layout.TILES, rebuilt / layout.TILES)]
+    return [*found, _compare_tiles(reference / roles.TILES, rebuilt / roles.TILES)]
 
 
 def compare(
@@ -73,7 +73,7 @@ def compare(
             result.problems.append(f"{name}: {column} holds {text.iloc[0]!r}, which is no number")
     if result.problems:
         return result
-    keys = layout.keys(name, reference)
+    keys = roles.keys(name, reference)
     old, new = (table.set_index(keys) for table in (reference, rebuilt))
     for table, whose in ((old, "the reference"), (new, "the rebuilt table")):
         if table.index.has_duplicates:
@@ -88,13 +88,13 @@ def compare(
     both = old.index.intersection(new.index, sort=False)
     old = old.loc[both].reset_index()
     new = new.loc[both].reset_index()
-    for column in layout.exact(name, reference):
+    for column in roles.exact(name, reference):
         if (unequal := _unequal(old[column], new[column])).any():
             result.problems.append(_exact_problem(name, column, keys, old, new, unequal))
     parts = []
-    groups = layout.groups(name, old)
-    old, new = (layout.with_contrasts(name, table) for table in (old, new))
-    for column in layout.measured(name, old):
+    groups = roles.groups(name, old)
+    old, new = (roles.with_contrasts(name, table) for table in (old, new))
+    for column in roles.measured(name, old):
         tolerance = tolerances.of(name, column, groups)
         numbers, empty = _numbers(name, column, old, new, tolerance)
         if empty.any():
@@ -104,7 +104,7 @@ def compare(
     if parts:
         result.numbers = pd.concat(parts, ignore_index=True)[NUMBERS]
         rows = old.loc[result.numbers.row, keys]
-        result.numbers["row"] = [layout.row_name(row) for row in rows.itertuples(index=False)]
+        result.numbers["row"] = [roles.row_name(row) for row in rows.itertuples(index=False)]
     return result
 
 
@@ -134,15 +134,14 @@ def _exact_problem(
     first = where.idxmax()
     return (
         f"{name}: {column} differs in {int(where.sum())} rows, first in"
-        f" {layout.row_name(old.loc[first, keys])}: {new[column][first]},"
+        f" {roles.row_name(old.loc[first, keys])}: {new[column][first]},"
         f" in the reference {old[column][first]}"
     )
 
 
 def _listed(rows: pd.Index) -> str:
     shown = [
-        layout.row_name(pd.Series(row if isinstance(row, tuple) else [row]))
-        for row in rows[:_SHOWN]
+        roles.row_name(pd.Series(row if isinstance(row, tuple) else [row])) for row in rows[:_SHOWN]
     ]
     return "; ".join(shown) + (" …" if len(rows) > _SHOWN else "")
 
@@ -155,16 +154,16 @@ def _near_chance(
     tolerances: Tolerances,
 ) -> list[str]:
     """Rows whose flag changed though their mean accuracy is too far from chance for that."""
-    keys = layout.keys(name, reference)
+    keys = roles.keys(name, reference)
     both = reference.merge(rebuilt, on=keys, suffixes=("", "_rebuilt"))
-    tolerance = tolerances.of(name, "accuracy", layout.groups(name, both))
+    tolerance = tolerances.of(name, "accuracy", roles.groups(name, both))
     condition = ["dataset", "group", "stimuli", "condition"]
     mean = both.groupby(condition).accuracy.transform("mean")
     margin = (mean - both.dataset.map(chance) - NEAR_CHANCE).abs()
     changed = (both.near_chance != both.near_chance_rebuilt) & ~(margin <= tolerance)
     if not changed.any():
         return []
-    first = layout.row_name(both.loc[changed.idxmax(), keys])
+    first = roles.row_name(both.loc[changed.idxmax(), keys])
     return [
         f"{name}: near_chance changed in {int(changed.sum())} rows beyond what the tolerance of"
         f" accuracy explains, first in {first}"
@@ -172,16 +171,16 @@ def _near_chance(
 
 
 def _compare_tiles(reference: Path, rebuilt: Path) -> Comparison:
-    result = Comparison(layout.TILES, rows=1)
+    result = Comparison(roles.TILES, rows=1)
     try:
         old, new = (
             np.asarray(Image.open(path).convert("RGB")).astype(int) for path in (reference, rebuilt)
         )
     except OSError as error:
-        result.problems.append(f"{layout.TILES}: {error}")
+        result.problems.append(f"{roles.TILES}: {error}")
         return result
     if old.shape != new.shape:
-        result.problems.append(f"{layout.TILES}: {new.shape} pixels, in the reference {old.shape}")
+        result.problems.append(f"{roles.TILES}: {new.shape} pixels, in the reference {old.shape}")
     elif (levels := int(np.abs(old - new).max())) > _PIXEL_LEVELS:
-        result.problems.append(f"{layout.TILES}: pixels differ by up to {levels} of 255")
+        result.problems.append(f"{roles.TILES}: pixels differ by up to {levels} of 255")
     return result

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from convergent_learning.statistics.depth import slope
-from convergent_learning.statistics.ingredients import (
+from convergent_learning.claims.ingredients import (
     NoStatistic,
     Tables,
     basis_gaps,
@@ -26,9 +25,10 @@ from convergent_learning.statistics.ingredients import (
     passing_shares,
     training_levels,
 )
-from convergent_learning.statistics.intervals import Pairs, jackknife
-from convergent_learning.statistics.layers import PAIR, complete_layers
-from convergent_learning.statistics.ood import condition_slopes, from_colour, third_drops, usable
+from convergent_learning.tables.depth import slope
+from convergent_learning.tables.drops import condition_slopes, from_colour, third_drops, usable
+from convergent_learning.tables.intervals import Pairs, jackknife
+from convergent_learning.tables.layers import PAIR, complete_layers
 
 
 class Contrast(NamedTuple):

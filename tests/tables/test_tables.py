@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import synthetic
 
-from convergent_learning.statistics.columns import COLUMNS, read_table
-from convergent_learning.statistics.scores import read_scores
-from convergent_learning.statistics.summaries import summaries
-from convergent_learning.statistics.tables import pair_tables, write_tables
+from convergent_learning.tables.pairs import pair_tables, write_tables
+from convergent_learning.tables.schema import COLUMNS, read_table
+from convergent_learning.tables.scores import read_scores
+from convergent_learning.tables.summaries import summaries
 
 FAMILIES = {"colour": ["bw"], "contrast": ["50", "5"], "eidolon_I": ["8"], "eidolon_II": ["8"]}
 WRITTEN = [f"fig{n}{kind}" for n in range(2, 7) for kind in ("", "_pairs")] + [
@@ -55,7 +55,7 @@ def test_scores_are_fold_means(experiment):
 def test_small_batches_give_the_same(experiment, monkeypatch):
     files = experiment[2][:3]
     whole = read_scores(files)
-    monkeypatch.setattr("convergent_learning.statistics.scores._BATCH_ROWS", 137)
+    monkeypatch.setattr("convergent_learning.tables.scores._BATCH_ROWS", 137)
     pd.testing.assert_frame_equal(read_scores(files), whole)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from convergent_learning.statistics.depth import share_within_one
-from convergent_learning.statistics.layers import PAIR
+from convergent_learning.tables.depth import share_within_one
+from convergent_learning.tables.layers import PAIR
 
 
 def matching_shares(maps: pd.DataFrame) -> pd.DataFrame:

@@ -10,18 +10,18 @@ from typing import Any
 
 import pandas as pd
 
+from convergent_learning.claims.evaluation import read_claims
 from convergent_learning.files import replace_when_done
-from convergent_learning.statistics.claims import read_claims
-from convergent_learning.verification import layout
-from convergent_learning.verification.comparison import Comparison, compare_tables
-from convergent_learning.verification.consistency import contradicted_claims, contradicted_summaries
-from convergent_learning.verification.reference import (
+from convergent_learning.verify import roles
+from convergent_learning.verify.consistency import contradicted_claims, contradicted_summaries
+from convergent_learning.verify.numbers import Comparison, compare_tables
+from convergent_learning.verify.reference import (
     ReferenceError,
     check_digests,
     config_differences,
 )
-from convergent_learning.verification.tolerances import Tolerances
-from convergent_learning.verification.verdicts import ClaimResult, compare_claims
+from convergent_learning.verify.tolerances import Tolerances
+from convergent_learning.verify.verdicts import ClaimResult, compare_claims
 
 _LARGEST = 10
 _PROBLEMS = 20
@@ -51,7 +51,7 @@ class Verification:
         """A row a figure (and accuracy, setting): result, rows, numbers, beyond, largest."""
         rows = {}
         for table in self.tables:
-            rows.setdefault(layout.figure_of(table.name), []).append(table)
+            rows.setdefault(roles.figure_of(table.name), []).append(table)
         records = []
         for what, tables in sorted(rows.items()):
             deviations = pd.concat([table.numbers.deviation for table in tables])

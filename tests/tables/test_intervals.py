@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from convergent_learning.statistics.intervals import (
+from convergent_learning.tables.intervals import (
     Pairs,
     adjust_p_values,
     jackknife,

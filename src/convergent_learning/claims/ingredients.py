@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from convergent_learning.statistics.depth import chance_within_one
-from convergent_learning.statistics.layers import PAIR, complete_layers
-from convergent_learning.statistics.matching import matching_shares
+from convergent_learning.tables.depth import chance_within_one
+from convergent_learning.tables.layers import PAIR, complete_layers
+from convergent_learning.tables.matches import matching_shares
 
 MIN_ROWS_PER_UNIT = 10
 ALPHA = 0.05

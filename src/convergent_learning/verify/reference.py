@@ -18,8 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from convergent_learning.verification import layout
-from convergent_learning.verification.spread import measure_spread
+from convergent_learning.verify import roles
+from convergent_learning.verify.spread import measure_spread
 
 SUMS = "SHA256SUMS"
 ORIGIN = "origin.json"
@@ -87,7 +87,7 @@ def _write(
     runs: Sequence[Path],
 ) -> dict[str, Any]:
     (out / "tables").mkdir(parents=True)
-    for name in layout.TABLES:
+    for name in roles.TABLES:
         content = (results / f"tables/{name}.csv").read_bytes()
         if len(content) > _COMPRESS_ABOVE:
             # No time of day in the header: the same table gives the same file.
@@ -95,7 +95,7 @@ def _write(
             (out / f"tables/{name}.csv.gz").write_bytes(compressed)
         else:
             (out / f"tables/{name}.csv").write_bytes(content)
-    shutil.copyfile(results / f"tables/{layout.TILES}", out / f"tables/{layout.TILES}")
+    shutil.copyfile(results / f"tables/{roles.TILES}", out / f"tables/{roles.TILES}")
     shutil.copyfile(results / "claims.json", out / "claims.json")
     spread, calibration = measure_spread([results, *runs])
     spread.to_csv(out / "tolerances.csv", index=False, float_format="%.4g")

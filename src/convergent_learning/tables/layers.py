@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from convergent_learning.statistics.depth import thirds
+from convergent_learning.tables.depth import thirds
 
 PAIR = ["group", "seed_x", "seed_y"]
 

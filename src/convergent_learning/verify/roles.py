@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from convergent_learning.alignment.registry import metrics
-from convergent_learning.statistics.columns import COLUMNS, read_csv
+from convergent_learning.tables.schema import COLUMNS, read_csv
 
 DUPLICATES = "duplicate_conditions"
 TABLES = [*COLUMNS, DUPLICATES]

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from convergent_learning.statistics.claims import is_whole
-from convergent_learning.verification import layout
-from convergent_learning.verification.tolerances import KINDS, POOL, SPREAD_COLUMNS, floors, kind
+from convergent_learning.claims.evaluation import is_whole
+from convergent_learning.verify import roles
+from convergent_learning.verify.tolerances import KINDS, POOL, SPREAD_COLUMNS, floors, kind
 
 # An honest rerun should fail once in a thousand verifications, over all of its numbers.
 FALSE_ALARMS = 0.001
@@ -77,7 +77,7 @@ class Run:
     """Tables and claims of a run, seeds replaced by their rank within the group."""
 
     def __init__(self, folder: Path):
-        self.tables = {name: layout.read(folder / "tables", name) for name in layout.TABLES}
+        self.tables = {name: roles.read(folder / "tables", name) for name in roles.TABLES}
         self.claims = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
         accuracy = self.tables["accuracy"]
         self.seeds = {
@@ -86,7 +86,7 @@ class Run:
         }
         self.name = folder.name
         self.tables = {
-            name: layout.with_contrasts(name, self._ranked(table))
+            name: roles.with_contrasts(name, self._ranked(table))
             for name, table in self.tables.items()
         }
 
@@ -94,7 +94,7 @@ class Run:
     def size(self) -> int:
         """How many measured numbers there are."""
         return sum(
-            int(table[layout.measured(name, table)].notna().sum().sum())
+            int(table[roles.measured(name, table)].notna().sum().sum())
             for name, table in self.tables.items()
         )
 
@@ -126,7 +126,7 @@ def _differences(a: Run, b: Run) -> pd.DataFrame:
     """Every number's difference between two runs, with its pool."""
     parts = [
         part
-        for name in layout.TABLES
+        for name in roles.TABLES
         for part in _table_differences(name, a.tables[name], b.tables[name], a.seeds == b.seeds)
     ]
     return pd.concat([*parts, _claim_differences(a, b)], ignore_index=True)
@@ -135,10 +135,10 @@ def _differences(a: Run, b: Run) -> pd.DataFrame:
 def _table_differences(
     name: str, a: pd.DataFrame, b: pd.DataFrame, same_seeds: bool
 ) -> Iterator[pd.DataFrame]:
-    both = a.merge(b, on=layout.keys(name, a), suffixes=("", "_b"))
-    groups = layout.groups(name, both)
+    both = a.merge(b, on=roles.keys(name, a), suffixes=("", "_b"))
+    groups = roles.groups(name, both)
     counted = (groups.stage != "untrained") | same_seeds
-    for column in layout.measured(name, a):
+    for column in roles.measured(name, a):
         difference = both[column].astype(float) - both[f"{column}_b"].astype(float)
         part = groups.assign(table=name, column=column, difference=difference)
         yield part[counted & difference.notna()]
@@ -153,7 +153,7 @@ def _claim_differences(a: Run, b: Run) -> pd.DataFrame:
             if claim[column] is not None and match[column] is not None:
                 rows.append((column, claim["id"], claim[column] - match[column]))
     frame = pd.DataFrame(rows, columns=["column", "band", "difference"])
-    return frame.assign(table="claims", stage="trained", **dict.fromkeys(layout.POOLED_BY, ""))
+    return frame.assign(table="claims", stage="trained", **dict.fromkeys(roles.POOLED_BY, ""))
 
 
 def _pooled(differences: pd.DataFrame, reference: Run) -> pd.DataFrame:

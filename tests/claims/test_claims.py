@@ -11,7 +11,9 @@ import pytest
 import synthetic
 from synthetic import Effects
 
-from convergent_learning.statistics.claims import (
+from convergent_learning.claims.contrasts import Contrast
+from convergent_learning.claims.definitions import PARTS
+from convergent_learning.claims.evaluation import (
     CLAIMS,
     evaluate_claims,
     evaluate_frames,
@@ -19,10 +21,8 @@ from convergent_learning.statistics.claims import (
     print_claims,
     write_claims,
 )
-from convergent_learning.statistics.contrasts import Contrast
-from convergent_learning.statistics.parts import PARTS
-from convergent_learning.statistics.summaries import basis_summary
-from convergent_learning.statistics.tables import pair_tables
+from convergent_learning.tables.pairs import pair_tables
+from convergent_learning.tables.summaries import basis_summary
 
 # Fewer layers and families than an experiment has: what is tested is the arithmetic of verdicts.
 LAYERS = {

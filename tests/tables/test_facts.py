@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from convergent_learning.files import DamagedFileError
-from convergent_learning.setting import write_accuracy, write_duplicates
 from convergent_learning.stimuli.stimulus_files import writing_stimuli
+from convergent_learning.tables.facts import write_accuracy, write_duplicates
 
 
 def write_stimuli(path, images, condition):
@@ -31,7 +31,7 @@ def test_near_identical_conditions_are_reported(tmp_path):
 
 
 def test_levels_stay_text_and_a_torn_accuracy_file_is_named(tmp_path):
-    header = "dataset,architecture,seed,step,stimuli,condition,accuracy,n\n"
+    header = "dataset,group,seed,step,stimuli,condition,accuracy,n\n"
     whole, torn = tmp_path / "a.csv", tmp_path / "b.csv"
     whole.write_text(header + "d,vgg11,1,0,contrast,50,0.5,10\nd,vgg11,1,0,id,,0.7,10\n")
     write_accuracy([whole], tmp_path / "accuracy.csv")

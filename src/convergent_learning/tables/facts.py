@@ -15,8 +15,8 @@ import pandas as pd
 from convergent_learning.alignment.reading import MomentsFile, Network
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import damaged_file_named, replace_when_done
-from convergent_learning.statistics.columns import COLUMNS
 from convergent_learning.stimuli.sets import duplicate_conditions
+from convergent_learning.tables.schema import COLUMNS
 
 DATASET_COLUMNS = [*COLUMNS["datasets"], "sha256_train", "sha256_test"]
 _LOG = logging.getLogger(__name__)

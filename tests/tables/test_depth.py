@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convergent_learning.statistics.depth import (
+from convergent_learning.tables.depth import (
     best_matches,
     chance_within_one,
     nearest_depth,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from convergent_learning.statistics.intervals import Interval, Pairs, jackknife
-from convergent_learning.statistics.layers import pair_matrix
+from convergent_learning.tables.intervals import Interval, Pairs, jackknife
+from convergent_learning.tables.layers import pair_matrix
 
 
 def mean_over_pairs(frame: pd.DataFrame, cell: Sequence[str], value: str = "value") -> pd.DataFrame:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from convergent_learning.statistics.claims import evaluate_claims
-from convergent_learning.statistics.columns import COLUMNS
-from convergent_learning.statistics.summaries import summaries
-from convergent_learning.verification import layout
+from convergent_learning.claims.evaluation import evaluate_claims
+from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.summaries import summaries
+from convergent_learning.verify import roles
 
 _FIGURES = range(2, 7)
 _SETTING = ("datasets", "layers", "accuracy", "conditions")
@@ -26,7 +26,7 @@ def contradicted_summaries(tables: Path) -> dict[str, list[str]]:
 
     Raises ValueError if a table is missing or lacks a column.
     """
-    frames = {name: layout.read(tables, name) for name in COLUMNS}
+    frames = {name: roles.read(tables, name) for name in COLUMNS}
     setting = {name: frames[name] for name in _SETTING}
     return {
         name: list(_contradictions(name, frames[name], expected))
@@ -53,7 +53,7 @@ def contradicted_claims(tables: Path, claims: list[dict[str, Any]]) -> dict[str,
 
 
 def _contradictions(name: str, found: pd.DataFrame, expected: pd.DataFrame) -> Iterator[str]:
-    keys = layout.keys(name, expected)
+    keys = roles.keys(name, expected)
     both = found.merge(expected, on=keys, how="outer", suffixes=("", " expected"))
     for column in expected.columns.difference(keys, sort=False):
         wrong = ~_equal(both[column], both[f"{column} expected"])
@@ -61,7 +61,7 @@ def _contradictions(name: str, found: pd.DataFrame, expected: pd.DataFrame) -> I
             row = both[wrong].iloc[0]
             yield (
                 f"{name}: {column} of {int(wrong.sum())} rows does not follow from the pairs, first"
-                f" {row[column]} for {row[f'{column} expected']} in {layout.row_name(row[keys])}"
+                f" {row[column]} for {row[f'{column} expected']} in {roles.row_name(row[keys])}"
             )
 
 

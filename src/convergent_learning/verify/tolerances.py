@@ -2,7 +2,7 @@
 
 A tolerance is the larger of a floor and a factor times the measured spread: the root mean square
 difference between runs, pooled over the rows of a table that share metric, centring, baseline,
-stage and band (`layout.groups`). Each `kind` of number has a factor of its own.
+stage and band (`roles.groups`). Each `kind` of number has a factor of its own.
 `verification.spread` measures both.
 """
 
@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from convergent_learning.verification import layout
+from convergent_learning.verify import roles
 
-POOL = ["table", "column", *layout.POOLED_BY, "stage", "band"]
+POOL = ["table", "column", *roles.POOLED_BY, "stage", "band"]
 SPREAD_COLUMNS = [*POOL, "spread", "differences"]
 
 NUMBER, INTERVAL_END, CONTRAST = KINDS = "number", "interval end", "contrast"
@@ -66,7 +66,7 @@ class Tolerances:
         return cls(spread, about["factors"])
 
     def of(self, name: str, column: str, groups: pd.DataFrame) -> np.ndarray:
-        """Tolerance of each row of `column` in table `name`; `groups` is `layout.groups`."""
+        """Tolerance of each row of `column` in table `name`; `groups` is `roles.groups`."""
         pools = zip(*(groups[key] for key in groups), strict=True)
         spread = np.array([self._spread.get((name, column, *pool), 0.0) for pool in pools])
         factor = self._factors[kind(column)]
@@ -74,7 +74,7 @@ class Tolerances:
 
     def of_claim(self, claim: str, column: str) -> float:
         """Tolerance of `column` (estimate, ci_low, ci_high) of the claim with the id `claim`."""
-        empty = [""] * len(layout.POOLED_BY)
+        empty = [""] * len(roles.POOLED_BY)
         spread = self._spread.get(("claims", column, *empty, "trained", claim), 0.0)
         return max(self._factors[kind(column)] * spread, _floor(column))
 
@@ -82,11 +82,11 @@ class Tolerances:
 def kind(column: str) -> str:
     """`interval end`, `contrast` (of a metric with the others) or `number`.
 
-    Contrasts are those of `layout.with_contrasts`. The ends of an interval from three networks move
+    Contrasts are those of `roles.with_contrasts`. The ends of an interval from three networks move
     by up to t(2 degrees of freedom) = 4.3 standard errors, whose own error is large: their tails
     are much heavier than those of other numbers.
     """
-    if column.endswith(layout.AMONG_METRICS):
+    if column.endswith(roles.AMONG_METRICS):
         return CONTRAST
     is_end = column.startswith("ci_") or column.endswith(("low", "high"))
     return INTERVAL_END if is_end else NUMBER

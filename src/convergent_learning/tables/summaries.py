@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from convergent_learning.statistics.columns import COLUMNS
-from convergent_learning.statistics.depth import best_matches
-from convergent_learning.statistics.intervals import adjust_p_values, rank_p_values
-from convergent_learning.statistics.layers import complete_layers, label_thirds, pair_matrix
-from convergent_learning.statistics.matching import matching_shares
-from convergent_learning.statistics.means import cell_intervals, mean_over_pairs
-from convergent_learning.statistics.ood import condition_slopes, third_drops, usable
+from convergent_learning.tables.depth import best_matches
+from convergent_learning.tables.drops import condition_slopes, third_drops, usable
+from convergent_learning.tables.intervals import adjust_p_values, rank_p_values
+from convergent_learning.tables.layers import complete_layers, label_thirds, pair_matrix
+from convergent_learning.tables.matches import matching_shares
+from convergent_learning.tables.means import cell_intervals, mean_over_pairs
+from convergent_learning.tables.schema import COLUMNS
 
 _LAYER = ["layer", "depth", "role"]
 

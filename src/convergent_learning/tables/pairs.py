@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from convergent_learning.statistics.columns import COLUMNS, read_csv, read_table, write_table
-from convergent_learning.statistics.depth import nearest_depth
-from convergent_learning.statistics.scores import read_scores
-from convergent_learning.statistics.summaries import summaries
+from convergent_learning.tables.depth import nearest_depth
+from convergent_learning.tables.schema import COLUMNS, read_csv, read_table, write_table
+from convergent_learning.tables.scores import read_scores
+from convergent_learning.tables.summaries import summaries
 
 NEAR_CHANCE = 0.02
 _PAIR = ["dataset", "group_x", "seed_x", "group_y", "seed_y"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from convergent_learning.verification.tolerances import Tolerances
+from convergent_learning.verify.tolerances import Tolerances
 
 _NUMBERS = ("estimate", "ci_low", "ci_high")
 _EXACT = ("claim", "threshold", "n")

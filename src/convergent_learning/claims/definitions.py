@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from convergent_learning.statistics import contrasts
-from convergent_learning.statistics.contrasts import Contrast
-from convergent_learning.statistics.ingredients import Tables
+from convergent_learning.claims import contrasts
+from convergent_learning.claims.contrasts import Contrast
+from convergent_learning.claims.ingredients import Tables
 
 
 class Part(NamedTuple):

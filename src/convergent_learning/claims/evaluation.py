@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from convergent_learning.claims.contrasts import Contrast
+from convergent_learning.claims.definitions import PARTS, Part
+from convergent_learning.claims.ingredients import NoStatistic
 from convergent_learning.files import damaged_file_named
-from convergent_learning.statistics.columns import read_table
-from convergent_learning.statistics.contrasts import Contrast
-from convergent_learning.statistics.ingredients import NoStatistic
-from convergent_learning.statistics.intervals import (
+from convergent_learning.tables.intervals import (
     MIN_FAMILIES,
     MIN_NETWORKS,
     Pairs,
     jackknife,
 )
-from convergent_learning.statistics.parts import PARTS, Part
+from convergent_learning.tables.schema import read_table
 
 CLAIMS = {
     "C1": "Rotations align networks nearly as well as linear maps",
