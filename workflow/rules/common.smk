@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 from convergent_learning.activations.shown import Shown
 from convergent_learning.experiment import CONTEXT_METRIC, Experiment
 from convergent_learning.stale_locks import clear_stale_locks
-from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.schema import tables_of_figure
 from convergent_learning.stimuli import families
 from convergent_learning.validation import ConfigError, check
 from convergent_learning.verification.drawn import DrawingError, refuse_drawings
@@ -273,9 +273,8 @@ def rotated_scores():
 
 def figure_tables(number):
     """Tables that figure `number` draws, besides those of the setting."""
-    names = [name for name in COLUMNS if name.startswith(f"fig{number}")]
     images = [f"{TABLES}/fig1_stimuli.png"] if number == 1 else []
-    return [f"{TABLES}/{name}.csv" for name in names] + images
+    return [f"{TABLES}/{name}.csv" for name in tables_of_figure(number)] + images
 
 
 def figure_code(number):

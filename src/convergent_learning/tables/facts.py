@@ -1,6 +1,6 @@
 """Tables of what an experiment consists of: datasets, layers, conditions, accuracy, training.
 
-Figures and claims read them beside the scores; their columns are in `statistics.columns`.
+Figures and claims read them beside the scores.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,12 +18,13 @@ from convergent_learning.experiment import Experiment, train_images
 from convergent_learning.files import damaged_file_named, replace_when_done
 from convergent_learning.stimuli import families, level_text
 from convergent_learning.stimuli.sets import duplicate_conditions
+from convergent_learning.tables.schema import COLUMNS, Role, with_role
 
 _LOG = logging.getLogger(__name__)
 
 
 def write_datasets(experiment: Experiment, files: Mapping[str, Path], out: Path) -> None:
-    """One row a dataset: classes, chance, sizes, steps and the digests of the raw records."""
+    """One row per dataset: classes, chance, sizes, steps and the digests of the raw records."""
     rows = []
     for name, path in files.items():
         summary = read_summary(path)
@@ -81,7 +83,7 @@ def _first_of_each_group(networks: Sequence[Network]) -> Iterable[Network]:
 
 
 def write_conditions(experiment: Experiment, out: Path) -> None:
-    """One row an OOD condition: its place from mild to strong and the family it counts as."""
+    """One row per OOD condition: its place from mild to strong and the family it counts as."""
     rows = []
     user_sets = {user_set.stimuli: user_set for user_set in experiment.user_sets}
     for family in experiment.families():
@@ -98,40 +100,34 @@ def write_conditions(experiment: Experiment, out: Path) -> None:
                     "family": about.group,
                 }
             )
-    columns = ["stimuli", "condition", "order", "graded", "identity", "family"]
-    _write(pd.DataFrame(rows, columns=columns), out)
+    _write(pd.DataFrame(rows, columns=COLUMNS["conditions"]), out)
 
 
 def write_duplicates(stimuli: Sequence[Path], out: Path) -> None:
-    """One row a pair of conditions whose images are within 1/255 of each other; also logged."""
+    """One row per pair of conditions whose images are within 1/255 of each other; also logged."""
     found = duplicate_conditions(stimuli)
     for one, other, difference in found:
         _LOG.warning("conditions %s and %s are the same to %.4f", one, other, difference)
-    columns = ["condition", "duplicate_of", "largest_difference"]
-    _write(pd.DataFrame(found, columns=columns), out)
+    _write(pd.DataFrame(found, columns=COLUMNS["duplicate_conditions"]), out)
 
 
 def write_accuracy(parts: Sequence[Path], out: Path) -> None:
     """All accuracy files of the extraction passes as one table."""
     tables = [_read(path, dtype={"condition": str}) for path in parts]
     table = pd.concat(tables, ignore_index=True)
-    keys = ["dataset", "group", "seed", "step", "stimuli", "condition"]
-    _write(table.sort_values(keys, kind="stable"), out)
+    _write(table.sort_values(with_role("accuracy", Role.KEY), kind="stable"), out)
 
 
 def write_training(parts: Mapping[tuple[str, str, int], Path], out: Path) -> None:
     """Loss and accuracy at every epoch of every network, keyed (dataset, group, seed)."""
-    tables = []
-    for (dataset, group, seed), path in parts.items():
-        table = _read(path)
-        table.insert(0, "dataset", dataset)
-        table.insert(1, "group", group)
-        table.insert(2, "seed", seed)
-        tables.append(table)
-    _write(pd.concat(tables, ignore_index=True), out)
+    tables = [
+        _read(path).assign(dataset=dataset, group=group, seed=seed)
+        for (dataset, group, seed), path in parts.items()
+    ]
+    _write(pd.concat(tables, ignore_index=True)[COLUMNS["fig1_training"]], out)
 
 
-def _read(path: Path, **options) -> pd.DataFrame:
+def _read(path: Path, **options: Any) -> pd.DataFrame:
     with damaged_file_named(path, ValueError):  # of which pandas' parser errors are subclasses
         return pd.read_csv(path, **options)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from convergent_learning.job_times import stage_times
+from convergent_learning.tables.schema import TABLES
 from convergent_learning.verify import roles
 from convergent_learning.verify.spread import measure_spread
 
@@ -82,7 +83,7 @@ def _write(
     runs: Sequence[Path],
 ) -> dict[str, Any]:
     (out / "tables").mkdir(parents=True)
-    for name in roles.TABLES:
+    for name in TABLES:
         content = (results / f"tables/{name}.csv").read_bytes()
         if len(content) > _COMPRESS_ABOVE:
             # No time of day in the header: the same table gives the same file.
