@@ -17,6 +17,7 @@ import torch
 from scipy.special import softmax
 
 from convergent_learning import __version__
+from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
 from convergent_learning.activations.shown import Shown
 from convergent_learning.alignment.positions import sample_positions
 from convergent_learning.datasets.canonical import read_summary
@@ -32,16 +33,6 @@ from convergent_learning.stimuli.stimulus_files import Stimuli, read_stimuli
 from convergent_learning.training.device import default_device
 from convergent_learning.training.plan import refuse_other_plan
 
-ACCURACY_COLUMNS = (
-    "dataset",
-    "group",
-    "seed",
-    "step",
-    "stimuli",
-    "condition",
-    "accuracy",
-    "n",
-)
 _IMAGENET_CLASSES = 1000
 _BATCH = 125  # on a CPU the maps of more images fall out of the cache
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
