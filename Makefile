@@ -29,7 +29,7 @@ scores: $(VENV)/installed ## from the packed checkpoints ARCHIVE=path to the rep
 	$(BIN)/python -m convergent_learning.workflow scores $(EXPERIMENT) $(ARCHIVE) --cores $(CORES)
 
 plan: $(VENV)/installed ## jobs, hours, memory and disk of EXPERIMENT, before anything runs
-	@$(BIN)/python -m convergent_learning.planning $(EXPERIMENT)
+	@$(BIN)/python -m convergent_learning.config plan $(EXPERIMENT)
 
 reproduce: $(VENV)/installed ## every figure, claim and the report of EXPERIMENT from raw data
 	@$(BIN)/python -m convergent_learning.workflow clear $(EXPERIMENT)

@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from convergent_learning.statistics.intervals import Pairs, jackknife
+from convergent_learning.tables.intervals import Pairs, jackknife
 
 NETWORKS = (3, 4, 6, 10)
 SHARES = (0.0, 0.3, 0.7, 1.0)

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from convergent_learning.experiment import Experiment
 
 from convergent_learning.config.checks import checked
 from convergent_learning.config.errors import ConfigError
+from convergent_learning.config.experiment import Experiment
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -122,10 +122,10 @@ def test_user_sets_become_conditions_after_the_families(brought):
     fog = entry(brought / "corrupted", name="fog", layout="cifar-c", severities=[5, 1])
     config = changed("stimuli.sets", [entry(brought / "photos", resize=40), fog])
     checked(config)
-    experiment = Experiment(config)
+    experiment = Experiment.of(config)
     slugs = [condition.slug for condition in experiment.conditions]
     assert slugs[-3:] == ["photos", "corruption_fog-1", "corruption_fog-5"]
-    assert experiment.families()[-2:] == ["photos", "corruption_fog"]
+    assert experiment.stimuli()[-2:] == ["photos", "corruption_fog"]
     assert "photos" not in experiment.paired()
     assert {"contrast", "corruption_fog"} <= set(experiment.paired())
     assert len(experiment.blocks("cifar10")["corruption_fog"]) == 2

@@ -1,16 +1,13 @@
-"""The simulated experiment of tests/statistics as a tables folder, with what figure 1 needs."""
+"""The simulated experiment of tests/tables as a tables folder, with what figure 1 needs."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "statistics"))
 import synthetic
+from PIL import Image
 
 FAMILIES = {"colour": ["bw"], "contrast": ["50", "5"], "eidolon_I": ["8"], "stylised": ["x"]}
 LAYERS = {

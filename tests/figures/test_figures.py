@@ -14,7 +14,7 @@ import simulated
 from PIL import Image
 
 from convergent_learning.figures import common, style
-from convergent_learning.statistics.columns import COLUMNS
+from convergent_learning.tables.schema import COLUMNS
 
 NUMBERS = range(1, 7)
 
@@ -118,7 +118,7 @@ def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
 
 def test_no_figure_or_statistic_imports_torch():
     modules = [f"convergent_learning.figures.fig{n}" for n in NUMBERS]
-    modules += ["convergent_learning.statistics.claims", "convergent_learning.statistics.tables"]
+    modules += ["convergent_learning.claims.evaluation", "convergent_learning.tables.pairs"]
     code = f"import {', '.join(modules)}, sys; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+import simulated
 import yaml
-from convergent_learning.experiment import Experiment
 from PIL import Image
 
+from convergent_learning.claims.evaluation import write_claims
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.report.page import write_report
-from convergent_learning.statistics.claims import write_claims
 from convergent_learning.workflow.drawing import draw_from_reference
 from convergent_learning.workflow.sources import computed
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "figures"))
-import simulated
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +35,7 @@ def make_page(tmp_path_factory):
             Image.new("RGB", (216, 100)).save(folder / f"figures/fig{number}.png")
         config = yaml.safe_load((ROOT / "config.yaml").read_text())
         page = folder / "report.html"
-        write_report(Experiment(config), folder, range(1, 7), page, computed(folder, ROOT))
+        write_report(Experiment.of(config), folder, range(1, 7), page, computed(folder, ROOT))
         return page
 
     return make

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from convergent_learning.claims.definitions import PARTS
+from convergent_learning.claims.evaluation import CLAIMS
 from convergent_learning.report.findings import findings, markdown, read_claims
-from convergent_learning.statistics.claims import CLAIMS
-from convergent_learning.statistics.parts import PARTS
 
 
 def entry(name, verdict="supported", estimate=0.2, low=0.1, high=0.3, reason="", **other):

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from convergent_learning.config.overlay import resolved_config
-from convergent_learning.verification.reference import make_reference
+from convergent_learning.verify.reference import make_reference
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.chain import print_chain
 from convergent_learning.workflow.digests import digest_of_values

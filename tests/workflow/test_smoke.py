@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from convergent_learning.statistics.columns import COLUMNS
+from convergent_learning.tables.schema import COLUMNS
 
 SCORE_COLUMNS = [
     *("dataset", "group_x", "group_y", "seed_x", "seed_y", "step"),

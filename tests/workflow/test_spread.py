@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from convergent_learning.verification import layout
-from convergent_learning.verification.reference import make_reference
-from convergent_learning.verification.spread import measure_spread
-from convergent_learning.verification.verify import verify
+from convergent_learning.verify import roles
+from convergent_learning.verify.reference import make_reference
+from convergent_learning.verify.result import verify
+from convergent_learning.verify.spread import measure_spread
 
 NOISE = 0.03
 CONFIG = {"experiment": "smoke"}
@@ -25,10 +25,10 @@ def rerun(finished, tmp_path_factory):
         folder = tmp_path_factory.mktemp("runs") / name
         shutil.copytree(original / "tables", folder / "tables")
         rng = np.random.default_rng(sum(map(ord, name)))
-        for table in layout.TABLES:
-            frame = layout.read(folder / "tables", table)
-            trained = layout.groups(table, frame).stage != "untrained"
-            for column in layout.measured(table, frame):
+        for table in roles.TABLES:
+            frame = roles.read(folder / "tables", table)
+            trained = roles.groups(table, frame).stage != "untrained"
+            for column in roles.measured(table, frame):
                 # Claims and counts follow from the numbers; here they stay as they are.
                 if pd.api.types.is_float_dtype(frame[column]):
                     moved = frame[column] + noise * rng.normal(size=len(frame))
@@ -69,7 +69,7 @@ def test_an_honest_rerun_passes_and_a_shift_beyond_the_noise_fails(rerun, runs, 
         found = verify(tmp_path / "reference", rerun(name), CONFIG)
         assert found.numbers.deviation.max() < 1
     shifted = rerun("shifted")
-    table = layout.read(shifted / "tables", "fig6_pairs")
+    table = roles.read(shifted / "tables", "fig6_pairs")
     table.loc[3, "ood"] += 20 * NOISE
     table.to_csv(shifted / "tables/fig6_pairs.csv", index=False)
     found = verify(tmp_path / "reference", shifted, CONFIG)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -12,7 +13,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from convergent_learning.figures import style
-from convergent_learning.workflow.digests import declared, digest
+from convergent_learning.workflow.checksums import checked_digest, digest
+from convergent_learning.workflow.digests import declared
 from convergent_learning.workflow.job import job
 from convergent_learning.workflow.stamps import read_stamp, record_text, stamp
 
@@ -78,17 +80,6 @@ def test_figures_carry_the_record_that_they_are_saved_with(tmp_path):
     assert (tmp_path / "f.png").read_bytes() == saved
 
 
-def test_a_folder_has_another_digest_with_another_stamp(tmp_path):
-    folder = tmp_path / "activations"
-    folder.mkdir()
-    h5py.File(folder / "n.h5", "w").close()
-    stamp(folder, {"rule": "activations", "inputs": {"w": "1"}})
-    one = digest(folder)
-    stamp(folder, {"rule": "activations", "inputs": {"w": "2"}})
-    assert digest(folder) != one
-    assert one.startswith("tree:")
-
-
 def test_digests_that_a_file_states(tmp_path):
     with h5py.File(tmp_path / "d.h5", "w") as file:
         file.attrs.update(sha256_train="a", stimulus_digest="b", dataset="c")
@@ -108,7 +99,7 @@ def snakemake(tmp_path, monkeypatch):
         wildcards={"dataset": "d"},
         input=["in.csv"],
         output=["results/e/out.csv", "results/e/out.png"],
-        params={"draws": 9},
+        params={"draws": 9, "code": "c0de"},
         config={"experiment": "e", "seed": 3, "networks": [{"architecture": "a", "seeds": [1]}]},
         scriptdir=str(tmp_path / "workflow/rules/../scripts"),
         log=["results/e/logs/tables/x.log"],
@@ -122,11 +113,10 @@ def test_a_job_leaves_its_record(snakemake, tmp_path):
         Image.new("RGB", (2, 2)).save(tmp_path / "results/e/out.png")
     record = json.loads((tmp_path / "results/e/provenance/tables/x.json").read_text())
     assert record["inputs"] == {"in.csv": digest(tmp_path / "in.csv")}
-    assert record["outputs"]["results/e/out.csv"]["digest"] == digest(
-        tmp_path / "results/e/out.csv"
-    )
+    assert checked_digest(Path("results/e/out.csv")) == digest(tmp_path / "results/e/out.csv")
     assert record["seeds"] == {"experiment": 3, "a": [1]}
     assert record["code"]["commit"] is None
+    assert record["code"]["digest"] == "c0de"
     outputs = record.pop("outputs")
     assert read_stamp(tmp_path / "results/e/out.png") == record
     assert len(outputs) == 2

@@ -7,13 +7,13 @@ import shutil
 import pandas as pd
 import pytest
 
-from convergent_learning.statistics.claims import write_claims
-from convergent_learning.statistics.columns import COLUMNS, read_table, write_table
-from convergent_learning.statistics.summaries import summaries
-from convergent_learning.verification.reference import ReferenceError, make_reference
-from convergent_learning.verification.tolerances import Tolerances
-from convergent_learning.verification.verdicts import compare_claims
-from convergent_learning.verification.verify import lines, verify
+from convergent_learning.claims.evaluation import write_claims
+from convergent_learning.tables.schema import COLUMNS, read_table, write_table
+from convergent_learning.tables.summaries import summaries
+from convergent_learning.verify.reference import ReferenceError, make_reference
+from convergent_learning.verify.result import lines, verify
+from convergent_learning.verify.tolerances import Tolerances
+from convergent_learning.verify.verdicts import compare_claims
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ rule activations:
         networks=value("activations", "networks"),
         positions=config["activations"]["positions"],
         dtype=config["activations"]["dtype"],
+        code=code("activations.py"),
     script:
         "../scripts/activations.py"
 
@@ -56,5 +57,6 @@ rule moments:
         mapped=value("moments", "mapped"),
         folds=config["alignment"]["folds"],
         seed=config["seed"],
+        code=code("moments.py"),
     script:
         "../scripts/moments.py"

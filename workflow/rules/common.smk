@@ -5,13 +5,17 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from convergent_learning.alignment.registry import metric, metrics
 from convergent_learning.config.checks import checked
 from convergent_learning.config.costs import Costs
-from convergent_learning.config.design import FIGURES, Design
+from convergent_learning.config.design import Design
 from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment
+from convergent_learning.config.figure_jobs import FIGURES
 from convergent_learning.config.paths import DATASET, NAMES
+from convergent_learning.config.score_jobs import CONTEXT_METRIC
 from convergent_learning.stimuli import families
+from convergent_learning.workflow.code import code_digest
 from convergent_learning.workflow.drawn import DrawingError, refuse_drawings
 from convergent_learning.workflow.stale_locks import clear_stale_locks
 
@@ -69,6 +73,17 @@ def files(rule, name):
 def value(rule, name):
     """The parameter of a rule's jobs called `name`."""
     return lambda wildcards: DESIGN.job(rule, wildcards).params[name]
+
+
+def code(script, *loaded):
+    """What a rule runs, for its params: a script, and what that loads by name."""
+    return code_digest(Path(workflow.basedir) / "workflow/scripts" / script, *loaded)
+
+
+def metric_functions(name):
+    """Functions that a metric, or all context measures, consist of."""
+    names = metrics(context=True) if name == CONTEXT_METRIC else [name]
+    return [function for name in names for function in (metric(name).fit, metric(name).score)]
 
 
 def memory(rule):

@@ -16,6 +16,7 @@ rule dataset:
         runtime=minutes("dataset"),
     params:
         entry=value("dataset", "entry"),
+        code=code("dataset.py"),
     script:
         "../scripts/dataset.py"
 
@@ -38,6 +39,7 @@ rule identity_stimuli:
     params:
         images=config["stimuli"]["images"],
         seed=config["seed"],
+        code=code("identity_stimuli.py"),
     script:
         "../scripts/identity_stimuli.py"
 
@@ -60,6 +62,7 @@ rule condition_stimuli:
         runtime=minutes("condition_stimuli"),
     params:
         seed=config["seed"],
+        code=lambda wildcards: code("condition_stimuli.py", families()[wildcards.family].transform),
     script:
         "../scripts/condition_stimuli.py"
 
@@ -82,5 +85,6 @@ rule user_stimuli:
         runtime=minutes("user_stimuli"),
     params:
         user_condition=value("user_stimuli", "user_condition"),
+        code=code("user_stimuli.py"),
     script:
         "../scripts/user_stimuli.py"

@@ -1,32 +1,96 @@
 """Tables of numbers, the figures drawn from them, and the claims they decide."""
 
-for facts in ("datasets", "layers", "conditions", "accuracy"):
 
-    rule:
-        name:
-            f"{facts}_table"
-        input:
-            files(f"{facts}_table", "files"),
-        output:
-            report(
-                PATHS.table(facts),
-                caption="../report/tables.rst",
-                category="Tables",
-                subcategory="Experiment",
-            ),
-        log:
-            log(f"{facts}_table"),
-        benchmark:
-            benchmark(f"{facts}_table")
-        conda:
-            ENVIRONMENT
-        resources:
-            mem_mb=memory(f"{facts}_table"),
-            runtime=minutes(f"{facts}_table"),
-        params:
-            **DESIGN.job(f"{facts}_table").params,
-        script:
-            f"../scripts/{facts}_table.py"
+rule datasets_table:
+    input:
+        files("datasets_table", "files"),
+    output:
+        report(
+            PATHS.table("datasets"),
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
+    log:
+        log("datasets_table"),
+    benchmark:
+        benchmark("datasets_table")
+    conda:
+        ENVIRONMENT
+    params:
+        datasets=value("datasets_table", "datasets"),
+        code=code("datasets_table.py"),
+    script:
+        "../scripts/datasets_table.py"
+
+
+rule layers_table:
+    input:
+        files("layers_table", "files"),
+    output:
+        report(
+            PATHS.table("layers"),
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
+    log:
+        log("layers_table"),
+    benchmark:
+        benchmark("layers_table")
+    conda:
+        ENVIRONMENT
+    params:
+        datasets=value("layers_table", "datasets"),
+        architectures=value("layers_table", "architectures"),
+        code=code("layers_table.py"),
+    script:
+        "../scripts/layers_table.py"
+
+
+rule conditions_table:
+    input:
+        files("conditions_table", "files"),
+    output:
+        report(
+            PATHS.table("conditions"),
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
+    log:
+        log("conditions_table"),
+    benchmark:
+        benchmark("conditions_table")
+    conda:
+        ENVIRONMENT
+    params:
+        conditions=value("conditions_table", "conditions"),
+        code=code("conditions_table.py"),
+    script:
+        "../scripts/conditions_table.py"
+
+
+rule accuracy_table:
+    input:
+        files("accuracy_table", "files"),
+    output:
+        report(
+            PATHS.table("accuracy"),
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
+    log:
+        log("accuracy_table"),
+    benchmark:
+        benchmark("accuracy_table")
+    conda:
+        ENVIRONMENT
+    params:
+        code=code("accuracy_table.py"),
+    script:
+        "../scripts/accuracy_table.py"
 
 
 rule training_table:
@@ -42,6 +106,7 @@ rule training_table:
         ENVIRONMENT
     params:
         networks=value("training_table", "networks"),
+        code=code("training_table.py"),
     script:
         "../scripts/training_table.py"
 
@@ -60,6 +125,8 @@ rule stimulus_tiles:
         benchmark("stimulus_tiles")
     conda:
         ENVIRONMENT
+    params:
+        code=code("stimulus_tiles.py"),
     script:
         "../scripts/stimulus_tiles.py"
 
@@ -90,6 +157,7 @@ for number in FIGURES[1:]:
             runtime=minutes(tables_job.rule),
         params:
             number=number,
+            code=code("figure_tables.py"),
         script:
             "../scripts/figure_tables.py"
 
@@ -123,6 +191,7 @@ for number in FIGURES:
             ENVIRONMENT
         params:
             number=number,
+            code=code("figure.py", f"figures.fig{number}"),
         script:
             "../scripts/figure.py"
 
@@ -142,5 +211,7 @@ rule claims:
         benchmark("claims")
     conda:
         ENVIRONMENT
+    params:
+        code=code("claims.py"),
     script:
         "../scripts/claims.py"

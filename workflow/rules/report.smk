@@ -23,5 +23,6 @@ rule report:
         config=config,
         figures=FIGURES,
         repository=lambda wildcards: workflow.basedir,
+        code=code("report.py", *(f"figures.fig{number}" for number in FIGURES)),
     script:
         "../scripts/report.py"

@@ -21,6 +21,7 @@ rule scores:
         between=value("scores", "between"),
         centers=value("scores", "centers"),
         ridge=config["alignment"]["ridge"],
+        code=lambda wildcards: code("scores.py", *metric_functions(wildcards.metric)),
     script:
         "../scripts/scores.py"
 
@@ -44,5 +45,6 @@ rule rotated_scores:
         between=value("rotated_scores", "between"),
         draws=config["alignment"]["rotations"],
         seed=config["seed"],
+        code=lambda wildcards: code("rotated_scores.py", *metric_functions(wildcards.metric)),
     script:
         "../scripts/rotated_scores.py"

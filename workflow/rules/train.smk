@@ -28,6 +28,7 @@ for rank, training in enumerate(TRAININGS):
             gpu=config["gpu"],
         params:
             **training.params,
+            code=code("train.py"),
         script:
             "../scripts/train.py"
 
@@ -52,5 +53,6 @@ rule pretrained:
         pretrained=value("pretrained", "pretrained"),
         layers=value("pretrained", "layers"),
         image_size=value("pretrained", "image_size"),
+        code=code("pretrained.py"),
     script:
         "../scripts/pretrained.py"

@@ -52,5 +52,6 @@ rule research_object:
     params:
         config=config,
         repository=workflow.basedir,
+        code=code("research_object.py"),
     script:
         "../scripts/research_object.py"

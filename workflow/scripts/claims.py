@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from convergent_learning.statistics.claims import print_claims, write_claims
+from convergent_learning.claims.evaluation import print_claims, write_claims
 from convergent_learning.workflow.job import job
 
 with job(snakemake):

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from convergent_learning.setting import write_layers
+from convergent_learning.tables.facts import write_layers
 from convergent_learning.workflow.job import job
 
 with job(snakemake):

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-from convergent_learning.config.checks import checked
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.report.page import write_report
 from convergent_learning.workflow.job import job
@@ -9,7 +8,7 @@ from convergent_learning.workflow.sources import computed
 with job(snakemake):
     out = Path(snakemake.output[0])
     write_report(
-        Experiment(checked(snakemake.params.config)),
+        Experiment.of(snakemake.params.config),
         out.parent,
         snakemake.params.figures,
         out,

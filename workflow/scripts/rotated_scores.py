@@ -13,4 +13,4 @@ with job(snakemake):
         between=snakemake.params.between,
     )
     with replace_when_done(Path(snakemake.output[0])) as partial:
-        table.to_parquet(partial, index=False)
+        table.to_parquet(partial, index=False, write_page_checksum=True)

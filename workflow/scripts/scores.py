@@ -18,5 +18,6 @@ with job(snakemake):
         )
         for moments in snakemake.input.moments
     ]
+    table = pd.concat(tables, ignore_index=True)
     with replace_when_done(Path(snakemake.output[0])) as partial:
-        pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
+        table.to_parquet(partial, index=False, write_page_checksum=True)

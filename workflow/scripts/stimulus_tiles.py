@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from convergent_learning.setting import write_duplicates
 from convergent_learning.stimuli.thumbnails import thumbnails
+from convergent_learning.tables.facts import write_duplicates
 from convergent_learning.workflow.job import job
 
 with job(snakemake):

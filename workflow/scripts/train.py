@@ -11,4 +11,5 @@ with job(snakemake):
         [Path(folder) for folder in snakemake.params.folders],
         Path(snakemake.params.state),
         deadline_of(snakemake.resources.runtime),
+        snakemake.params.code,
     )

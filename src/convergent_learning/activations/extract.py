@@ -27,8 +27,8 @@ from convergent_learning.networks.loading import load_pretrained
 from convergent_learning.networks.outputs import LayerOutputs
 from convergent_learning.progress import track
 from convergent_learning.stimuli import condition_slug
-from convergent_learning.stimuli.files import Stimuli, read_stimuli
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
+from convergent_learning.stimuli.stimulus_files import Stimuli, read_stimuli
 from convergent_learning.training.plan import refuse_other_plan
 
 ACCURACY_COLUMNS = (
@@ -81,8 +81,10 @@ def extract(
         path = out / f"{network.name}.h5"
         with replace_when_done(path) as partial, h5py.File(partial, "w") as file:
             _describe(file, network, checkpoint, stimulus_set, positions, dtype)
-            layers = network.layers
-            logits = _forward(file, checkpoint, stimulus_set, layers, positions, dtype, device)
+            logits = _forward(
+                *(file, network.name, checkpoint, stimulus_set, network.layers, positions, dtype),
+                device,
+            )
         decisions = _decide(logits, stimulus_set.attrs["decision"], len(about["classes"]))
         rows.append(_accuracy_row(network, checkpoint, stimulus_set, decisions))
     with replace_when_done(accuracy) as partial, open(partial, "w", newline="") as file:
@@ -128,6 +130,7 @@ def _describe(
 @torch.inference_mode()
 def _forward(
     file: h5py.File,
+    name: str,
     checkpoint: Checkpoint,
     stimulus_set: Stimuli,
     layers: tuple[Layer, ...],
@@ -151,9 +154,9 @@ def _forward(
             kept = sample_positions(activations[layer.name], positions).to(_DTYPES[dtype])
             if not kept.isfinite().all():
                 raise ValueError(
-                    f"layer {layer.name} of {checkpoint.architecture} seed {checkpoint.seed}, step"
-                    f" {checkpoint.step}: values beyond {dtype} on {_shown(stimulus_set)}; set"
-                    " `activations.dtype: float32`, or see whether training diverged"
+                    f"layer {layer.name} of {name}, step {checkpoint.step}: values beyond {dtype}"
+                    f" on {_shown(stimulus_set)}; set `activations.dtype: float32`, or see whether"
+                    " training diverged"
                 )
             if start == 0:
                 dataset = group.create_dataset(
@@ -161,6 +164,7 @@ def _forward(
                     shape=(n, *kept.shape[1:]),
                     dtype=dtype,
                     chunks=(min(n, _BATCH), *kept.shape[1:]),
+                    fletcher32=True,
                 )
                 dataset.attrs.update(
                     {

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from .moments import Sums, block, common_grid
-from .ridge import inner_scores
 
 
 def compare(x, y, cross, center="position"):
@@ -38,7 +37,7 @@ class Comparison:
         self.grid = common_grid(source.grid, target.grid)
         self.folds = tuple(range(len(source.counts)))
         self._products, self._flipped = products, flipped
-        self._ridge_scores = {}
+        self._cache = {}
 
     @property
     def same_grid(self):
@@ -96,18 +95,16 @@ class Comparison:
         products = self._products.each(sets)
         return products.transpose(0, 2, 1) if self._flipped else products
 
-    def ridge_scores(self, folds, live_x, live_y):
-        """Score of each λ of the ridge grid, by leaving out each of `folds` (all but one) in turn.
+    @property
+    def unrotated(self):
+        """The comparison in the basis of the units: this one, unless its source was rotated."""
+        return self
 
-        Scores of all outer folds are made together and kept.
-        """
-        live_x = live_x & self.source.inner_live(self.grid, self.center, folds)
-        live_y = live_y & self.target.inner_live(self.target.grid, self.center, folds)
-        key = live_x.tobytes(), live_y.tobytes()
-        if key not in self._ridge_scores:
-            self._ridge_scores[key] = inner_scores(self, live_x, live_y)
-        [outer] = set(self.folds) - set(folds)
-        return self._ridge_scores[key][outer]
+    def kept(self, key, compute):
+        """What `compute` returns, kept under `key` for all splits."""
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]
 
 
 @dataclass(frozen=True)
@@ -163,10 +160,6 @@ class Moments:
     def svd(self):
         """u, s, vt of the thin SVD of the live block of xy, shared by both directions."""
         return self.comparison.svd(self.folds, self.live_x, self.live_y)
-
-    def ridge_scores(self):
-        """Score of each λ of the ridge grid, cross-validated inside this split's folds."""
-        return self.comparison.ridge_scores(self.folds, self.live_x, self.live_y)
 
 
 def split(comparison, fold, scored_on=None):

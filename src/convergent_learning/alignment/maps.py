@@ -11,7 +11,7 @@ import numpy as np
 
 from .moments import block
 from .registry import register
-from .ridge import RIDGE_GRID, pearson, shrinkage
+from .ridge import RIDGE_GRID, pearson, ridge_scores, shrinkage
 
 RANK = 1e-6  # float32 products hold no smaller singular values
 
@@ -34,7 +34,7 @@ def linear(train, ridge="cv"):
         over the training folds. 0 gives the minimum-norm least-squares map.
     """
     if ridge == "cv":
-        ridge = RIDGE_GRID[train.ridge_scores().argmax()]
+        ridge = RIDGE_GRID[ridge_scores(train).argmax()]
     values, vectors = train.eigh()
     projected = vectors.T @ block(train.xy, train.live_x, train.live_y)
     return _expand(vectors @ (shrinkage(values, ridge)[:, None] * projected), train)

@@ -12,6 +12,26 @@ RIDGE_GRID = np.logspace(-6, 2, 9)
 _TINY = np.finfo(np.float64).tiny
 
 
+def ridge_scores(train):
+    """Score of each λ of ``RIDGE_GRID``, by leaving out each fold of the training split in turn.
+
+    Rotating the source changes no prediction, hence not the choice: it is made once, unrotated.
+    Scores of all outer folds are made together and kept.
+    """
+    comparison = train.comparison.unrotated
+    rotated = comparison is not train.comparison
+    live_x = comparison.live_x(train.folds) if rotated else train.live_x
+    live_x = live_x & comparison.source.inner_live(comparison.grid, comparison.center, train.folds)
+    target = comparison.target
+    live_y = train.live_y & target.inner_live(target.grid, comparison.center, train.folds)
+    scores = comparison.kept(
+        ("ridge", live_x.tobytes(), live_y.tobytes()),
+        lambda: inner_scores(comparison, live_x, live_y),
+    )
+    [outer] = set(comparison.folds) - set(train.folds)
+    return scores[outer]
+
+
 def inner_scores(comparison, live_x, live_y):
     """Inner cross-validated score of each λ of ``RIDGE_GRID``, summed, for every outer fold.
 

@@ -76,6 +76,10 @@ class _Rotated(Comparison):
         self.__dict__.update(base.__dict__)
         self._base, self._chunk, self._draw = base, chunk, draw
 
+    @property
+    def unrotated(self):
+        return self._base
+
     def reversed(self):
         raise TypeError("a rotated comparison has one direction: its source is rotated")
 
@@ -94,10 +98,6 @@ class _Rotated(Comparison):
 
     def svd(self, folds, live_x, live_y):
         return np.linalg.svd(block(self.xy(folds), live_x, live_y), full_matrices=False)
-
-    def ridge_scores(self, folds, live_x, live_y):
-        # Rotating the source changes no prediction, hence not the choice made here.
-        return self._base.ridge_scores(folds, self._base.live_x(folds), live_y)
 
     def eigh(self, folds, live):
         return np.linalg.eigh(block(self.xx(folds), live, live))

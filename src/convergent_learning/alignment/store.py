@@ -28,6 +28,7 @@ from .crossvalidation import folds, shuffle_within
 from .responses import Responses
 
 MEMORY = 2 << 30
+CHUNK = (1024, 256)  # units of x, of y: a megabyte
 SHARED = ("dataset", "step", "stimuli", "condition", "stimulus_digest")
 PER_NETWORK = ("group", "seed", "weights_digest", "dtype", "positions")
 PER_LAYER = ("layer", "order", "depth", "role")
@@ -152,7 +153,7 @@ def _describe(target, networks, fold_of, n_folds, seed):
         fold_seed=seed,
         package_version=__version__,
     )
-    target["counts"] = np.bincount(fold_of)
+    target.create_dataset("counts", data=np.bincount(fold_of), fletcher32=True)
     for order, network in enumerate(networks.values()):
         group = target.create_group(f"networks/{network.name}")
         group.attrs.update({key: network.attrs[key] for key in PER_NETWORK}, order=order)
@@ -224,12 +225,21 @@ def _run(job, target, networks, fold_of, seed, memory, device):
         for (x, y), products in pairs.items():
             for i, layer in enumerate(job.layers[x]):
                 row = [products[i, j] for j in range(len(job.layers[y]))]
-                target[f"{kind}/{x}/{y}/{layer}"] = np.concatenate(row, axis=2).astype(np.float32)
+                stored = np.concatenate(row, axis=2).astype(np.float32)
+                # Read whole or one partner layer at a time.
+                chunks = (1, *map(min, stored.shape[1:], CHUNK))
+                name = f"{kind}/{x}/{y}/{layer}"
+                target.create_dataset(name, data=stored, chunks=chunks, fletcher32=True)
 
 
 def _write_layer(target, network, layer, moments):
     group = target.create_group(f"networks/{network.name}/layers/{layer}")
     group.attrs.update(network.layer_attrs[layer], units=moments.units, grid=moments.grid)
-    group["means"] = moments.means
+    group.create_dataset("means", data=moments.means, fletcher32=True)
     for (rows, columns), products in moments.products.items():
-        group[f"products/{rows}x{columns}"] = products
+        group.create_dataset(
+            f"products/{rows}x{columns}",
+            data=products,
+            chunks=(1, *products.shape[1:]),
+            fletcher32=True,
+        )

@@ -21,7 +21,7 @@ from convergent_learning.config.model import (
     Group,
     Training,
 )
-from convergent_learning.datasets.registry import DATASETS, LAYOUTS, DatasetInfo
+from convergent_learning.datasets.catalogue import DATASETS, LAYOUTS, DatasetInfo
 from convergent_learning.networks.layers import LAYERS, graph_node_names, require_image_size
 from convergent_learning.networks.pretrained import IMAGENET_SIDE, pretrained_problems
 from convergent_learning.stimuli import families

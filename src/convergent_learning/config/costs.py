@@ -12,7 +12,8 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from convergent_learning.config.design import Design, Job
+from convergent_learning.config.design import Design
+from convergent_learning.config.jobs import Job
 from convergent_learning.config.sizes import Sizes
 from convergent_learning.config.work import Work, Workload
 
@@ -77,7 +78,8 @@ class Costs:
     ):
         experiment = design.experiment
         self.design = design
-        self._workload = Workload(design, sizes or Sizes(experiment))
+        self.sizes = sizes or Sizes(experiment)
+        self._workload = Workload(design, self.sizes)
         self.units = units or UnitCosts.read()
         self.gpu_tflops = gpu_tflops if experiment.config.gpu else 0.0
 

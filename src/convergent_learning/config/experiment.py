@@ -6,9 +6,10 @@ Read while the DAG is built, so it imports no torch.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from convergent_learning.config.group import Group
 from convergent_learning.config.model import Config, Dataset
@@ -96,6 +97,11 @@ class Experiment:
         self.seed = config.seed
         self.datasets = [dataset.name for dataset in config.datasets]
         self.metrics = list(config.alignment.metrics)
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Experiment:
+        """That of a config which was checked before; its files need not be there any more."""
+        return cls(Config.model_validate(config))
 
     @cached_property
     def groups(self) -> dict[str, Group]:

@@ -26,7 +26,7 @@ from convergent_learning.config.types import (
     WordOrList,
     described,
 )
-from convergent_learning.datasets.registry import DatasetInfo, Layout, dataset_info
+from convergent_learning.datasets.catalogue import DatasetInfo, Layout, dataset_info
 
 
 class Dataset(Keys):

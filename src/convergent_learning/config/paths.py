@@ -1,4 +1,4 @@
-"""Where everything of an experiment lies, as patterns with the wildcards of the workflow's rules."""
+"""Where everything of an experiment lies: patterns with the wildcards of the workflow's rules."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from convergent_learning.config.costs import ON_GPU, Costs
-from convergent_learning.config.design import STAGES, Job
+from convergent_learning.config.jobs import STAGES, Job
 
 
 def plan(jobs: Sequence[Job], costs: Costs, rules: bool = False) -> str:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from convergent_learning.alignment.registry import metrics
-from convergent_learning.config.design import CONTEXT_METRIC, Design, Job
+from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment, Network, Sample
+from convergent_learning.config.jobs import Job
+from convergent_learning.config.score_jobs import CONTEXT_METRIC
 from convergent_learning.config.sizes import LayerSize, NetworkSize, Sizes
 
 NetworkPair = tuple[Network, Network]
@@ -187,7 +189,7 @@ class Workload:
         )
 
     def _figures(self, job: Job) -> Work:
-        """Tables are made of rows of scores; of figures, claims and page the start is what counts."""
+        """Tables are made of rows of scores; elsewhere it is the start that counts."""
         if job.name.startswith("figures/"):
             return Work({"start:figures": 1})
         rows = sum(self._score_rows[path] for path in job.inputs.get("scores", []))

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from convergent_learning.experiment import Experiment
+from convergent_learning.config.experiment import Experiment
+from convergent_learning.config.group import Group, Training
 from convergent_learning.figures import style
-from convergent_learning.statistics.columns import read_table
+from convergent_learning.tables.schema import read_table
 
 _OPTIMIZERS = {"sgd": "SGD with Nesterov momentum", "adamw": "AdamW"}
 
@@ -17,24 +18,24 @@ _OPTIMIZERS = {"sgd": "SGD with Nesterov momentum", "adamw": "AdamW"}
 def experiment_table(experiment: Experiment, tables: Path) -> dict[str, str]:
     """Text under the topic that a reader sees, in the order of the work."""
     config = experiment.config
-    alignment, conditions = config["alignment"], read_table(tables, "conditions")
+    alignment, conditions = config.alignment, read_table(tables, "conditions")
     datasets = read_table(tables, "datasets")
     groups = conditions.family.nunique()
     rows = {
         "Datasets": "; ".join(_dataset(row) for row in datasets.to_dict("records")),
-        "Networks": "; ".join(_networks(entry) for entry in config["networks"]),
-        "Training": _training(config["training"]) if experiment.trained else "",
+        "Networks": "; ".join(_networks(entry) for entry in config.networks),
+        "Training": _training(config.training) if experiment.trained else "",
         "Checkpoints": "; ".join(
             f"{name}: steps {', '.join(map(str, experiment.steps(name)))}"
             for name in experiment.datasets
         ),
         "Test accuracy": _final_accuracy(read_table(tables, "accuracy")),
-        "Stimuli": f"{config['stimuli']['images']:,} test images, the same for every network",
+        "Stimuli": f"{config.stimuli.images:,} test images, the same for every network",
         "Conditions": f"{len(conditions)} of {groups} families: {_conditions(conditions)}"
         f"{_duplicates(tables / 'duplicate_conditions.csv')}",
-        "Alignment": f"{', '.join(map(style.metric_label, alignment['metrics']))};"
-        f" {alignment['folds']} folds over stimuli; ridge {alignment['ridge']};"
-        f" {alignment['rotations']} random rotations",
+        "Alignment": f"{', '.join(map(style.metric_label, alignment.metrics))};"
+        f" {alignment.folds} folds over stimuli; ridge {alignment.ridge};"
+        f" {alignment.rotations} random rotations",
     }
     return {topic: text for topic, text in rows.items() if text}
 
@@ -46,24 +47,23 @@ def _dataset(row: dict[str, Any]) -> str:
     )
 
 
-def _networks(entry: dict[str, Any]) -> str:
-    said = [style.group(entry.get("name", entry["architecture"]))]
-    if "width" in entry:
-        said.append(f"at width {entry['width']:g}")
-    if entry.get("factory"):
-        said.append(f"made by {entry['factory']}")
-    if entry.get("weights"):
-        said.append(f"with the weights {entry['weights']}")
-    changed = [f"{key} {value}" for key, value in entry.get("training", {}).items()]
-    return ", ".join([" ".join(said), *changed, f"seeds {', '.join(map(str, entry['seeds']))}"])
+def _networks(entry: Group) -> str:
+    said = [style.group(entry.name)]
+    if entry.width is not None:
+        said.append(f"at width {entry.width:g}")
+    if entry.factory:
+        said.append(f"made by {entry.factory}")
+    if entry.weights:
+        said.append(f"with the weights {entry.weights}")
+    changed = [f"{key} {value}" for key, value in entry.training.dump().items()]
+    return ", ".join([" ".join(said), *changed, f"seeds {', '.join(map(str, entry.seeds))}"])
 
 
-def _training(plan: dict[str, Any]) -> str:
+def _training(plan: Training) -> str:
     return (
-        f"{plan['epochs']} epochs, batch {plan['batch_size']},"
-        f" {_OPTIMIZERS[plan['optimizer']]}, peak learning rate"
-        f" {plan['learning_rate']}, {plan['schedule']} schedule, weight decay"
-        f" {plan['weight_decay']}, precision {plan['precision']}"
+        f"{plan.epochs} epochs, batch {plan.batch_size}, {_OPTIMIZERS[plan.optimizer]},"
+        f" peak learning rate {plan.learning_rate}, {plan.schedule} schedule, weight decay"
+        f" {plan.weight_decay}, precision {plan.precision}"
     )
 
 

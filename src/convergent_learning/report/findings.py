@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convergent_learning.statistics.claims import is_whole, read_claims
+from convergent_learning.claims.evaluation import is_whole, read_claims
 
 # What a part says if its statistic lies above the threshold, and if it does not.
 _MEANING = {

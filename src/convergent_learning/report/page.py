@@ -16,7 +16,8 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from convergent_learning.experiment import Experiment
+from convergent_learning.claims.evaluation import is_whole, read_claims
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.files import replace_when_done
 from convergent_learning.report import findings, plots
 from convergent_learning.report.alternatives import alternative
@@ -24,8 +25,7 @@ from convergent_learning.report.depth_plot import depth_plot
 from convergent_learning.report.experiment_table import experiment_table
 from convergent_learning.report.ood_plot import ood_plot
 from convergent_learning.report.provenance import Source
-from convergent_learning.statistics.claims import is_whole, read_claims
-from convergent_learning.statistics.columns import COLUMNS, read_table
+from convergent_learning.tables.schema import COLUMNS, read_table
 
 TITLES = {
     1: "Stimuli and networks",

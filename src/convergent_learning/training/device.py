@@ -59,8 +59,11 @@ def resolved_precision(precision: str, device: torch.device) -> str:
 
 
 @contextlib.contextmanager
-def out_of_memory_explained(plan: TrainingPlan) -> Iterator[None]:
-    """Turn a failed allocation, on the GPU or not, into a MemoryError with the keys to lower."""
+def out_of_memory_explained(name: str, plan: TrainingPlan) -> Iterator[None]:
+    """Turn a failed allocation, on the GPU or not, into a MemoryError with the keys to lower.
+
+    `name` is the network's.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -68,6 +71,6 @@ def out_of_memory_explained(plan: TrainingPlan) -> Iterator[None]:
         if not named and not any(words in str(error) for words in _OUT_OF_MEMORY):
             raise
         raise MemoryError(
-            f"training {plan.name} ran out of memory: lower `training.batch_size` (now"
+            f"training {name} ran out of memory: lower `training.batch_size` (now"
             f" {plan.batch_size}) or the network's `width` (now {plan.width})"
         ) from error

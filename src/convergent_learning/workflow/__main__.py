@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+from convergent_learning.config.costs import COMMITTED
 from convergent_learning.config.overlay import resolved_config
-from convergent_learning.verification.reference import check_digests, make_reference
+from convergent_learning.files import DamagedFileError
+from convergent_learning.verify.reference import check_digests, make_reference
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.drawn import clear_drawings
 from convergent_learning.workflow.job_times import stage_times
@@ -38,12 +40,16 @@ def main(arguments: list[str] | None = None) -> None:
     reference.add_argument(
         "--runs", type=Path, nargs="*", default=[], help="results of other runs, for the spread"
     )
+    calibrate = commands.add_parser("calibrate", help="unit costs of the plan from finished runs")
+    calibrate.add_argument("experiments", nargs="+")
+    calibrate.add_argument("--out", type=Path, default=COMMITTED, help="default: the committed")
+    calibrate.set_defaults(run=_calibrate)
     command("figures", _figures, "draw figures and report from the reference")
     command("clear", _clear, "remove what `figures` drew")
     chosen = parser.parse_args(arguments)
     try:
         chosen.run(chosen)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, DamagedFileError) as error:
         sys.exit(f"{parser.prog}: {error}")
     except subprocess.CalledProcessError as failed:
         sys.exit(failed.returncode)
@@ -52,6 +58,14 @@ def main(arguments: list[str] | None = None) -> None:
 def _archive(chosen: argparse.Namespace) -> None:
     size = pack(_results(chosen), resolved_config(chosen.experiment), chosen.archive, Path.cwd())
     print(f"{chosen.archive}: {size / 1e6:.0f} MB, checkpoints of experiment {chosen.experiment}")
+
+
+def _calibrate(chosen: argparse.Namespace) -> None:
+    # Runs a convolution: costs the other commands the import of torch.
+    from convergent_learning.workflow.calibrate import calibrate
+
+    jobs = calibrate(chosen.experiments, chosen.out)
+    print(f"{jobs} jobs of {', '.join(chosen.experiments)}: {chosen.out}")
 
 
 def _scores(chosen: argparse.Namespace) -> None:

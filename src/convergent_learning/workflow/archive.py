@@ -8,7 +8,6 @@ networks, under their paths in `results/<experiment>/`.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -17,9 +16,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from convergent_learning.experiment import Experiment
-from convergent_learning.files import replace_when_done, unpack_files
+from convergent_learning.config.experiment import Experiment
+from convergent_learning.files import replace_when_done, sha256_of, unpack_files
 from convergent_learning.training.plan import TrainingPlan, refuse_other_plan
+from convergent_learning.workflow.checksums import checked_digest, write_checksums
 from convergent_learning.workflow.origin import origin
 
 _MANIFEST = "archive.json"
@@ -33,19 +33,20 @@ class ArchiveError(ValueError):
 def pack(results: Path, config: dict[str, Any], out: Path, repository: Path) -> int:
     """Write the archive `out` of the experiment in `results`; return its size in bytes.
 
-    Raises ArchiveError naming a checkpoint that is missing; ValueError naming one of another
-    config and the key that differs.
+    Raises ArchiveError naming a checkpoint that is missing, DamagedFileError naming one that is not
+    what was trained, and ValueError naming one of another config and the key that differs.
     """
-    names = _network_files(Experiment(config))
+    names = _network_files(Experiment.of(config))
     for name, plan in names.items():
         if not (results / name).exists():
             raise ArchiveError(f"{results / name} is missing: run `make reproduce` first")
+        checked_digest(results / name)
         if name.endswith(".safetensors"):
             refuse_other_plan(results / name, plan)
     records = sorted(
         str(path.relative_to(results)) for path in results.glob("provenance/train/**/*.json")
     )
-    files = {name: _sha256(results / name) for name in [*sorted(names), *records]}
+    files = {name: sha256_of(results / name) for name in [*sorted(names), *records]}
     manifest = {
         "format": _FORMAT,
         "experiment": config["experiment"],
@@ -85,6 +86,8 @@ def unpack(archive: Path, results: Path, config: dict[str, Any]) -> dict[str, An
             os.replace(folder / name, results / name)
             # Newer than the data, or Snakemake would train again.
             os.utime(results / name)
+        for name in _network_files(Experiment(config)):
+            write_checksums(results / name)
     return manifest
 
 
@@ -114,15 +117,15 @@ def _check(
     for name, digest in manifest["files"].items():
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
             raise ArchiveError(f"{archive} lists {name}, which leads out of the results folder")
-        if not (folder / name).exists() or _sha256(folder / name) != digest:
+        if not (folder / name).exists() or sha256_of(folder / name) != digest:
             raise ArchiveError(f"{archive} is damaged: {name} is not what {_MANIFEST} lists")
-    for name, plan in _network_files(Experiment(config)).items():
+    for name, plan in _network_files(Experiment.of(config)).items():
         if name.endswith(".safetensors") and (folder / name).exists():
             refuse_other_plan(folder / name, plan)
         if name not in manifest["files"]:
             raise ArchiveError(f"{archive} has no {name}, which the config asks for")
         there = results / name
-        if there.exists() and _sha256(there) != manifest["files"][name]:
+        if there.exists() and sha256_of(there) != manifest["files"][name]:
             raise ArchiveError(
                 f"{there} was trained here and is not the archive's: move {results} away first"
             )
@@ -152,8 +155,3 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     entry = tarfile.TarInfo(name)
     entry.size = len(data)
     tar.addfile(entry, io.BytesIO(data))
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

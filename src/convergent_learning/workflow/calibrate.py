@@ -28,7 +28,7 @@ _SHORT = 5.0  # seconds under which Snakemake has not sampled a job's processor 
 
 
 def calibrate(experiments: Sequence[str], out: Path) -> int:
-    """Write the unit costs of finished `experiments` to `out`; return how many jobs they rest on."""
+    """Write the unit costs of finished `experiments`; return how many jobs they rest on."""
     tables = []
     for name in experiments:
         costs = Costs(Design(experiment_named(name)))

@@ -1,8 +1,8 @@
 """`snakemake provenance`: from every figure down to the digests of the raw data, and what changed.
 
 The records beside the products are believed only as far as the files agree with them: every file
-that still exists is compared with the digest in the record of the job that made it, and that with
-the digest which the job that read it has noted.
+that still exists is compared with the checksums of the job that made it, and those with the digest
+which the job that read it has noted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from convergent_learning.files import damaged_file_named
-from convergent_learning.workflow.digests import declared, digest
+from convergent_learning.workflow.checksums import digest, recorded_digest
+from convergent_learning.workflow.digests import declared
 from convergent_learning.workflow.stamps import read_stamp
 
 _SHORT = 12
@@ -62,12 +63,12 @@ class Chain:
             self._check_given(path, noted)
             yield f"{indent}{path} {_short(noted)} (given)"
             return
-        self._check(path, record, noted)
+        self._check(path, noted)
         if id(record) in self._printed:
             yield f"{indent}(above) {_job(record)}"
             return
         self._printed.add(id(record))
-        stated = record["outputs"].get(path, {}).get("digest") or noted
+        stated = recorded_digest(Path(path)) or noted
         more = len(record["outputs"]) - 1
         others = f" and {more} more" if more > 0 else ""
         state = "" if self._digest(path) else " (not kept)"
@@ -76,7 +77,7 @@ class Chain:
         for source, digest_noted in sorted(record["inputs"].items()):
             made = self._made.get(source)
             if made is not None and id(made) in self._printed:
-                self._check(source, made, digest_noted)
+                self._check(source, digest_noted)
                 again[_job(made)] = True
             else:
                 yield from self._below(source, digest_noted, depth + 1)
@@ -98,8 +99,8 @@ class Chain:
         elif noted and found and found != noted:
             self._complain(f"{path} is {_short(found)}, read as {_short(noted)}")
 
-    def _check(self, path: str, record: dict[str, Any], noted: str | None) -> None:
-        stated = record["outputs"].get(path, {}).get("digest")
+    def _check(self, path: str, noted: str | None) -> None:
+        stated = recorded_digest(Path(path))
         if noted and stated and noted != stated:
             self._complain(f"{path} was made again after it was read: read as {_short(noted)}")
         found = self._digest(path)

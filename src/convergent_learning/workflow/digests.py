@@ -1,4 +1,4 @@
-"""Digests of files and folders, as provenance records name them."""
+"""Digests of values, and those that an HDF5 file states of its content."""
 
 from __future__ import annotations
 
@@ -6,28 +6,6 @@ import hashlib
 import json
 from pathlib import Path
 from typing import Any
-
-from convergent_learning.workflow.stamps import read_stamp
-
-
-def digest(path: Path) -> str:
-    """`sha256:…` of a file's bytes; of a folder `tree:…` of its files' names and sizes.
-
-    Folders hold activations, which live for one job, or a user's images, which may be many: their
-    bytes are not read. A file that carries a stamp adds its stamp, so that activations of other
-    weights or stimuli have another digest.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        with open(path, "rb") as file:
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    tree = hashlib.sha256()
-    for file in sorted(path.rglob("*")):
-        if file.is_file() and not file.name.startswith("."):
-            stamp = read_stamp(file) if file.suffix == ".h5" else None
-            about = [str(file.relative_to(path)), file.stat().st_size, stamp]
-            tree.update(json.dumps(about, sort_keys=True).encode())
-    return f"tree:{tree.hexdigest()}"
 
 
 def digest_of_values(values: Any) -> str:
@@ -38,7 +16,7 @@ def digest_of_values(values: Any) -> str:
 
 def declared(path: Path) -> dict[str, str]:
     """Digests that an HDF5 file states of its own content: of raw data, stimuli, weights."""
-    if Path(path).suffix != ".h5":
+    if path.suffix != ".h5":
         return {}
     import h5py
 

@@ -9,12 +9,12 @@ import importlib
 import json
 from pathlib import Path
 
-from convergent_learning.experiment import Experiment
+from convergent_learning.claims.evaluation import write_claims
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.report.page import write_report
-from convergent_learning.statistics.claims import write_claims
-from convergent_learning.verification.reference import unpack_tables
+from convergent_learning.verify.reference import unpack_tables
 from convergent_learning.workflow import sources
-from convergent_learning.workflow.digests import digest
+from convergent_learning.workflow.checksums import digest
 from convergent_learning.workflow.drawn import MARK, DrawingError, clear_drawings
 from convergent_learning.workflow.origin import origin
 from convergent_learning.workflow.record import about_config, finish
@@ -55,6 +55,6 @@ def draw_from_reference(reference: Path, results: Path, repository: Path) -> Non
         drawn += files
     write_claims(results / "tables", results / "claims.json")
     source = sources.drawn(reference, repository)
-    write_report(Experiment(config), results, FIGURES, results / "report.html", source)
+    write_report(Experiment.of(config), results, FIGURES, results / "report.html", source)
     drawn += [results / "claims.json", results / "report.html"]
     finish(record, drawn, results / "provenance/figures.json")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+from convergent_learning.workflow.checksums import checked_digest
 from convergent_learning.workflow.record import finish, record_of, record_path
 
 
 @contextlib.contextmanager
-def job(snakemake: Any) -> Iterator[dict[str, Any]]:
+def job(snakemake: Any, digest: Callable[[Path], str] = checked_digest) -> Iterator[dict[str, Any]]:
     """Run the block as the job of a rule, with its record; stamp its outputs if it succeeds.
 
     Log lines and any traceback go to the rule's log file, torch keeps to the rule's threads, and
@@ -21,7 +23,7 @@ def job(snakemake: Any) -> Iterator[dict[str, Any]]:
     before the interpreter starts.
     """
     _start(snakemake)
-    record = record_of(snakemake)
+    record = record_of(snakemake, digest)
     yield record
     if snakemake.output:
         finish(record, snakemake.output, record_path(snakemake.log[0]))

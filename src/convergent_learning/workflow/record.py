@@ -1,37 +1,43 @@
 """The record of a job: what it read, with what code and environment, on what machine.
 
 Every job leaves one JSON file, `results/<experiment>/provenance/…` beside `logs/…`: its record and
-the digests of its outputs. The record alone is inside the outputs that have room for it.
+the names of its outputs, whose checksums lie apart (`checksums`). The record is inside the outputs
+that have room for it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from convergent_learning.files import replace_when_done
-from convergent_learning.workflow.digests import declared, digest, digest_of_values
+from convergent_learning.workflow.checksums import write_checksums
+from convergent_learning.workflow.digests import declared, digest_of_values
 from convergent_learning.workflow.origin import origin
 from convergent_learning.workflow.stamps import stamp
 
 
-def record_of(snakemake: Any) -> dict[str, Any]:
+def record_of(snakemake: Any, digest: Callable[[Path], str]) -> dict[str, Any]:
     """The record of the job behind a script's `snakemake` object, before it runs.
 
+    Parameters: the object, and what gives the digest of an input (`checksums.checked_digest`).
     Paths are relative to the working directory. No time of day: the same job on the same inputs
     has the same record.
     """
+    # The scripts lie in workflow/scripts of the repository.
+    about = origin(Path(snakemake.scriptdir).resolve().parents[1])
+    inputs = dict.fromkeys(map(relative, snakemake.input))  # each once
     return {
         "rule": snakemake.rule,
         "wildcards": dict(snakemake.wildcards),
-        "inputs": {relative(path): digest(path) for path in snakemake.input},
+        "inputs": {path: digest(Path(path)) for path in inputs},
         "params": digest_of_values({k: _plain(v) for k, v in dict(snakemake.params).items()}),
         **about_config(snakemake.config),
-        # The scripts lie in workflow/scripts of the repository.
-        **origin(Path(snakemake.scriptdir).resolve().parents[1]),
+        **about,
+        "code": {**about["code"], "digest": snakemake.params.get("code")},
     }
 
 
@@ -48,11 +54,12 @@ def about_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def finish(record: dict[str, Any], outputs: Sequence[str | Path], path: Path) -> None:
-    """Stamp `outputs` with `record`, then write it with their digests to the JSON file `path`."""
+    """Stamp `outputs` with `record`, note their checksums, write it to the JSON file `path`."""
     described = {}
     for output in map(Path, outputs):
         stamp(output, record)
-        described[relative(output)] = {"digest": digest(output), **declared(output)}
+        write_checksums(output)
+        described[relative(output)] = declared(output)
     with replace_when_done(path) as partial:
         text = json.dumps({**record, "outputs": described}, indent=1, sort_keys=True)
         partial.write_text(text + "\n", encoding="utf-8")

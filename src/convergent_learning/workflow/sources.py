@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from convergent_learning.report.provenance import Source
-from convergent_learning.verification.reference import ORIGIN, TIMES
+from convergent_learning.verify.reference import ORIGIN, TIMES
 from convergent_learning.workflow.job_times import stage_times
 from convergent_learning.workflow.origin import origin
 

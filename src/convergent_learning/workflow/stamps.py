@@ -49,7 +49,8 @@ def _stamp_hdf5(path: Path, text: str) -> None:
         if len(text) < 60_000:
             file.attrs[_KEY] = text
         else:
-            file[_KEY] = np.frombuffer(text.encode(), dtype=np.uint8)
+            stored = np.frombuffer(text.encode(), dtype=np.uint8)
+            file.create_dataset(_KEY, data=stored, fletcher32=True)
 
 
 def _read_hdf5(path: Path) -> str | None:

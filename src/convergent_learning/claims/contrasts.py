@@ -1,0 +1,212 @@
+"""The statistic of each part of each claim: one value per pair of networks, from the tables.
+
+Rows are within group, position-centred and learned unless said; `layers` are all scored
+layers but the logits, `blocks` those without the pooled features. A layer that has no score in some
+network is left out of its group and named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pandas as pd
+
+from convergent_learning.claims.ingredients import (
+    NoStatistic,
+    Tables,
+    basis_gaps,
+    depth_rows,
+    final_scores,
+    final_step,
+    left_out_note,
+    match_shares,
+    ood_drops,
+    passing_shares,
+    training_levels,
+)
+from convergent_learning.tables.depth import slope
+from convergent_learning.tables.drops import condition_slopes, from_colour, third_drops, usable
+from convergent_learning.tables.intervals import Pairs, jackknife
+from convergent_learning.tables.layers import PAIR, complete_layers
+
+
+class Contrast(NamedTuple):
+    """Values per pair, the same with each family left out, and what to say of them."""
+
+    values: pd.Series  # indexed by group, seed_x, seed_y
+    left_out: list[pd.Series] | None = None
+    notes: tuple[str, ...] = ()
+    moot: str = ""  # why no verdict can be drawn though the numbers exist
+
+
+def rotations_linear(tables: Tables) -> Contrast:
+    """C1a: how far Procrustes exceeds 80% of linear."""
+    wide, notes = final_scores(tables, ["procrustes", "linear"])
+    notes += (_metric_means(wide),)
+    return Contrast(_pair_mean(wide.procrustes - 0.8 * wide.linear), notes=notes)
+
+
+def rotations_permutation(tables: Tables) -> Contrast:
+    """C1b: how far Procrustes exceeds the midpoint of linear and permutation."""
+    wide, notes = final_scores(tables, ["procrustes", "linear", "permutation"])
+    halfway = 0.5 * wide.linear + 0.5 * wide.permutation
+    return Contrast(_pair_mean(wide.procrustes - halfway), notes=(*notes, _metric_means(wide)))
+
+
+def basis(tables: Tables) -> Contrast:
+    """C2a: what permutation loses when the basis is rotated."""
+    difference, notes = basis_gaps(tables, [final_step(tables)])
+    values = _pair_mean(difference[final_step(tables)])
+    return Contrast(values, notes=(passing_shares(tables), *notes))
+
+
+def basis_learned(tables: Tables) -> Contrast:
+    """C2b: the same, trained minus untrained."""
+    difference, notes = basis_gaps(tables, [0, final_step(tables)])
+    gained = difference[final_step(tables)] - difference[0]
+    gaps = f"learned minus rotated is {difference[final_step(tables)].mean():.3f} trained"
+    gaps += f" and {difference[0].mean():.3f} at step 0"
+    return Contrast(_pair_mean(gained), notes=(gaps, passing_shares(tables), *notes))
+
+
+def matches(tables: Tables) -> Contrast:
+    """C3a: share of best matches within one layer."""
+    shares, notes = match_shares(tables, [final_step(tables)])
+    return Contrast(shares[final_step(tables)], notes=notes)
+
+
+def matches_learned(tables: Tables) -> Contrast:
+    """C3b: that share, trained minus untrained."""
+    shares, notes = match_shares(tables, [0, final_step(tables)])
+    both = f"{shares[final_step(tables)].mean():.3f} trained, {shares[0].mean():.3f} untrained"
+    return Contrast(shares[final_step(tables)] - shares[0], notes=(both, *notes))
+
+
+def early_more(tables: Tables) -> Contrast:
+    """C3c: minus the slope of own-layer scores on depth."""
+    rows = depth_rows(tables, ["procrustes"])
+    rows, left_out = complete_layers(rows[rows.role == "block"], ["score"])
+    return Contrast(-_depth_slope(rows, "score"), notes=left_out_note(left_out, "without a score"))
+
+
+def epoch_one(tables: Tables) -> Contrast:
+    """C4a: gain of epoch 1 beyond 90% of the whole gain."""
+    levels, notes = training_levels(tables)
+    values = (levels.s1 - levels.s0) - 0.9 * (levels.sF - levels.s0)
+    return Contrast(values, notes=notes, moot=_no_gain(levels))
+
+
+def gain(tables: Tables) -> Contrast:
+    """C4b: the whole gain."""
+    levels, notes = training_levels(tables)
+    gain = levels.sF - levels.s0
+    low, high = _range(gain)
+    moot = "training adds no alignment here" if low <= 0 <= high else ""
+    return Contrast(gain, notes=notes, moot=moot)
+
+
+def before_solved(tables: Tables) -> Contrast:
+    """C5: gain of epoch 1 beyond the share of accuracy that epoch 1 brings."""
+    levels, notes = training_levels(tables)
+    chance = float(tables["datasets"].chance.iloc[0])
+    if levels[["acc1", "accF"]].isna().any(axis=None):
+        raise NoStatistic("no accuracy at the end of epoch 1 or at the last step")
+    solved = (levels.acc1 - chance) / (levels.accF - chance)
+    values = (levels.s1 - levels.s0) - solved * (levels.sF - levels.s0)
+    learned = levels.accF > chance
+    values = values.where(learned)
+    if not learned.all():
+        notes = (*notes, f"{int((~learned).sum())} pairs left out that end at chance")
+    accuracy = (
+        f"accuracy above chance after epoch 1 is {solved[learned].mean():.3f} of the final one"
+    )
+    return Contrast(values, notes=(accuracy, *notes), moot=_no_gain(levels))
+
+
+def later_apart(tables: Tables) -> Contrast:
+    """C6a: slope of the drop on depth."""
+    rows, notes = ood_drops(tables)
+    rows = rows[rows.role == "block"]
+    return _over_families(rows, lambda kept: _depth_slope(kept, "drop"), notes)
+
+
+def early_stay(tables: Tables) -> Contrast:
+    """C6b: room below a drop of 0.05 in the first third."""
+    rows, notes = ood_drops(tables)
+    drops = third_drops(rows)
+    notes = (
+        *notes,
+        f"mean drop {drops.early.mean():.3f} of early, {drops.late.mean():.3f} of late blocks",
+    )
+    return _over_families(drops, lambda kept: 0.05 - kept.groupby(PAIR).early.mean(), notes)
+
+
+def proportional(tables: Tables) -> Contrast:
+    """C7a: slope of late alignment drop on accuracy drop."""
+    return _slopes(tables, lambda slopes: slopes.late)
+
+
+def proportional_late(tables: Tables) -> Contrast:
+    """C7b: that slope minus the early one."""
+    return _slopes(tables, lambda slopes: slopes.late - slopes.early)
+
+
+def _metric_means(wide: pd.DataFrame) -> str:
+    return "means " + ", ".join(f"{metric} {wide[metric].mean():.3f}" for metric in wide)
+
+
+def _pair_mean(values: pd.Series) -> pd.Series:
+    return values.groupby(PAIR).mean()
+
+
+def _depth_slope(rows: pd.DataFrame, value: str) -> pd.Series:
+    """Slope on depth of `value` averaged over conditions, per pair."""
+    wide = rows.groupby([*PAIR, "depth"])[value].mean().unstack("depth")
+    return pd.Series(slope(wide.columns.to_numpy(float), wide.to_numpy()), index=wide.index)
+
+
+def _no_gain(levels: pd.DataFrame) -> str:
+    low, high = _range(levels.sF - levels.s0)
+    gain = f"sF − s0 has the interval {low:.3f} to {high:.3f}"
+    return f"training adds no alignment here: {gain}" if low <= 0 else ""
+
+
+def _range(values: pd.Series, left_out: list[pd.Series] | None = None) -> tuple[float, float]:
+    families = None
+    if left_out is not None:
+        families = [each.reindex(values.index).to_numpy() for each in left_out]
+    interval = jackknife(values.to_numpy(), Pairs.of(values.index.to_frame()), families)
+    return float(interval.low), float(interval.high)
+
+
+def _over_families(
+    rows: pd.DataFrame, value: Callable[[pd.DataFrame], pd.Series], notes: tuple[str, ...]
+) -> Contrast:
+    left_out = [value(rows[rows.family != family]) for family in sorted(rows.family.unique())]
+    return Contrast(value(rows), left_out, notes)
+
+
+def _slopes(tables: Tables, of: Callable[[pd.DataFrame], pd.Series]) -> Contrast:
+    rows, _ = ood_drops(tables)
+    drops = third_drops(rows)
+    kept = usable(drops)
+    if kept.empty:
+        raise NoStatistic("no condition has an accuracy away from chance")
+    count = len(kept[["stimuli", "condition"]].drop_duplicates())
+    notes = [f"{count} conditions of {kept.family.nunique()} families"]
+    for name, gone in (
+        ("within 2 points of chance", drops[drops.near_chance.astype(bool)]),
+        ("without an accuracy", drops[drops.accuracy_drop.isna()]),
+    ):
+        listed = gone[["group", "stimuli", "condition"]].drop_duplicates()
+        if len(listed):
+            said = ", ".join(" ".join(row).strip() for row in listed.itertuples(index=False))
+            notes.append(f"left out, {name}: {said}")
+    grey = from_colour(kept)
+    if len(grey):
+        measured = _over_families(grey, lambda d: of(condition_slopes(d)), ())
+        low, high = _range(measured.values, measured.left_out)
+        mean = measured.values.groupby("group").mean().mean()
+        notes.append(f"with drops measured from colour {mean:.3f} ({low:.3f} to {high:.3f})")
+    return _over_families(kept, lambda d: of(condition_slopes(d)), tuple(notes))

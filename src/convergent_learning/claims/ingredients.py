@@ -1,0 +1,137 @@
+"""What the statistics of claims are made of: rows of the tables, and what to say of them.
+
+Each function returns values and notes in words, or raises `NoStatistic` with what is missing.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from convergent_learning.tables.depth import chance_within_one
+from convergent_learning.tables.layers import PAIR, complete_layers
+from convergent_learning.tables.matches import matching_shares
+
+MIN_ROWS_PER_UNIT = 10
+ALPHA = 0.05
+Tables = dict[str, pd.DataFrame]
+
+
+class NoStatistic(ValueError):
+    """An ingredient of a statistic is missing; the message says which."""
+
+
+def final_step(tables: Tables) -> int:
+    """Last training step of the dataset."""
+    return int(tables["datasets"].final_step.iloc[0])
+
+
+def depth_rows(tables: Tables, metrics: list[str]) -> pd.DataFrame:
+    """Own-layer scores at the last step, with the column names of a single group."""
+    rows = tables["fig2_pairs"]
+    rows = rows[
+        (rows.group_x == rows.group_y)
+        & (rows.step == final_step(tables))
+        & (rows.baseline == "learned")
+        & (rows.center == "position")
+        & (rows.role != "logits")
+        & rows.metric.isin(metrics)
+    ]
+    missing = [metric for metric in metrics if metric not in set(rows.metric)]
+    if missing:
+        raise NoStatistic(f"no {', '.join(missing)} scores within a group at the last step")
+    return rows.rename(columns={"group_x": "group", "layer_x": "layer"})
+
+
+def final_scores(tables: Tables, metrics: list[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """(pair × layer, metric) scores of layers with enough training rows a unit, and the others."""
+    rows = depth_rows(tables, metrics)
+    few = rows[rows.rows_per_unit < MIN_ROWS_PER_UNIT][["group", "layer"]].drop_duplicates()
+    rows = rows[rows.rows_per_unit >= MIN_ROWS_PER_UNIT]
+    if rows.empty:
+        raise NoStatistic(f"no layer has {MIN_ROWS_PER_UNIT} training rows a unit")
+    rows, unknown = complete_layers(rows, ["score"])
+    names = [" ".join(row) for row in few.itertuples(index=False)]
+    notes = left_out_note(names, f"with fewer than {MIN_ROWS_PER_UNIT} training rows a unit")
+    wide = rows.set_index([*PAIR, "layer", "metric"]).score.unstack("metric").dropna()
+    return wide, notes + left_out_note(unknown, "without a score")
+
+
+def left_out_note(layers: list[str], why: str) -> tuple[str, ...]:
+    """Say which layers were left out and why; nothing if none were."""
+    return (f"layers left out, {why}: {', '.join(layers)}",) if layers else ()
+
+
+def basis_gaps(tables: Tables, steps: list[int]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """(pair × layer, step) learned minus rotated, permutation."""
+    rows = tables["fig3_pairs"]
+    rows = rows[(rows.metric == "permutation") & (rows.role != "logits") & rows.step.isin(steps)]
+    missing = [str(step) for step in steps if step not in set(rows.step)]
+    if missing:
+        raise NoStatistic(f"no rotated-basis scores of permutation at step {', '.join(missing)}")
+    rows, unknown = complete_layers(rows, ["difference"])
+    wide = rows.set_index([*PAIR, "layer", "step"]).difference.unstack("step")
+    return wide, left_out_note(unknown, "without a score")
+
+
+def passing_shares(tables: Tables) -> str:
+    """In how many layers the learned axes beat the rotated ones, in words."""
+    rows = tables["fig3"]
+    rows = rows[(rows.metric == "permutation") & (rows.role != "logits")]
+    said = []
+    for name, step in (("trained", final_step(tables)), ("untrained", 0)):
+        p = rows[rows.step == step].p_adjusted.dropna()
+        said.append(f"{int((p <= ALPHA).sum())} of {len(p)} layers {name}")
+    draws = rows.n_draws.max()
+    return f"adjusted p ≤ {ALPHA} ({draws:.0f} draws) in {' and '.join(said)}"
+
+
+def match_shares(tables: Tables, steps: list[int]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """(pair, step) share of best matches within one layer, Procrustes."""
+    maps = tables["fig4_pairs"]
+    maps = maps[(maps.metric == "procrustes") & maps.step.isin(steps)]
+    shares = matching_shares(maps)
+    missing = [str(step) for step in steps if step not in set(shares.step)]
+    if missing:
+        raise NoStatistic(f"no layer × layer scores of procrustes at step {', '.join(missing)}")
+    chance = shares.groupby("group").n_layers.max().map(chance_within_one)
+    said = ", ".join(f"{value:.2f} ({name})" for name, value in chance.items())
+    notes = (f"a match at random would be within one layer with probability {said}",)
+    return shares.set_index([*PAIR, "step"]).value.unstack("step"), notes
+
+
+def training_levels(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Mean score over layers and accuracy of each pair at step 0, after epoch 1 and at the end."""
+    final, epoch = final_step(tables), int(tables["datasets"].steps_per_epoch.iloc[0])
+    if final <= epoch:
+        raise NoStatistic("training ends with epoch 1, so there is nothing later to compare")
+    steps = {0: "0", epoch: "1", final: "F"}
+    rows = tables["fig5_pairs"]
+    rows = rows[(rows.metric == "procrustes") & (rows.role != "logits") & rows.step.isin(steps)]
+    missing = [str(step) for step in steps if step not in set(rows.step)]
+    if missing:
+        raise NoStatistic(
+            f"no procrustes scores at step {', '.join(missing)} (epoch 1 ends at {epoch})"
+        )
+    rows, unknown = complete_layers(rows, ["score"])
+    means = rows.groupby([*PAIR, "step"])[["score", "accuracy"]].mean().unstack("step")
+    means.columns = [f"{'s' if name == 'score' else 'acc'}{steps[step]}" for name, step in means]
+    s0, s1, last = means.s0.mean(), means.s1.mean(), means.sF.mean()
+    note = (
+        f"s1/sF = {s1 / last:.2f} beside s0/sF = {s0 / last:.2f} (s0 {s0:.3f}, s1 {s1:.3f}, "
+        f"sF {last:.3f}); epoch 1 is {epoch / final:.0%} of the steps"
+    )
+    return means, (note, *left_out_note(unknown, "without a score"))
+
+
+def ood_drops(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Rows of fig6_pairs, Procrustes, of layers that have a score everywhere."""
+    rows = tables["fig6_pairs"]
+    rows = rows[(rows.metric == "procrustes") & (rows.role != "logits")]
+    if rows.empty:
+        raise NoStatistic("no procrustes scores on out-of-distribution conditions")
+    rows, unknown = complete_layers(rows, ["drop"])
+    if rows.empty:
+        raise NoStatistic("no layer has a score on every out-of-distribution condition")
+    count = len(rows[["stimuli", "condition"]].drop_duplicates())
+    notes = (f"{count} conditions of {rows.family.nunique()} families",)
+    return rows, notes + left_out_note(unknown, "without a score")

@@ -1,0 +1,117 @@
+"""Tables of what an experiment consists of: datasets, layers, conditions, accuracy, training.
+
+Figures and claims read them beside the scores; their columns are in `statistics.columns`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from convergent_learning.alignment.reading import MomentsFile, Network
+from convergent_learning.datasets.canonical import read_summary
+from convergent_learning.files import damaged_file_named, replace_when_done
+from convergent_learning.stimuli.sets import duplicate_conditions
+from convergent_learning.tables.schema import COLUMNS
+
+DATASET_COLUMNS = [*COLUMNS["datasets"], "sha256_train", "sha256_test"]
+_LOG = logging.getLogger(__name__)
+
+
+def write_datasets(facts: Sequence[dict[str, Any]], files: Sequence[Path], out: Path) -> None:
+    """One row for each dataset: classes, chance, sizes, steps and the digests of the raw records.
+
+    `facts` say what the config decides: dataset, train_images, stimuli, steps_per_epoch and
+    final_step; `files` are the datasets.
+    """
+    rows = []
+    for known, path in zip(facts, files, strict=True):
+        summary = read_summary(path)
+        classes = len(summary["classes"])
+        digests = {key: summary[key] for key in ("sha256_train", "sha256_test")}
+        rows.append(known | {"classes": classes, "chance": 1 / classes} | digests)
+    _write(pd.DataFrame(rows)[DATASET_COLUMNS], out)
+
+
+def write_layers(moments: Mapping[str, Path], architectures: Mapping[str, str], out: Path) -> None:
+    """One row for each layer of each group in each dataset: depth, role, units and kept grid.
+
+    `architectures` are those of the groups.
+    """
+    rows = []
+    for dataset, path in moments.items():
+        with MomentsFile(path) as file:
+            for network in _first_of_each_group(file.networks):
+                for layer in network.layers:
+                    height, width = file.moments(network, layer).grid
+                    rows.append(
+                        {
+                            "dataset": dataset,
+                            "group": network.group,
+                            "architecture": architectures[network.group],
+                            "layer": layer.name,
+                            "depth": layer.depth,
+                            "role": layer.role,
+                            "units": layer.units,
+                            "positions": height * width,
+                            "height": height,
+                            "width": width,
+                        }
+                    )
+    _write(pd.DataFrame(rows), out)
+
+
+def _first_of_each_group(networks: Sequence[Network]) -> Iterable[Network]:
+    """The first network of each group, in the order of the config."""
+    first = {}
+    for network in networks:
+        first.setdefault(network.group, network)
+    return first.values()
+
+
+def write_conditions(conditions: Sequence[dict[str, Any]], out: Path) -> None:
+    """One row for each OOD condition: its place from mild to strong and the family it counts as."""
+    _write(pd.DataFrame(conditions, columns=COLUMNS["conditions"]), out)
+
+
+def write_duplicates(stimuli: Sequence[Path], out: Path) -> None:
+    """One row a pair of conditions whose images are within 1/255 of each other; also logged."""
+    found = duplicate_conditions(stimuli)
+    for one, other, difference in found:
+        _LOG.warning("conditions %s and %s are the same to %.4f", one, other, difference)
+    columns = ["condition", "duplicate_of", "largest_difference"]
+    _write(pd.DataFrame(found, columns=columns), out)
+
+
+def write_accuracy(parts: Sequence[Path], out: Path) -> None:
+    """All accuracy files of the extraction passes as one table."""
+    tables = [_read(path, dtype={"condition": str}) for path in parts]
+    table = pd.concat(tables, ignore_index=True)
+    keys = ["dataset", "group", "seed", "step", "stimuli", "condition"]
+    _write(table.sort_values(keys, kind="stable"), out)
+
+
+def write_training(parts: Mapping[tuple[str, str, int], Path], out: Path) -> None:
+    """Loss and accuracy at every epoch of every network, keyed (dataset, group, seed)."""
+    tables = []
+    for (dataset, group, seed), path in parts.items():
+        table = _read(path)
+        table.insert(0, "dataset", dataset)
+        table.insert(1, "group", group)
+        table.insert(2, "seed", seed)
+        tables.append(table)
+    _write(pd.concat(tables, ignore_index=True), out)
+
+
+def _read(path: Path, **options) -> pd.DataFrame:
+    with damaged_file_named(path, ValueError):  # of which pandas' parser errors are subclasses
+        return pd.read_csv(path, **options)
+
+
+def _write(table: pd.DataFrame, out: Path) -> None:
+    with replace_when_done(out) as partial:
+        table.to_csv(partial, index=False)

@@ -1,0 +1,249 @@
+"""From score files to the tables that figures and claims read (columns: `statistics.columns`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from convergent_learning.tables.depth import nearest_depth
+from convergent_learning.tables.schema import COLUMNS, read_csv, read_table, write_table
+from convergent_learning.tables.scores import read_scores
+from convergent_learning.tables.summaries import summaries
+
+NEAR_CHANCE = 0.02
+_PAIR = ["dataset", "group_x", "seed_x", "group_y", "seed_y"]
+_SAME = ["dataset", "group", "seed_x", "seed_y"]
+_WITH_ACCURACY = (5, 6)
+
+
+def write_tables(
+    figure: int,
+    scores: Sequence[str | Path],
+    tables: str | Path,
+    accuracy: Sequence[str | Path] = (),
+) -> None:
+    """Write the tables of one figure: per pair of networks, and the drawn means with intervals.
+
+    Parameters
+    ----------
+    figure : int
+        2 to 6.
+    scores : sequence of path
+        Score files (parquet) that hold at least what the figure shows; more does no harm.
+    tables : path
+        The tables folder: datasets.csv and layers.csv (and conditions.csv for figure 6) are read
+        from it, and the figure's tables written to it.
+    accuracy : sequence of path
+        Accuracy files (CSV), whole or in parts; figures 5 and 6 need them.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing, truncated or lacks a column, or names an unknown layer or dataset.
+    """
+    if figure in _WITH_ACCURACY and not accuracy:
+        raise ValueError(f"figure {figure} needs accuracy files: give the `accuracy` argument")
+    setting = {name: read_table(tables, name) for name in ("datasets", "layers")}
+    if figure in _WITH_ACCURACY:
+        setting["accuracy"] = pd.concat(
+            [read_csv(path, "accuracy") for path in accuracy], ignore_index=True
+        )
+    if figure == 6:
+        setting["conditions"] = read_table(tables, "conditions")
+    pairs = pair_tables(figure, read_scores(scores), setting)
+    for name, frame in (pairs | summaries(figure, pairs, setting)).items():
+        write_table(frame, tables, name)
+
+
+def pair_tables(
+    figure: int, scores: pd.DataFrame, setting: dict[str, pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
+    """The tables of a figure that have a row per pair (and fig3_null), from fold-averaged scores.
+
+    `setting` holds datasets and layers, for figures 5 and 6 accuracy and for 6 conditions.
+    """
+    scores = _with_setting(scores, setting)
+    plain = scores[scores.baseline != "rotated"]
+    learned = plain[
+        (plain.stimuli == "id") & (plain.center == "position") & (plain.baseline == "learned")
+    ]
+    if figure == 2:
+        tables = {"fig2_pairs": _depth_pairs(plain, setting["layers"])}
+    elif figure == 3:
+        rotated = _own_layers(scores[scores.baseline == "rotated"])
+        tables = dict(
+            zip(("fig3_pairs", "fig3_null"), _rotated(_own_layers(learned), rotated), strict=True)
+        )
+    elif figure == 4:
+        tables = {"fig4_pairs": _maps(learned)}
+    elif figure == 5:
+        tables = {"fig5_pairs": _training_pairs(_own_layers(learned), setting["accuracy"])}
+    else:
+        tables = {"fig6_pairs": _ood_pairs(plain, _own_layers(learned), setting)}
+    return {name: frame[COLUMNS[name]] for name, frame in tables.items()}
+
+
+def _with_setting(scores: pd.DataFrame, setting: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Add the roles of both layers, and number of stimuli, steps and chance of the dataset."""
+    facts = setting["datasets"].rename(columns={"stimuli": "n_stimuli"})
+    facts = facts[["dataset", "n_stimuli", "steps_per_epoch", "final_step", "chance"]]
+    scores = _with_roles(scores, setting["layers"]).merge(facts, on="dataset", how="left")
+    unknown = scores.loc[scores.final_step.isna(), "dataset"]
+    if len(unknown):
+        raise ValueError(f"dataset {unknown.iloc[0]} of the scores is not in datasets.csv")
+    return scores
+
+
+def _with_roles(scores: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
+    known = layers[["dataset", "group", "layer", "role"]]
+    for side in "xy":
+        names = {name: f"{name}_{side}" for name in ("group", "layer", "role")}
+        keys = ["dataset", f"group_{side}", f"layer_{side}"]
+        scores = scores.merge(known.rename(columns=names), on=keys, how="left")
+        unknown = scores.loc[scores[f"role_{side}"].isna(), keys]
+        if len(unknown):
+            raise ValueError(
+                f"layer {'/'.join(unknown.iloc[0])} of the scores is not in layers.csv"
+            )
+    return scores
+
+
+def _own_layers(scores: pd.DataFrame) -> pd.DataFrame:
+    """Within-group rows of the same layer in both networks, averaged over directions."""
+    same = (scores.group_x == scores.group_y) & (scores.layer_x == scores.layer_y)
+    own = scores[same].rename(
+        columns={
+            "group_x": "group",
+            "layer_x": "layer",
+            "depth_x": "depth",
+            "role_x": "role",
+        }
+    )
+    constant = ["depth", "role", "n_stimuli", "steps_per_epoch", "final_step", "chance"]
+    keys = [*_SAME, "step", "stimuli", "condition", "layer", *constant]
+    keys += ["metric", "center", "baseline", "draw"]
+    return own.groupby(keys, as_index=False, sort=True).score.mean(skipna=False)
+
+
+def _depth_pairs(plain: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
+    ends = plain[(plain.stimuli == "id") & ((plain.step == 0) | (plain.step == plain.final_step))]
+    counterparts = _counterparts(ends)
+    chosen = ends.merge(counterparts, on=["dataset", "group_x", "group_y", "layer_x", "layer_y"])
+    chosen = chosen.rename(columns={"depth_x": "depth", "role_x": "role"})
+    keys = [*_PAIR, "step", "layer_x", "layer_y", "depth", "role", "metric", "center", "baseline"]
+    cells = chosen.groupby([*keys, "n_stimuli"], sort=True)
+    table = cells[["n_dead_x", "n_dead_y", "n_folds"]].max()
+    table["score"] = cells.score.mean(skipna=False)
+    table = table.reset_index()
+    sizes = layers[["dataset", "group", "layer", "units", "positions"]].rename(
+        columns={"group": "group_x", "layer": "layer_x"}
+    )
+    table = table.merge(sizes, on=["dataset", "group_x", "layer_x"])
+    training_stimuli = table.n_stimuli * (1 - 1 / table.n_folds)
+    table["rows_per_unit"] = training_stimuli * table.positions / table.units
+    return table.sort_values([*_PAIR, "step", "metric", "center", "baseline", "depth"])
+
+
+def _counterparts(scores: pd.DataFrame) -> pd.DataFrame:
+    """The layer of y beside each of x: itself, or of those with its role the nearest in depth."""
+    keys = ["dataset", "group_x", "group_y"]
+    rows = []
+    for key, pair in scores.groupby(keys, sort=True):
+        x = pair[["layer_x", "depth_x", "role_x"]].drop_duplicates()
+        y = pair[["layer_y", "depth_y", "role_y"]].drop_duplicates()
+        for role, mine in x.groupby("role_x"):
+            theirs = y[y.role_y == role].sort_values("depth_y")
+            if key[1] == key[2]:
+                partner = mine.layer_x.to_numpy()
+            elif len(theirs):
+                nearest = nearest_depth(mine.depth_x, theirs.depth_y)
+                partner = theirs.layer_y.to_numpy()[nearest]
+            else:
+                continue
+            rows += [(*key, a, b) for a, b in zip(mine.layer_x, partner, strict=True)]
+    return pd.DataFrame(rows, columns=[*keys, "layer_x", "layer_y"])
+
+
+def _rotated(own: pd.DataFrame, rotated: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    cell = ["dataset", "group", "step", "layer", "depth", "role", "metric"]
+    null = rotated.groupby([*cell, "draw"], as_index=False).score.mean(skipna=False)
+    pair = [*cell, "seed_x", "seed_y"]
+    mean = rotated.groupby(pair, as_index=False).score.mean(skipna=False)
+    pairs = mean.rename(columns={"score": "rotated"}).merge(
+        own[[*pair, "score"]].rename(columns={"score": "learned"}), on=pair
+    )
+    pairs["difference"] = pairs.learned - pairs.rotated
+    order = ["dataset", "group", "step", "metric", "depth"]
+    return (
+        pairs.sort_values([*order, "seed_x", "seed_y"]),
+        null.sort_values([*order, "draw"]),
+    )
+
+
+def _maps(learned: pd.DataFrame) -> pd.DataFrame:
+    ends = learned[(learned.step == 0) | (learned.step == learned.final_step)]
+    # A file of one layer pair a row is a map only where layers are crossed: own-layer rows of the
+    # context metrics are in fig2.
+    crossed = ends[ends.layer_x != ends.layer_y].metric.unique()
+    ends = ends[ends.metric.isin(crossed)]
+    sides = []
+    for direction, source, target in (("x->y", "x", "y"), ("y->x", "y", "x")):
+        names = {
+            f"{name}_{side}": f"{end}_{name}"
+            for name in ("group", "seed", "layer", "depth", "role")
+            for end, side in (("source", source), ("target", target))
+        }
+        sides.append(ends[ends.direction == direction].rename(columns=names))
+    maps = pd.concat(sides, ignore_index=True)
+    order = "dataset step metric source_group source_seed target_group target_seed"
+    return maps.sort_values([*order.split(), "source_depth", "target_depth"])
+
+
+def _training_pairs(own: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
+    table = own.assign(epoch=own.step / own.steps_per_epoch)
+    id_accuracy = accuracy[accuracy.stimuli == "id"]
+    table = _with_accuracy(table, id_accuracy, ["dataset", "group", "step"], "accuracy")
+    return table.sort_values([*_SAME, "metric", "step", "depth"])
+
+
+def _with_accuracy(
+    table: pd.DataFrame, accuracy: pd.DataFrame, keys: list[str], name: str
+) -> pd.DataFrame:
+    """Add the mean accuracy of the pair's two networks as column `name`."""
+    for side in "xy":
+        mine = accuracy[[*keys, "seed", "accuracy"]].rename(
+            columns={"seed": f"seed_{side}", "accuracy": f"_accuracy_{side}"}
+        )
+        table = table.merge(mine, on=[*keys, f"seed_{side}"], how="left")
+    both = ["_accuracy_x", "_accuracy_y"]
+    table[name] = table[both].mean(axis=1, skipna=False)
+    return table.drop(columns=both)
+
+
+def _ood_pairs(
+    plain: pd.DataFrame, own: pd.DataFrame, setting: dict[str, pd.DataFrame]
+) -> pd.DataFrame:
+    accuracy, conditions = setting["accuracy"], setting["conditions"]
+    cell = [*_SAME, "layer", "depth", "role", "metric"]
+    ood = _own_layers(plain[(plain.stimuli != "id") & (plain.center == "position")])
+    condition = ["stimuli", "condition", "step", "chance"]
+    wide = ood.set_index([*cell, *condition, "baseline"]).score.unstack("baseline").reset_index()
+    for baseline in ("learned", "transfer", "shuffled"):
+        if baseline not in wide:
+            wide[baseline] = np.nan
+    wide = wide.rename(columns={"learned": "ood"}).merge(
+        own[own.step == own.final_step][[*cell, "score"]].rename(columns={"score": "id"}), on=cell
+    )
+    wide["drop"] = wide.id - wide.ood
+    wide = wide.merge(conditions[["stimuli", "condition", "family", "order"]], how="left")
+    wide["family"] = wide.family.fillna(wide.stimuli)
+    keys = ["dataset", "group", "step"]
+    wide = _with_accuracy(wide, accuracy[accuracy.stimuli == "id"], keys, "accuracy_id")
+    wide = _with_accuracy(wide, accuracy, [*keys, "stimuli", "condition"], "accuracy")
+    wide["accuracy_drop"] = wide.accuracy_id - wide.accuracy
+    mean = wide.groupby(["dataset", "group", "stimuli", "condition"]).accuracy.transform("mean")
+    wide["near_chance"] = mean <= wide.chance + NEAR_CHANCE
+    return wide.sort_values([*_SAME, "metric", "family", "stimuli", "order", "depth"])

@@ -1,0 +1,81 @@
+"""Whether results agree with themselves: summaries with the pairs they are of, claims with both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from convergent_learning.claims.evaluation import evaluate_claims
+from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.summaries import summaries
+from convergent_learning.verify import roles
+
+_FIGURES = range(2, 7)
+_SETTING = ("datasets", "layers", "accuracy", "conditions")
+# Tables are written with eight digits, claims with six decimals; a t quantile stretches rounding.
+_RELATIVE, _ABSOLUTE = 1e-5, 5e-6
+
+
+def contradicted_summaries(tables: Path) -> dict[str, list[str]]:
+    """For each summary table in the folder `tables`, sentences on what its pairs do not give.
+
+    Raises ValueError if a table is missing or lacks a column.
+    """
+    frames = {name: roles.read(tables, name) for name in COLUMNS}
+    setting = {name: frames[name] for name in _SETTING}
+    return {
+        name: list(_contradictions(name, frames[name], expected))
+        for figure in _FIGURES
+        for name, expected in summaries(figure, frames, setting).items()
+    }
+
+
+def contradicted_claims(tables: Path, claims: list[dict[str, Any]]) -> dict[str, str]:
+    """For each of `claims` that the folder `tables` does not give, by id, a sentence on it.
+
+    Raises ValueError if a table is missing or lacks a column.
+    """
+    decided = {(claim["id"], claim["claim"]): claim for claim in evaluate_claims(tables)}
+    problems = {}
+    for claim in claims:
+        # Each is taken once: what is left over was decided and is not there.
+        expected = decided.pop((claim["id"], claim["claim"]), {})
+        wrong = [field for field in claim if not _agree(expected.get(field), claim[field])]
+        if wrong:
+            given = expected.get(wrong[0], "no such claim")
+            problems[claim["id"]] = f"{wrong[0]} is {claim[wrong[0]]!r}, the tables give {given!r}"
+    return problems | {key: "the tables give it, claims.json does not" for key, _ in decided}
+
+
+def _contradictions(name: str, found: pd.DataFrame, expected: pd.DataFrame) -> Iterator[str]:
+    keys = roles.keys(name, expected)
+    both = found.merge(expected, on=keys, how="outer", suffixes=("", " expected"))
+    for column in expected.columns.difference(keys, sort=False):
+        wrong = ~_equal(both[column], both[f"{column} expected"])
+        if wrong.any():
+            row = both[wrong].iloc[0]
+            yield (
+                f"{name}: {column} of {int(wrong.sum())} rows does not follow from the pairs, first"
+                f" {row[column]} for {row[f'{column} expected']} in {roles.row_name(row[keys])}"
+            )
+
+
+def _equal(found: pd.Series, expected: pd.Series) -> np.ndarray:
+    if pd.api.types.is_numeric_dtype(expected) and pd.api.types.is_numeric_dtype(found):
+        a, b = found.astype(float), expected.astype(float)
+        return np.isclose(a, b, rtol=_RELATIVE, atol=_ABSOLUTE, equal_nan=True)
+    return ((found == expected) | (found.isna() & expected.isna())).to_numpy()
+
+
+def _agree(expected: Any, found: Any) -> bool:
+    """Whether two fields are equal but for rounding, in texts too."""
+    if isinstance(expected, float) and isinstance(found, int | float):
+        return abs(expected - found) <= _ABSOLUTE
+    if isinstance(expected, str) and isinstance(found, str):
+        return re.sub(r"\d+", "0", expected) == re.sub(r"\d+", "0", found)
+    return expected == found

@@ -1,0 +1,179 @@
+"""The committed reference of an experiment: how it is made, and the proof that nobody changed it.
+
+`results/reference/<experiment>/` holds tables/ (large ones compressed), claims.json, config.json
+(the resolved config), origin.json (what made it), times.csv (how long that took, by stage),
+tolerances.csv and spread.json (see `spread`), and SHA256SUMS of all of them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from convergent_learning.verify import roles
+from convergent_learning.verify.spread import measure_spread
+
+SUMS = "SHA256SUMS"
+ORIGIN = "origin.json"
+TIMES = "times.csv"
+_COMPRESS_ABOVE = 150_000
+_ABSENT = object()
+# Keys that another machine may set otherwise: what they move is covered by the tolerances.
+_MACHINE_KEYS = {
+    *("threads", "precision", "source", "trainings_per_gpu", "gpu"),
+    *("keep_activations", "networks_per_job"),
+}
+
+
+class ReferenceError(ValueError):
+    """The reference is missing, or not what was committed."""
+
+
+def make_reference(
+    results: Path,
+    out: Path,
+    config: dict[str, Any],
+    origin: dict[str, Any],
+    times: pd.DataFrame,
+    runs: Sequence[Path] = (),
+) -> dict[str, Any]:
+    """Make the reference `out` of the tables and claims of `results`.
+
+    An older one is replaced once the new one is whole.
+
+    Parameters
+    ----------
+    results : path
+        `results/<experiment>` of a finished run.
+    config : dict
+        The resolved config of that run.
+    origin : dict
+        What made it: commit, versions, machine.
+    times : DataFrame
+        How long that took, one row per stage.
+    runs : sequence of path
+        Other runs of the same experiment, as `results`: with other seeds, threads or on other
+        hardware. The tolerances come from how far they lie apart.
+
+    Returns
+    -------
+    dict
+        The calibration of the tolerances (`spread.measure_spread`).
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".reference-") as scratch:
+        made = Path(scratch) / out.name
+        calibration = _write(results, made, config, origin, times, runs)
+        if out.exists():
+            shutil.rmtree(out)
+        made.rename(out)
+    return calibration
+
+
+def _write(
+    results: Path,
+    out: Path,
+    config: dict[str, Any],
+    origin: dict[str, Any],
+    times: pd.DataFrame,
+    runs: Sequence[Path],
+) -> dict[str, Any]:
+    (out / "tables").mkdir(parents=True)
+    for name in roles.TABLES:
+        content = (results / f"tables/{name}.csv").read_bytes()
+        if len(content) > _COMPRESS_ABOVE:
+            # No time of day in the header: the same table gives the same file.
+            compressed = gzip.compress(content, mtime=0)
+            (out / f"tables/{name}.csv.gz").write_bytes(compressed)
+        else:
+            (out / f"tables/{name}.csv").write_bytes(content)
+    shutil.copyfile(results / f"tables/{roles.TILES}", out / f"tables/{roles.TILES}")
+    shutil.copyfile(results / "claims.json", out / "claims.json")
+    spread, calibration = measure_spread([results, *runs])
+    spread.to_csv(out / "tolerances.csv", index=False, float_format="%.4g")
+    _write_json(out / "spread.json", calibration)
+    _write_json(out / "config.json", config)
+    _write_json(out / ORIGIN, origin)
+    times.to_csv(out / TIMES, index=False, float_format="%.1f")
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(_digests(out).items())]
+    (out / SUMS).write_text("".join(lines))
+    return calibration
+
+
+def check_digests(reference: Path) -> None:
+    """Raise ReferenceError naming every file that is not the one that SHA256SUMS lists."""
+    try:
+        lines = (reference / SUMS).read_text().splitlines()
+        listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    except (OSError, ValueError):
+        raise ReferenceError(
+            f"{reference}/{SUMS} is missing or damaged: restore it with git"
+        ) from None
+    found = _digests(reference)
+    wrong = {
+        "changed": [name for name in listed if found.get(name, listed[name]) != listed[name]],
+        "missing": [name for name in listed if name not in found],
+        "not listed": [name for name in found if name not in listed],
+    }
+    if any(wrong.values()):
+        what = "; ".join(f"{key}: {', '.join(names)}" for key, names in wrong.items() if names)
+        raise ReferenceError(
+            f"{reference} is not what {SUMS} lists ({what}): restore it with `git checkout --"
+            f" {reference}`, or make it anew with `make reference EXPERIMENT={reference.name}`"
+        )
+
+
+def config_differences(reference: Path, config: dict[str, Any]) -> list[str]:
+    """Keys of the config that differ from the reference's, machine keys left out."""
+    old = json.loads((reference / "config.json").read_text(encoding="utf-8"))
+    return [
+        f"config: {key} is {_said(new)}, in the reference {_said(was)}"
+        for key, was, new in _differences(old, json.loads(json.dumps(config)), "")
+    ]
+
+
+def _said(value: Any) -> str:
+    return "absent" if value is _ABSENT else repr(value)
+
+
+def unpack_tables(reference: Path, out: Path) -> None:
+    """Write the reference's tables, decompressed, and its claims into the results folder `out`."""
+    (out / "tables").mkdir(parents=True, exist_ok=True)
+    for path in sorted((reference / "tables").iterdir()):
+        if path.suffix == ".gz":
+            (out / "tables" / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+        else:
+            shutil.copyfile(path, out / "tables" / path.name)
+    shutil.copyfile(reference / "claims.json", out / "claims.json")
+
+
+def _digests(reference: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(reference)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(reference.rglob("*"))
+        if path.is_file() and path != reference / SUMS
+    }
+
+
+def _differences(old: Any, new: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted((old.keys() | new.keys()) - _MACHINE_KEYS):
+            where = f"{key}.{name}".lstrip(".")
+            yield from _differences(old.get(name, _ABSENT), new.get(name, _ABSENT), where)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (was, now) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(was, now, f"{key}[{index}]")
+    elif old != new:
+        yield key, old, new
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
