@@ -59,10 +59,12 @@ config: $(VENV)/installed ## the schema and docs/configuration.md from the model
 test: $(VENV)/installed-test ## the unmarked tests
 	$(BIN)/python -m pytest
 
-lint: lock-check $(VENV)/installed-test ## format and lint checks; files made from code are up to date
+lint: lock-check $(VENV)/installed-test ## format and lint checks, package floors, types; files made from code are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m convergent_learning.config schema | diff workflow/schemas/config.schema.json -
 	$(BIN)/python -m convergent_learning.config docs | diff docs/configuration.md -
