@@ -62,7 +62,7 @@ EDITS = {
     "a figure": ("figures/fig3.py", "_ALPHA = 0.05", "_ALPHA = 0.01", {"fig3": 1, **PAGE}),
     "a claim": ("claims/contrasts.py", "0.8 * wide", "0.7 * wide", {"claims": 1, **PAGE}),
     "the page": ("report/page.css", "{", "{ ", PAGE),
-    "a docstring, annotations and format": (
+    "a docstring": (
         "alignment/maps.py",
         '"""Rotation/reflection that best maps x onto y.\n',
         '"""The orthogonal map.\n',
