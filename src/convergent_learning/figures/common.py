@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
 
 from convergent_learning.figures import style
-from convergent_learning.tables.storage import read_table
+from convergent_learning.tables.storage import Tables, of_dataset, read_tables
 
 INTERVAL = (
     "Bands and bars are 95% intervals of the mean over pairs (delete-one-network jackknife, "
     "stratified by group); one that reaches the frame goes on beyond it."
 )
-Tables = dict[str, pd.DataFrame]
 
 
 def draw_by_dataset(
@@ -36,7 +37,7 @@ def draw_by_dataset(
     folder : path
         The tables folder.
     names : sequence of str
-        Tables to read; `datasets` among them.
+        Tables to read; `datasets` is read beside them.
     height : callable
         Height in mm for the tables of one dataset.
     panels : callable
@@ -44,7 +45,7 @@ def draw_by_dataset(
     provenance : str
         What made the figure, for the metadata of both files.
     """
-    tables = load(folder, names)
+    tables = read_tables(folder, ["datasets", *names])
     parts = [of_dataset(tables, dataset) for dataset in tables["datasets"].dataset]
     heights = [height(part) for part in parts]
     with style.applied():
@@ -59,27 +60,9 @@ def draw_by_dataset(
         style.save(whole, out_pdf, out_png, provenance)
 
 
-def load(folder: str | Path, names: Sequence[str]) -> Tables:
-    """The named tables."""
-    return {name: read_table(folder, name) for name in names}
-
-
-def of_dataset(tables: Tables, dataset: str) -> Tables:
-    """The rows of one dataset; tables without a dataset column are whole."""
-    return {
-        name: frame[frame.dataset == dataset] if "dataset" in frame else frame
-        for name, frame in tables.items()
-    }
-
-
 def groups(tables: Tables) -> list[str]:
-    """Architectures in the order of layers.csv."""
+    """Groups in the order of layers.csv."""
     return list(dict.fromkeys(tables["layers"].group))
-
-
-def final_step(tables: Tables) -> int:
-    """Last training step of the dataset."""
-    return int(tables["datasets"].final_step.iloc[0])
 
 
 def along_depth(
@@ -88,7 +71,7 @@ def along_depth(
     colour: str,
     columns: tuple[str, str, str] = ("mean", "low", "high"),
     join: bool = True,
-    **line: object,
+    **line: Any,
 ) -> None:
     """A curve over the blocks with its band; pooled features and logits apart, with bars.
 
@@ -141,13 +124,26 @@ def depth_axis(ax: Axes, layers: pd.DataFrame) -> None:
         ax.axvspan((last + later) / 2, 1.05, color=style.PALE, linewidth=0, zorder=0)
 
 
+def key(label: str, **look: Any) -> Line2D:
+    """An entry of a legend: a line that is drawn nowhere."""
+    return Line2D([], [], label=label, **({"color": style.INK} | look))
+
+
+def chance_line(ax: Axes, tables: Tables, x: float, ha: str, va: str) -> None:
+    """The accuracy of a guess, named at `x` of the width."""
+    chance = float(tables["datasets"].chance.iloc[0])
+    ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
+    place = {"transform": ax.get_yaxis_transform(), "ha": ha, "va": va}
+    ax.text(x, chance, "chance", fontsize=6, color=style.GREY, **place)
+
+
 def sizes(frame: pd.DataFrame, by: str = "group") -> str:
-    """How many networks and pairs a figure rests on, in words."""
+    """How many networks and pairs of each group a figure rests on, in words."""
     said = []
     for name, rows in frame.groupby(by, sort=False):
         networks, pairs = int(rows.n_networks.max()), int(rows.n_pairs.max())
         said.append(f"{style.group(str(name))}, {networks} networks ({pairs} pairs)")
-    return "n: " + "; ".join(said) + "."
+    return f"n of each group, whose networks differ in their seed alone: {'; '.join(said)}."
 
 
 def interval_sentence(frame: pd.DataFrame, low: str = "low") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from convergent_learning.figures import common, style
+from convergent_learning.tables.storage import Tables, read_tables
 
 _METRIC = "procrustes"
 _FIRST_EPOCH_SHARE = 0.5  # of the width of the axis
@@ -21,13 +23,13 @@ def draw(
     tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
 ) -> None:
     """Draw figure 5 from the tables folder into a PDF and a PNG."""
-    names = ["datasets", "layers", "fig5", "fig5_networks", "fig5_accuracy"]
+    names = ["layers", "fig5", "fig5_networks", "fig5_accuracy"]
     common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
-    loaded = common.load(tables, ["datasets", "fig5"])
+    loaded = read_tables(tables, ["datasets", "fig5"])
     fig5, datasets = loaded["fig5"], loaded["datasets"]
     shares = [
         f"{share:.0%} of the steps of {dataset}"
@@ -44,11 +46,11 @@ def caption(tables: str | Path) -> str:
     )
 
 
-def _height(tables: common.Tables) -> float:
+def _height(tables: Tables) -> float:
     return 130.0
 
 
-def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
+def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     names = common.groups(tables)
     axes = figure.subplots(3, len(names), sharex=True, sharey="row", squeeze=False)
     fig5, curves, thirds = tables["fig5"], [], []
@@ -90,7 +92,7 @@ def _epoch_axis(ax: Axes, epochs: pd.Series, few: bool) -> None:
     ax.axvspan(0, 1, color=style.PALE, linewidth=0, zorder=0)
 
 
-def _piecewise(xs: list[float], ys: list[float]):
+def _piecewise(xs: list[float], ys: list[float]) -> Callable[[np.ndarray], np.ndarray]:
     """Piecewise linear through the knots, its end pieces continued."""
 
     def function(values: np.ndarray) -> np.ndarray:
@@ -167,7 +169,7 @@ def _layers(ax: Axes, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]
     return ends
 
 
-def _accuracy(ax: Axes, tables: common.Tables, name: str) -> None:
+def _accuracy(ax: Axes, tables: Tables, name: str) -> None:
     mean = tables["fig5_accuracy"]
     mean = mean[mean.group == name].sort_values("epoch")
     if mean.empty:
@@ -178,7 +180,4 @@ def _accuracy(ax: Axes, tables: common.Tables, name: str) -> None:
         ax.plot(run.epoch, run.accuracy, color=style.GREY, linewidth=0.5)
     ax.plot(mean.epoch, mean["mean"], color=style.INK, marker="o")
     common.band(ax, mean.epoch, mean["low"].clip(0, 1), mean["high"].clip(0, 1), style.INK)
-    chance = float(tables["datasets"].chance.iloc[0])
-    ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
-    place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-    ax.text(0.99, chance, "chance", fontsize=6, color=style.GREY, **place)
+    common.chance_line(ax, tables, 0.99, "right", "bottom")

@@ -200,9 +200,9 @@ def level(name: str, text: str) -> str:
     return _LEVELS.get(name, "{}").format(text)
 
 
-def number(value: float) -> str:
-    """Two decimals with a minus sign, and no minus before zero."""
-    return f"{round(float(value), 2) + 0.0:.2f}".replace("-", "−")
+def condition(stimuli: str, text: str) -> str:
+    """A condition in print: its family and level."""
+    return f"{family(stimuli).label} {level(stimuli, text)}".strip()
 
 
 def group(name: str) -> str:
@@ -211,3 +211,8 @@ def group(name: str) -> str:
         if re.match(rf"{stem}", name):
             return printed + name[len(stem) :]
     return name
+
+
+def pair(x: str, y: str) -> str:
+    """Two groups in print: one name for pairs within a group."""
+    return group(x) if x == y else f"{group(x)} – {group(y)}"
