@@ -12,13 +12,12 @@ import synthetic
 from synthetic import Effects
 
 from convergent_learning.claims.contrasts import Contrast
-from convergent_learning.claims.definitions import PARTS
+from convergent_learning.claims.definitions import CLAIMS, PARTS
+from convergent_learning.claims.entries import print_claims, read_claims
 from convergent_learning.claims.evaluation import (
-    CLAIMS,
     evaluate_claims,
     evaluate_frames,
     part_entry,
-    print_claims,
     write_claims,
 )
 from convergent_learning.tables.pairs import pair_tables
@@ -39,7 +38,6 @@ FAMILIES = {
     "uniform_noise": ["0.03", "0.05"],
 }
 TRUE = Effects(noise=0.002, displaced=0.0, displaced_untrained=0.7)
-PART = {part.id: part for part in PARTS}
 # Effects that make every statistic false, or put it at its threshold; without a gain there is
 # nothing for C4a and C5 to share out, so the gain has its own.
 FALSE = {
@@ -92,7 +90,7 @@ def true_frames():
 
 def test_true_effects_support_every_part_and_claim(true_frames):
     verdicts = _verdicts(true_frames)
-    assert set(verdicts) == {part.id for part in PARTS} | set(CLAIMS)
+    assert set(verdicts) == PARTS.keys() | {claim.id for claim in CLAIMS}
     assert set(verdicts.values()) == {"supported"}
 
 
@@ -102,7 +100,7 @@ def false_verdicts():
     return verdicts | {"C4b": _part_verdict("C4b", _frames(replace(TRUE, gain=-0.1), families={}))}
 
 
-@pytest.mark.parametrize("part", PART)
+@pytest.mark.parametrize("part", PARTS)
 def test_false_effects_are_not_supported(part, false_verdicts):
     assert false_verdicts[part] == "not supported"
     assert false_verdicts[part[:2]] == "not supported"
@@ -111,17 +109,17 @@ def test_false_effects_are_not_supported(part, false_verdicts):
 @pytest.fixture(scope="module")
 def verdicts_at_threshold():
     """Verdicts of each part over experiments; six are enough to see an undecided one."""
-    found = {part: [] for part in PART}
+    found = {part: [] for part in PARTS}
     for rng in range(6):
         frames = _frames(replace(TRUE, noise=0.012, **AT_THRESHOLD), rng)
-        for part in PART.keys() - {"C4b", *MOVED}:
+        for part in PARTS.keys() - {"C4b", *MOVED}:
             found[part].append(_part_verdict(part, frames))
         frames = _frames(replace(TRUE, noise=0.012, gain=0.0), rng, families={})
         found["C4b"].append(_part_verdict("C4b", frames))
     return found
 
 
-@pytest.mark.parametrize("part", [part for part in PART if part not in MOVED])
+@pytest.mark.parametrize("part", [part for part in PARTS if part not in MOVED])
 def test_at_the_threshold_mostly_inconclusive(part, verdicts_at_threshold):
     verdicts = verdicts_at_threshold[part]
     assert verdicts.count("inconclusive") >= 4, verdicts
@@ -129,7 +127,7 @@ def test_at_the_threshold_mostly_inconclusive(part, verdicts_at_threshold):
 
 @pytest.mark.parametrize("part", MOVED)
 def test_at_the_threshold_of_shares_and_room(part, true_frames):
-    chosen = PART[part]
+    chosen = PARTS[part]
     values = chosen.contrast(true_frames).values
     rng = np.random.default_rng(0)
     verdicts = []
@@ -143,7 +141,7 @@ def test_at_the_threshold_of_shares_and_room(part, true_frames):
 
 
 def _part_verdict(part, frames):
-    return part_entry(PART[part], frames)["verdict"]
+    return part_entry(PARTS[part], frames)["verdict"]
 
 
 def test_untrained_networks_in_place_of_trained_ones_do_not_pass():
@@ -265,7 +263,7 @@ def test_reasons_carry_the_numbers(true_frames):
     assert "epoch 1 is 25% of the steps" in entries["C4a"]["reason"]
     assert "s0/sF" in entries["C4a"]["reason"]
     assert "measured from colour" in entries["C7a"]["reason"]
-    for part in PARTS:
+    for part in PARTS.values():
         assert f"[figure {part.figure}; tables/" in entries[part.id]["statistic"]
         assert f"{entries[part.id]['estimate']:.3f}" in entries[part.id]["reason"]
 
@@ -275,6 +273,7 @@ def test_each_dataset_has_its_own_claims(true_frames):
     frames = {name: pd.concat([true_frames[name], other[name]]) for name in true_frames}
     entries = [e for e in evaluate_frames(frames) if e["id"] == "C3c"]
     assert [e["verdict"] for e in entries] == ["supported", "not supported"]
+    assert [e["dataset"] for e in entries] == ["cifar10", "cifar100"]
     assert [e["claim"].split(":")[0] for e in entries] == ["cifar10", "cifar100"]
 
 
@@ -285,7 +284,11 @@ def test_file_format_and_printing(tmp_path, capsys):
     entries = json.loads((tmp_path / "claims.json").read_text())
     assert entries == evaluate_claims(tmp_path / "tables")
     keys = "id claim statistic estimate ci_low ci_high threshold n verdict reason"
+    keys += " dataset part figure notes"
     assert all(list(entry) == keys.split() for entry in entries)
+    assert read_claims(tmp_path / "claims.json") == entries
+    for entry in entries:
+        assert entry["reason"].endswith("; ".join(entry["notes"]))
     print_claims(tmp_path / "claims.json")
     printed = capsys.readouterr().out
     assert all(entry["id"] in printed for entry in entries)

@@ -9,6 +9,8 @@ import pandas as pd
 import synthetic
 from PIL import Image
 
+from convergent_learning.tables.schema import COLUMNS
+
 FAMILIES = {"colour": ["bw"], "contrast": ["50", "5"], "eidolon_I": ["8"], "stylised": ["x"]}
 LAYERS = {
     name: [(f"block{i}", "block", 16 * (1 + i % 2 * odd), 64) for i in range(4)]
@@ -37,5 +39,6 @@ def _write_fig1(folder: Path, context: dict[str, pd.DataFrame]) -> None:
     stimuli.insert(0, "tile", range(len(stimuli)))
     stimuli.insert(1, "image", 7)
     stimuli.to_csv(folder / "fig1_stimuli.csv", index=False)
+    (folder / "duplicate_conditions.csv").write_text(",".join(COLUMNS["duplicate_conditions"]))
     strip = np.random.default_rng(0).integers(0, 256, (8, 8 * len(stimuli), 3), dtype=np.uint8)
     Image.fromarray(strip).save(folder / "fig1_stimuli.png")

@@ -25,8 +25,6 @@ def make_page(tmp_path_factory):
     def make(**how: object) -> Path:
         folder = tmp_path_factory.mktemp("results")
         tables = simulated.write_tables(folder, **how)
-        none = "condition,duplicate_of,largest_difference\n"
-        (tables / "duplicate_conditions.csv").write_text(none)
         write_claims(tables, folder / "claims.json")
         (folder / "benchmarks").mkdir()
         (folder / "benchmarks/claims.tsv").write_text("s\th:m:s\tmax_rss\n2\t0:00:02\t90\n")

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from convergent_learning.report import plots
-from convergent_learning.tables.schema import read_table
+from convergent_learning.tables.storage import read_table
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from convergent_learning.figures import style
 from convergent_learning.report import plots
 from convergent_learning.report.depth_plot import depth_plot
 from convergent_learning.report.ood_plot import ood_plot
-from convergent_learning.tables.schema import read_table
+from convergent_learning.tables.storage import read_table
 
 
 class Elements(HTMLParser):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from convergent_learning.tables.pairs import write_tables
+from convergent_learning.tables.figure_tables import write_tables
 
 LAYERS = {
     "resnet18": [

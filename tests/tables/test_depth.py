@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convergent_learning.tables.depth import (
-    best_matches,
-    chance_within_one,
-    nearest_depth,
-    share_within_one,
-    slope,
-    thirds,
-)
+from convergent_learning.tables.depth import nearest_depth, slope, thirds
+from convergent_learning.tables.matches import best_matches, chance_within_one, share_within_one
 
 
 @given(st.integers(2, 12), st.integers(0, 1000))

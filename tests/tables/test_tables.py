@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import synthetic
 
-from convergent_learning.tables.pairs import pair_tables, write_tables
-from convergent_learning.tables.schema import COLUMNS, read_table
+from convergent_learning.tables.__main__ import markdown
+from convergent_learning.tables.figure_tables import write_tables
+from convergent_learning.tables.pairs import pair_tables
+from convergent_learning.tables.schema import COLUMNS, Role, with_role
 from convergent_learning.tables.scores import read_scores
+from convergent_learning.tables.storage import read_table
 from convergent_learning.tables.summaries import summaries
 
 FAMILIES = {"colour": ["bw"], "contrast": ["50", "5"], "eidolon_I": ["8"], "eidolon_II": ["8"]}
@@ -197,3 +201,14 @@ def test_rerun_gives_the_same_bytes(experiment, tmp_path):
         write_tables(figure, files[::-1], tmp_path)
     for file in tmp_path.glob("fig*.csv"):
         assert file.read_bytes() == (folder / "tables" / file.name).read_bytes(), file.name
+
+
+def test_the_documented_schema_is_the_schema():
+    made = (Path(__file__).parents[2] / "docs/tables.md").read_text(encoding="utf-8")
+    assert made == markdown(), "make docs/tables.md again, see its first lines"
+
+
+def test_every_table_has_keys_that_name_its_rows(experiment):
+    for name in WRITTEN:
+        table = read_table(experiment[0] / "tables", name)
+        assert not table.duplicated(with_role(name, Role.KEY)).any(), name

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from convergent_learning.tables.schema import TABLES
+from convergent_learning.tables.storage import read_table
 from convergent_learning.verify import roles
 from convergent_learning.verify.reference import make_reference
 from convergent_learning.verify.result import verify
@@ -25,9 +27,9 @@ def rerun(finished, tmp_path_factory):
         folder = tmp_path_factory.mktemp("runs") / name
         shutil.copytree(original / "tables", folder / "tables")
         rng = np.random.default_rng(sum(map(ord, name)))
-        for table in roles.TABLES:
-            frame = roles.read(folder / "tables", table)
-            trained = roles.groups(table, frame).stage != "untrained"
+        for table in TABLES:
+            frame = read_table(folder / "tables", table)
+            trained = roles.pools(table, frame).stage != "untrained"
             for column in roles.measured(table, frame):
                 # Claims and counts follow from the numbers; here they stay as they are.
                 if pd.api.types.is_float_dtype(frame[column]):
@@ -69,7 +71,7 @@ def test_an_honest_rerun_passes_and_a_shift_beyond_the_noise_fails(rerun, runs, 
         found = verify(tmp_path / "reference", rerun(name), CONFIG)
         assert found.numbers.deviation.max() < 1
     shifted = rerun("shifted")
-    table = roles.read(shifted / "tables", "fig6_pairs")
+    table = read_table(shifted / "tables", "fig6_pairs")
     table.loc[3, "ood"] += 20 * NOISE
     table.to_csv(shifted / "tables/fig6_pairs.csv", index=False)
     found = verify(tmp_path / "reference", shifted, CONFIG)

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from convergent_learning.claims.evaluation import write_claims
-from convergent_learning.tables.schema import COLUMNS, read_table, write_table
+from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.storage import read_table, write_table
 from convergent_learning.tables.summaries import summaries
 from convergent_learning.verify.reference import ReferenceError, make_reference
 from convergent_learning.verify.result import lines, verify

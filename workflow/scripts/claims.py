@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from convergent_learning.claims.evaluation import print_claims, write_claims
+from convergent_learning.claims.entries import print_claims
+from convergent_learning.claims.evaluation import write_claims
 from convergent_learning.workflow.job import job
 
 with job(snakemake):

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from convergent_learning.tables.pairs import write_tables
+from convergent_learning.tables.figure_tables import write_tables
 from convergent_learning.workflow.job import job
 
 with job(snakemake):

@@ -13,7 +13,7 @@ with job(snakemake):
             snakemake.wildcards.metric,
             between=snakemake.params.between,
             centers=snakemake.params.centers,
-            transfer_from=snakemake.input.get("transfer") or None,
+            transfer_from=next(iter(snakemake.input.transfer), None),
             ridge=snakemake.params.ridge,
         )
         for moments in snakemake.input.moments

@@ -7,7 +7,7 @@ from convergent_learning.workflow.job import job
 with job(snakemake):
     train_together(
         snakemake.params.plans,
-        Path(snakemake.input.dataset),
+        Path(snakemake.input.dataset[0]),
         [Path(folder) for folder in snakemake.params.folders],
         Path(snakemake.params.state),
         deadline_of(snakemake.resources.runtime),

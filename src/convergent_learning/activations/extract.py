@@ -17,6 +17,7 @@ import torch
 from scipy.special import softmax
 
 from convergent_learning import __version__
+from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
 from convergent_learning.activations.shown import Shown
 from convergent_learning.alignment.positions import sample_positions
 from convergent_learning.datasets.canonical import read_summary
@@ -29,18 +30,9 @@ from convergent_learning.progress import track
 from convergent_learning.stimuli import condition_slug
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
 from convergent_learning.stimuli.stimulus_files import Stimuli, read_stimuli
+from convergent_learning.training.device import default_device
 from convergent_learning.training.plan import refuse_other_plan
 
-ACCURACY_COLUMNS = (
-    "dataset",
-    "group",
-    "seed",
-    "step",
-    "stimuli",
-    "condition",
-    "accuracy",
-    "n",
-)
 _IMAGENET_CLASSES = 1000
 _BATCH = 125  # on a CPU the maps of more images fall out of the cache
 _DTYPES = {"float16": torch.float16, "float32": torch.float32}
@@ -71,7 +63,7 @@ def extract(
     Raises ValueError for a checkpoint of another config, naming the key that differs; for a layer
     that the network's graph lacks, with the names it has; for activations that overflow `dtype`.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     stimulus_set = read_stimuli(stimuli)
     about = read_summary(dataset)
     out.mkdir(parents=True, exist_ok=True)

@@ -7,37 +7,51 @@ network is left out of its group and named.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from convergent_learning.claims.ingredients import (
     NoStatistic,
-    Tables,
     basis_gaps,
     depth_rows,
     final_scores,
-    final_step,
     left_out_note,
     match_shares,
     ood_drops,
     passing_shares,
     training_levels,
 )
-from convergent_learning.tables.depth import slope
+from convergent_learning.tables.depth import complete_layers, slope
 from convergent_learning.tables.drops import condition_slopes, from_colour, third_drops, usable
-from convergent_learning.tables.intervals import Pairs, jackknife
-from convergent_learning.tables.layers import PAIR, complete_layers
+from convergent_learning.tables.intervals import PAIR, Interval, Pairs, jackknife
+from convergent_learning.tables.storage import Tables, final_step
+
+_NO_GAIN = "training adds no alignment here"
 
 
 class Contrast(NamedTuple):
     """Values per pair, the same with each family left out, and what to say of them."""
 
     values: pd.Series  # indexed by group, seed_x, seed_y
-    left_out: list[pd.Series] | None = None
+    left_out: Sequence[pd.Series] | None = None
     notes: tuple[str, ...] = ()
     moot: str = ""  # why no verdict can be drawn though the numbers exist
+
+    def interval(self) -> Interval:
+        """Mean over pairs with its interval."""
+        families = None
+        if self.left_out is not None:
+            families = np.array([v.reindex(self.values.index).to_numpy() for v in self.left_out])
+        pairs = Pairs.of(self.values.index.to_frame())
+        return jackknife(self.values.to_numpy(), pairs, families)
+
+    def ends(self) -> tuple[float, float]:
+        """Both ends of the interval."""
+        interval = self.interval()
+        return float(interval.low), float(interval.high)
 
 
 def rotations_linear(tables: Tables) -> Contrast:
@@ -100,10 +114,9 @@ def epoch_one(tables: Tables) -> Contrast:
 def gain(tables: Tables) -> Contrast:
     """C4b: the whole gain."""
     levels, notes = training_levels(tables)
-    gain = levels.sF - levels.s0
-    low, high = _range(gain)
-    moot = "training adds no alignment here" if low <= 0 <= high else ""
-    return Contrast(gain, notes=notes, moot=moot)
+    gained = Contrast(levels.sF - levels.s0, notes=notes)
+    low, high = gained.ends()
+    return gained._replace(moot=_NO_GAIN if low <= 0 <= high else "")
 
 
 def before_solved(tables: Tables) -> Contrast:
@@ -167,17 +180,8 @@ def _depth_slope(rows: pd.DataFrame, value: str) -> pd.Series:
 
 
 def _no_gain(levels: pd.DataFrame) -> str:
-    low, high = _range(levels.sF - levels.s0)
-    gain = f"sF − s0 has the interval {low:.3f} to {high:.3f}"
-    return f"training adds no alignment here: {gain}" if low <= 0 else ""
-
-
-def _range(values: pd.Series, left_out: list[pd.Series] | None = None) -> tuple[float, float]:
-    families = None
-    if left_out is not None:
-        families = [each.reindex(values.index).to_numpy() for each in left_out]
-    interval = jackknife(values.to_numpy(), Pairs.of(values.index.to_frame()), families)
-    return float(interval.low), float(interval.high)
+    low, high = Contrast(levels.sF - levels.s0).ends()
+    return f"{_NO_GAIN}: sF − s0 has the interval {low:.3f} to {high:.3f}" if low <= 0 else ""
 
 
 def _over_families(
@@ -206,7 +210,7 @@ def _slopes(tables: Tables, of: Callable[[pd.DataFrame], pd.Series]) -> Contrast
     grey = from_colour(kept)
     if len(grey):
         measured = _over_families(grey, lambda d: of(condition_slopes(d)), ())
-        low, high = _range(measured.values, measured.left_out)
+        low, high = measured.ends()
         mean = measured.values.groupby("group").mean().mean()
         notes.append(f"with drops measured from colour {mean:.3f} ({low:.3f} to {high:.3f})")
     return _over_families(kept, lambda d: of(condition_slopes(d)), tuple(notes))

@@ -1,4 +1,4 @@
-"""The parts of the claims: what each says, computes, compares with, and where its numbers are."""
+"""The claims, once each: what they say, what decides them, and where their numbers are."""
 
 from __future__ import annotations
 
@@ -7,19 +7,55 @@ from typing import NamedTuple
 
 from convergent_learning.claims import contrasts
 from convergent_learning.claims.contrasts import Contrast
-from convergent_learning.claims.ingredients import Tables
+from convergent_learning.tables.matches import CLAIMED_SHARE
+from convergent_learning.tables.printed import in_print
+from convergent_learning.tables.storage import Tables
 
 
 class Part(NamedTuple):
-    """A part of a claim; `contrast` computes its statistic from the tables of one dataset."""
+    """A part of a claim: a statistic that is compared with a threshold.
+
+    `text` says it in a table; `holds` and `fails` say it in a sentence, if the statistic lies above
+    the threshold and if it does not. The statistic is `over` of `quantity`, and `contrast` computes
+    it from the tables of one dataset. The part is moot where the part `gate` is not supported.
+    `remark` gives the sentence that an estimate calls for, if any.
+    """
 
     id: str
     text: str
-    statistic: str
+    over: str
+    quantity: str
     contrast: Callable[[Tables], Contrast]
     figure: int
     source: str
+    holds: str
+    fails: str
     threshold: float = 0.0
+    gate: str = ""
+    remark: Callable[[float], str] = lambda estimate: ""
+
+    @property
+    def statistic(self) -> str:
+        """What is computed, and from which columns."""
+        return f"{self.over}{self.quantity} [figure {self.figure}; {self.source}]"
+
+
+class Claim(NamedTuple):
+    """A claim of the paper; it has the weakest verdict of its parts."""
+
+    id: str
+    text: str
+    parts: tuple[Part, ...]
+
+
+def _rise(estimate: float) -> str:
+    """The statistic of C6b is 0.05 minus the drop: above 0.05 there is a rise."""
+    if estimate <= 0.05:
+        return ""
+    return (
+        f"Early layers lose nothing: their mean score is {in_print(estimate - 0.05)} higher on "
+        "these stimuli than on the unaltered ones."
+    )
 
 
 _FIG2 = "tables/fig2_pairs.csv: score at step = final_step, baseline = learned, center = position"
@@ -27,123 +63,214 @@ _FIG3 = "tables/fig3_pairs.csv: difference of metric = permutation"
 _FIG4 = "tables/fig4_pairs.csv: score of metric = procrustes, source_role = target_role = block"
 _FIG5 = "tables/fig5_pairs.csv: score of metric = procrustes, at steps 0, 1 epoch and final_step"
 _FIG6 = "tables/fig6_pairs.csv: drop (id − ood) of metric = procrustes"
-_PAIRS = "mean over pairs"
-_BOTH = "mean over pairs and layers"
+_PAIRS = "mean over pairs of "
+_BOTH = "mean over pairs and layers of "
 
-PARTS = (
-    Part(
-        "C1a",
-        "Procrustes reaches 80% of linear",
-        f"{_BOTH} of procrustes − 0.8·linear",
-        contrasts.rotations_linear,
-        2,
-        f"{_FIG2}, rows_per_unit ≥ 10",
+CLAIMS = (
+    Claim(
+        "C1",
+        "Rotations align networks nearly as well as linear maps",
+        (
+            Part(
+                "C1a",
+                "Procrustes reaches 80% of linear",
+                _BOTH,
+                "procrustes − 0.8·linear",
+                contrasts.rotations_linear,
+                2,
+                f"{_FIG2}, rows_per_unit ≥ 10",
+                holds="Procrustes reaches 80% of the linear score",
+                fails="Procrustes does not reach 80% of the linear score",
+            ),
+            Part(
+                "C1b",
+                "Procrustes is nearer to linear than to permutation",
+                _BOTH,
+                "procrustes − 0.5·linear − 0.5·permutation",
+                contrasts.rotations_permutation,
+                2,
+                f"{_FIG2}, rows_per_unit ≥ 10",
+                holds="Procrustes is nearer to linear than to permutation",
+                fails="Procrustes is no nearer to linear than to permutation",
+            ),
+        ),
     ),
-    Part(
-        "C1b",
-        "Procrustes is nearer to linear than to permutation",
-        f"{_BOTH} of procrustes − 0.5·linear − 0.5·permutation",
-        contrasts.rotations_permutation,
-        2,
-        f"{_FIG2}, rows_per_unit ≥ 10",
+    Claim(
+        "C2",
+        "Permutation alignment is far above chance: a privileged basis, and a learned one",
+        (
+            Part(
+                "C2a",
+                "Permutation scores fall when the basis is rotated",
+                _BOTH,
+                "learned − rotated",
+                contrasts.basis,
+                3,
+                f"{_FIG3} at step = final_step",
+                holds="permutation scores fall when the basis is rotated",
+                fails="permutation scores do not fall when the basis is rotated",
+            ),
+            Part(
+                "C2b",
+                "… by more than in untrained networks",
+                _BOTH,
+                "(learned − rotated) minus its value at step 0",
+                contrasts.basis_learned,
+                3,
+                f"{_FIG3} at step 0 and final_step",
+                holds="they fall by more than in untrained networks",
+                fails="they fall by no more than in untrained networks, so training need not have "
+                "made the basis",
+            ),
+        ),
     ),
-    Part(
-        "C2a",
-        "Permutation scores fall when the basis is rotated",
-        f"{_BOTH} of learned − rotated",
-        contrasts.basis,
-        3,
-        f"{_FIG3} at step = final_step",
+    Claim(
+        "C3",
+        "Layers match their counterparts, and early layers align more",
+        (
+            Part(
+                "C3a",
+                "Best matches lie within one layer of the counterpart",
+                _PAIRS,
+                "the share of target blocks whose best source block (ties to the counterpart) lies "
+                "within one layer of the counterpart, both directions averaged",
+                contrasts.matches,
+                4,
+                f"{_FIG4} at step = final_step",
+                holds="best matches lie within one layer of the counterpart",
+                fails="best matches lie within one layer of the counterpart too seldom",
+                threshold=CLAIMED_SHARE,
+            ),
+            Part(
+                "C3b",
+                "… more often than in untrained networks",
+                _PAIRS,
+                "the share of C3a minus its value at step 0",
+                contrasts.matches_learned,
+                4,
+                f"{_FIG4} at step 0 and final_step",
+                holds="they do so more often than in untrained networks",
+                fails="they do so no more often than in untrained networks",
+            ),
+            Part(
+                "C3c",
+                "Early layers align more",
+                _PAIRS,
+                "−(slope of own-layer procrustes on depth, blocks)",
+                contrasts.early_more,
+                2,
+                f"{_FIG2}, metric = procrustes, role = block, depth",
+                holds="early layers align more than late ones",
+                fails="early layers do not align more",
+            ),
+        ),
     ),
-    Part(
-        "C2b",
-        "… by more than in untrained networks",
-        f"{_BOTH} of (learned − rotated) minus its value at step 0",
-        contrasts.basis_learned,
-        3,
-        f"{_FIG3} at step 0 and final_step",
+    Claim(
+        "C4",
+        "Nearly all convergence happens in epoch 1",
+        (
+            Part(
+                "C4a",
+                "Epoch 1 brings 90% of the gain in alignment",
+                _PAIRS,
+                "(s1 − s0) − 0.9·(sF − s0), s = mean over layers",
+                contrasts.epoch_one,
+                5,
+                _FIG5,
+                holds="epoch 1 brings more than 90% of the gain in alignment",
+                fails="epoch 1 brings less than 90% of the gain in alignment",
+                gate="C4b",
+            ),
+            Part(
+                "C4b",
+                "Training adds alignment",
+                _PAIRS,
+                "sF − s0, s = mean over layers",
+                contrasts.gain,
+                5,
+                _FIG5,
+                holds="training adds alignment",
+                fails="training takes alignment away",
+            ),
+        ),
     ),
-    Part(
-        "C3a",
-        "Best matches lie within one layer of the counterpart",
-        f"{_PAIRS} of the share of target blocks whose best source block (ties to the "
-        "counterpart) lies within one layer of the counterpart, both directions averaged",
-        contrasts.matches,
-        4,
-        f"{_FIG4} at step = final_step",
-        0.8,
+    Claim(
+        "C5",
+        "Convergence happens before the task is solved",
+        (
+            Part(
+                "C5a",
+                "Epoch 1 brings a larger share of the alignment than of the accuracy",
+                _PAIRS,
+                "(s1 − s0) − a·(sF − s0), a = (acc1 − chance)/(accF − chance) of the pair",
+                contrasts.before_solved,
+                5,
+                f"{_FIG5}; accuracy",
+                holds="epoch 1 brings a larger share of the final alignment than of the final "
+                "accuracy",
+                fails="epoch 1 brings no larger share of the final alignment than of the final "
+                "accuracy",
+                gate="C4b",
+            ),
+        ),
     ),
-    Part(
-        "C3b",
-        "… more often than in untrained networks",
-        f"{_PAIRS} of the share of C3a minus its value at step 0",
-        contrasts.matches_learned,
-        4,
-        f"{_FIG4} at step 0 and final_step",
+    Claim(
+        "C6",
+        "Out-of-distribution inputs pull later layers apart while early ones stay",
+        (
+            Part(
+                "C6a",
+                "The drop grows with depth",
+                _PAIRS,
+                "the slope on depth of the drop averaged over conditions, blocks",
+                contrasts.later_apart,
+                6,
+                f"{_FIG6}, role = block, depth",
+                holds="alignment drops more in later layers",
+                fails="alignment does not drop more in later layers",
+            ),
+            Part(
+                "C6b",
+                "Early layers lose less than 0.05",
+                "",
+                "0.05 − mean over pairs, conditions and the first third of blocks of the drop",
+                contrasts.early_stay,
+                6,
+                f"{_FIG6}, role = block",
+                holds="early layers lose less than 0.05",
+                fails="early layers lose 0.05 or more",
+                remark=_rise,
+            ),
+        ),
     ),
-    Part(
-        "C3c",
-        "Early layers align more",
-        f"{_PAIRS} of −(slope of own-layer procrustes on depth, blocks)",
-        contrasts.early_more,
-        2,
-        f"{_FIG2}, metric = procrustes, role = block, depth",
-    ),
-    Part(
-        "C4a",
-        "Epoch 1 brings 90% of the gain in alignment",
-        f"{_PAIRS} of (s1 − s0) − 0.9·(sF − s0), s = mean over layers",
-        contrasts.epoch_one,
-        5,
-        _FIG5,
-    ),
-    Part(
-        "C4b",
-        "Training adds alignment",
-        f"{_PAIRS} of sF − s0, s = mean over layers",
-        contrasts.gain,
-        5,
-        _FIG5,
-    ),
-    Part(
-        "C5a",
-        "Epoch 1 brings a larger share of the alignment than of the accuracy",
-        f"{_PAIRS} of (s1 − s0) − a·(sF − s0), a = (acc1 − chance)/(accF − chance) of the pair",
-        contrasts.before_solved,
-        5,
-        f"{_FIG5}; accuracy",
-    ),
-    Part(
-        "C6a",
-        "The drop grows with depth",
-        f"{_PAIRS} of the slope on depth of the drop averaged over conditions, blocks",
-        contrasts.later_apart,
-        6,
-        f"{_FIG6}, role = block, depth",
-    ),
-    Part(
-        "C6b",
-        "Early layers lose less than 0.05",
-        "0.05 − mean over pairs, conditions and the first third of blocks of the drop",
-        contrasts.early_stay,
-        6,
-        f"{_FIG6}, role = block",
-    ),
-    Part(
-        "C7a",
-        "Late layers lose alignment as accuracy is lost",
-        f"{_PAIRS} of the slope, over conditions, of the drop of the last third of blocks on "
-        "accuracy_drop; conditions within 2 points of chance left out",
-        contrasts.proportional,
-        6,
-        f"{_FIG6}, accuracy_drop, near_chance",
-    ),
-    Part(
-        "C7b",
-        "… and more steeply than early layers",
-        f"{_PAIRS} of the slope of C7a minus that of the first third of blocks",
-        contrasts.proportional_late,
-        6,
-        f"{_FIG6}, accuracy_drop, near_chance",
+    Claim(
+        "C7",
+        "Late layers come apart in proportion to the shift",
+        (
+            Part(
+                "C7a",
+                "Late layers lose alignment as accuracy is lost",
+                _PAIRS,
+                "the slope, over conditions, of the drop of the last third of blocks on "
+                "accuracy_drop; conditions within 2 points of chance left out",
+                contrasts.proportional,
+                6,
+                f"{_FIG6}, accuracy_drop, near_chance",
+                holds="late layers lose alignment as accuracy is lost",
+                fails="late layers do not lose alignment as accuracy is lost",
+            ),
+            Part(
+                "C7b",
+                "… and more steeply than early layers",
+                _PAIRS,
+                "the slope of C7a minus that of the first third of blocks",
+                contrasts.proportional_late,
+                6,
+                f"{_FIG6}, accuracy_drop, near_chance",
+                holds="they lose it more steeply than early layers",
+                fails="they lose it no more steeply than early layers",
+            ),
+        ),
     ),
 )
+PARTS = {part.id: part for claim in CLAIMS for part in claim.parts}

@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import pandas as pd
 
-from convergent_learning.tables.depth import chance_within_one
-from convergent_learning.tables.layers import PAIR, complete_layers
-from convergent_learning.tables.matches import matching_shares
+from convergent_learning.tables.depth import complete_layers
+from convergent_learning.tables.intervals import ALPHA, PAIR
+from convergent_learning.tables.matches import chance_within_one, matching_shares
+from convergent_learning.tables.storage import Tables, final_step
 
 MIN_ROWS_PER_UNIT = 10
-ALPHA = 0.05
-Tables = dict[str, pd.DataFrame]
 
 
 class NoStatistic(ValueError):
     """An ingredient of a statistic is missing; the message says which."""
-
-
-def final_step(tables: Tables) -> int:
-    """Last training step of the dataset."""
-    return int(tables["datasets"].final_step.iloc[0])
 
 
 def depth_rows(tables: Tables, metrics: list[str]) -> pd.DataFrame:
@@ -118,9 +112,10 @@ def training_levels(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
     s0, s1, last = means.s0.mean(), means.s1.mean(), means.sF.mean()
     note = (
         f"s1/sF = {s1 / last:.2f} beside s0/sF = {s0 / last:.2f} (s0 {s0:.3f}, s1 {s1:.3f}, "
-        f"sF {last:.3f}); epoch 1 is {epoch / final:.0%} of the steps"
+        f"sF {last:.3f})"
     )
-    return means, (note, *left_out_note(unknown, "without a score"))
+    share = f"epoch 1 is {epoch / final:.0%} of the steps"
+    return means, (note, share, *left_out_note(unknown, "without a score"))
 
 
 def ood_drops(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from convergent_learning.config.experiment import IDENTITY, Experiment, Sample
 from convergent_learning.config.jobs import Files, Job, job
 from convergent_learning.config.score_jobs import CONTEXT_METRIC, WHOLE_BLOCKS
 from convergent_learning.stimuli import families, level_text
-from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.schema import tables_of_figure
 
 FIGURES = (1, 2, 3, 4, 5, 6)
 # Facts of the experiment that a figure reads besides its own tables: one asked for by name computes
@@ -183,9 +183,8 @@ class FigureJobs(Files):
 
     def _figure_tables(self, number: int) -> list[str]:
         """Tables that figure `number` draws, besides facts of the experiment."""
-        names = [name for name in COLUMNS if name.startswith(f"fig{number}")]
         images = [f"{self.paths.tables}/fig1_stimuli.png"] if number == 1 else []
-        return [self.paths.table(name) for name in names] + images
+        return [self.paths.table(name) for name in tables_of_figure(number)] + images
 
     def _fact_files(self, number: int) -> list[str]:
         return [self.paths.table(name) for name in _FACTS[number]]

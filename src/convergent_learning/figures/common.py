@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from convergent_learning.figures import style
-from convergent_learning.tables.schema import read_table
+from convergent_learning.tables.storage import read_table
 
 INTERVAL = (
     "Bands and bars are 95% intervals of the mean over pairs (delete-one-network jackknife, "

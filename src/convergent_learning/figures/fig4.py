@@ -13,7 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from convergent_learning.figures import common, style
-from convergent_learning.tables.depth import chance_within_one
+from convergent_learning.tables.matches import chance_within_one
 
 _METRIC = "procrustes"
 _SHARED = 0.8

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from convergent_learning.figures import style
-from convergent_learning.tables.schema import read_table
+from convergent_learning.tables.storage import read_table
 
 
 def alternative(number: int, tables: Path) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from convergent_learning.figures import style
 from convergent_learning.report import plots
-from convergent_learning.tables.schema import read_table
+from convergent_learning.tables.storage import read_table
 
 _ALL = "all"
 _COLUMNS = ["Layer", "Curve", "Depth", "Score", "95% interval", "n"]

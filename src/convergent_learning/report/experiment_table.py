@@ -10,7 +10,7 @@ import pandas as pd
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.group import Group, Training
 from convergent_learning.figures import style
-from convergent_learning.tables.schema import read_table
+from convergent_learning.tables.storage import read_table
 
 _OPTIMIZERS = {"sgd": "SGD with Nesterov momentum", "adamw": "AdamW"}
 

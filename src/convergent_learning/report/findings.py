@@ -9,60 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from convergent_learning.claims.evaluation import is_whole, read_claims
+from convergent_learning.claims.definitions import PARTS, Part
+from convergent_learning.claims.entries import NUMBERS, Entry, is_whole, read_claims, reason_alone
+from convergent_learning.tables.printed import in_print
 
-# What a part says if its statistic lies above the threshold, and if it does not.
-_MEANING = {
-    "C1a": (
-        "Procrustes reaches 80% of the linear score",
-        "Procrustes does not reach 80% of the linear score",
-    ),
-    "C1b": (
-        "Procrustes is nearer to linear than to permutation",
-        "Procrustes is no nearer to linear than to permutation",
-    ),
-    "C2a": (
-        "permutation scores fall when the basis is rotated",
-        "permutation scores do not fall when the basis is rotated",
-    ),
-    "C2b": (
-        "they fall by more than in untrained networks",
-        "they fall by no more than in untrained networks, so training need not have made the basis",
-    ),
-    "C3a": (
-        "best matches lie within one layer of the counterpart",
-        "best matches lie within one layer of the counterpart too seldom",
-    ),
-    "C3b": (
-        "they do so more often than in untrained networks",
-        "they do so no more often than in untrained networks",
-    ),
-    "C3c": ("early layers align more than late ones", "early layers do not align more"),
-    "C4a": (
-        "epoch 1 brings more than 90% of the gain in alignment",
-        "epoch 1 brings less than 90% of the gain in alignment",
-    ),
-    "C4b": ("training adds alignment", "training takes alignment away"),
-    "C5a": (
-        "epoch 1 brings a larger share of the final alignment than of the final accuracy",
-        "epoch 1 brings no larger share of the final alignment than of the final accuracy",
-    ),
-    "C6a": (
-        "alignment drops more in later layers",
-        "alignment does not drop more in later layers",
-    ),
-    "C6b": ("early layers lose less than 0.05", "early layers lose 0.05 or more"),
-    "C7a": (
-        "late layers lose alignment as accuracy is lost",
-        "late layers do not lose alignment as accuracy is lost",
-    ),
-    "C7b": (
-        "they lose it more steeply than early layers",
-        "they lose it no more steeply than early layers",
-    ),
-}
 _NARROW = 0.25  # of half the interval: how near to the threshold its end has to be
 
 
@@ -75,7 +27,7 @@ class Finding(NamedTuple):
     paragraph: str
 
 
-def findings(claims: list[dict[str, Any]]) -> list[Finding]:
+def findings(claims: list[Entry]) -> list[Finding]:
     """A paragraph per claim.
 
     Parameters
@@ -91,7 +43,7 @@ def findings(claims: list[dict[str, Any]]) -> list[Finding]:
     Raises
     ------
     ValueError
-        If a part is unknown here: its meaning has to be added.
+        If a part is not among the definitions.
     """
     return [
         Finding(whole["id"], whole["claim"], whole["verdict"], _paragraph(whole, parts))
@@ -99,7 +51,7 @@ def findings(claims: list[dict[str, Any]]) -> list[Finding]:
     ]
 
 
-def markdown(experiment: str, claims: list[dict[str, Any]]) -> str:
+def markdown(experiment: str, claims: list[Entry]) -> str:
     """The findings of an experiment as a Markdown page."""
     found = findings(claims)
     count = dict.fromkeys(("supported", "inconclusive", "not supported"), 0)
@@ -121,8 +73,8 @@ def markdown(experiment: str, claims: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _with_parts(claims: list[dict[str, Any]]) -> Iterator[tuple[dict, list[dict]]]:
-    parts: list[dict[str, Any]] = []
+def _with_parts(claims: list[Entry]) -> Iterator[tuple[Entry, list[Entry]]]:
+    parts: list[Entry] = []
     for entry in claims:
         if is_whole(entry):
             yield entry, parts
@@ -131,7 +83,7 @@ def _with_parts(claims: list[dict[str, Any]]) -> Iterator[tuple[dict, list[dict]
             parts.append(entry)
 
 
-def _paragraph(whole: dict[str, Any], parts: list[dict[str, Any]]) -> str:
+def _paragraph(whole: Entry, parts: list[Entry]) -> str:
     sentences = [_sentence(part) for part in parts]
     sentences += [remark for part in parts for remark in _remarks(part)]
     if notes := _notes(parts):
@@ -139,77 +91,55 @@ def _paragraph(whole: dict[str, Any], parts: list[dict[str, Any]]) -> str:
     return " ".join([*sentences, _conclusion(whole, parts)])
 
 
-def _sentence(part: dict[str, Any]) -> str:
+def _sentence(part: Entry) -> str:
     """What a part says, with its numbers."""
-    yes, no = _meaning(part)
-    verdict, numbers = part["verdict"], _numbers(part)
-    if numbers is None:
-        return f"Whether {yes} is open ({part['id']}, {part['reason'].partition(';')[0]})."
-    said = {"supported": yes, "not supported": no}.get(verdict, f"whether {yes} is open")
-    return f"{said[0].upper()}{said[1:]} ({part['id']}, {_statistic(part)}: {numbers})."
-
-
-def _meaning(part: dict[str, Any]) -> tuple[str, str]:
-    if part["id"] not in _MEANING:
-        raise ValueError(
-            f"claim part {part['id']} has no meaning in report/findings.py: add what it says"
-        )
-    return _MEANING[part["id"]]
-
-
-def _statistic(part: dict[str, Any]) -> str:
-    statistic = part["statistic"].partition(" [")[0]
-    return statistic.removeprefix("mean over pairs and layers of ").removeprefix(
-        "mean over pairs of "
+    about = _definition(part)
+    if None in (part[field] for field in NUMBERS):
+        return f"Whether {about.holds} is open ({part['id']}, {reason_alone(part)})."
+    said = {"supported": about.holds, "not supported": about.fails}.get(
+        part["verdict"], f"whether {about.holds} is open"
+    )
+    estimate, low, high = (in_print(part[field]) for field in NUMBERS)
+    return (
+        f"{said[0].upper()}{said[1:]} ({part['id']}, {about.quantity}: {estimate}, "
+        f"95% interval {low} to {high}, threshold {part['threshold']:g})."
     )
 
 
-def _numbers(part: dict[str, Any]) -> str | None:
-    """Estimate, interval and threshold; None where there is no interval."""
-    if None in (part["estimate"], part["ci_low"], part["ci_high"]):
-        return None
-    estimate, low, high = (in_print(part[key]) for key in ("estimate", "ci_low", "ci_high"))
-    return f"{estimate}, 95% interval {low} to {high}, threshold {part['threshold']:g}"
+def _definition(part: Entry) -> Part:
+    if part["id"] not in PARTS:
+        raise ValueError(f"claim part {part['id']} is not in claims/definitions.py: add it")
+    return PARTS[part["id"]]
 
 
-def in_print(value: float) -> str:
-    """Three decimals, with a minus sign and no minus before zero."""
-    return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
-
-
-def _remarks(part: dict[str, Any]) -> Iterator[str]:
+def _remarks(part: Entry) -> Iterator[str]:
     """What a reader has to know of the numbers, where they call for it."""
-    if _numbers(part) is None:
+    estimate, low, high = (part[field] for field in NUMBERS)
+    if None in (estimate, low, high):
         return
-    low, high, threshold = part["ci_low"], part["ci_high"], part["threshold"]
-    half = (high - low) / 2
-    if half == 0:
+    threshold, narrow = part["threshold"], _NARROW * (high - low) / 2
+    if high == low:
         yield (
             f"All networks give the same value in {part['id']}, so that its interval has no width "
             "and does not say how others would vary."
         )
-    elif part["verdict"] == "supported" and low - threshold < _NARROW * half:
+    elif part["verdict"] == "supported" and low - threshold < narrow:
         yield f"{part['id']} holds narrowly: its interval begins at {in_print(low)}."
-    elif part["verdict"] == "not supported" and threshold - high < _NARROW * half:
+    elif part["verdict"] == "not supported" and threshold - high < narrow:
         yield f"{part['id']} fails narrowly: its interval ends at {in_print(high)}."
     elif part["verdict"] == "inconclusive":
-        side = "the claim's side" if part["estimate"] > threshold else "the other side"
+        side = "the claim's side" if estimate > threshold else "the other side"
         yield f"The estimate of {part['id']} is on {side} of the threshold."
-    # The statistic of C6b is 0.05 minus the drop: above 0.05 there is a rise.
-    if part["id"] == "C6b" and part["estimate"] > 0.05:
-        yield (
-            f"Early layers lose nothing: their mean score is {in_print(part['estimate'] - 0.05)} "
-            "higher on these stimuli than on the unaltered ones."
-        )
+    if remark := _definition(part).remark(estimate):
+        yield remark
 
 
-def _notes(parts: list[dict[str, Any]]) -> list[str]:
-    """What the reasons say besides the numbers: once, and with the part where only one says it."""
+def _notes(parts: list[Entry]) -> list[str]:
+    """What is said besides the numbers: once, and with the part where only one says it."""
     said: dict[str, list[str]] = {}
     for part in parts:
-        for note in part["reason"].split("; ")[1:]:
-            if not note.startswith("the statistic itself is"):
-                said.setdefault(note, []).append(part["id"])
+        for note in part["notes"]:
+            said.setdefault(note, []).append(part["id"])
     alone = len(parts) == 1
     return [
         note if alone or len(ids) > 1 else f"{ids[0]}: {note}"
@@ -218,7 +148,7 @@ def _notes(parts: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _conclusion(whole: dict[str, Any], parts: list[dict[str, Any]]) -> str:
+def _conclusion(whole: Entry, parts: list[Entry]) -> str:
     deciding = [part["id"] for part in parts if part["verdict"] == whole["verdict"]]
     named = " and ".join(deciding)
     if whole["verdict"] == "supported":

@@ -11,7 +11,7 @@ from matplotlib.colors import to_hex
 from convergent_learning.figures import common, style
 from convergent_learning.figures.fig6 import strength
 from convergent_learning.report import plots
-from convergent_learning.tables.schema import read_table
+from convergent_learning.tables.storage import read_table
 
 _DEPTH_COLUMNS = ["Layer", "Condition", "Depth", "Drop", "95% interval", "n"]
 _ACCURACY_COLUMNS = ["Condition", "Accuracy", "Drop in accuracy", "Drop", "95% interval", "n"]

@@ -16,7 +16,7 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from convergent_learning.claims.evaluation import is_whole, read_claims
+from convergent_learning.claims.entries import is_whole, read_claims
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.files import replace_when_done
 from convergent_learning.report import findings, plots
@@ -25,7 +25,8 @@ from convergent_learning.report.depth_plot import depth_plot
 from convergent_learning.report.experiment_table import experiment_table
 from convergent_learning.report.ood_plot import ood_plot
 from convergent_learning.report.provenance import Source
-from convergent_learning.tables.schema import COLUMNS, read_table
+from convergent_learning.tables.schema import tables_of_figure
+from convergent_learning.tables.storage import read_table
 
 TITLES = {
     1: "Stimuli and networks",
@@ -121,7 +122,7 @@ def _figure(number: int, results: Path, experiment: str) -> Figure:
         image=f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}",
         width=width,
         height=height,
-        tables=[f"tables/{name}.csv" for name in COLUMNS if name.startswith(f"fig{number}")],
+        tables=[f"tables/{name}.csv" for name in tables_of_figure(number)],
         command=_command(experiment, f"fig{number}"),
         plot=_PLOTS[number](tables) if number in _PLOTS else None,
     )

@@ -1,1 +1,1 @@
-"""Intervals, tables and claims, from scores to verdicts; reads tables and imports no torch."""
+"""Tables of numbers: their schema, pairs and summaries from scores, facts of the experiment."""

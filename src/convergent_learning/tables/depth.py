@@ -1,11 +1,11 @@
-"""What changes along depth: slopes, thirds of the layers, and which layer matches which."""
+"""What changes along depth: which layers a mean is over, slopes, thirds, and counterparts."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-# Scores are averages of float32 sums: differences below this are ties, not matches.
-TIE = 1e-9
+import numpy as np
+import pandas as pd
 
 
 def slope(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -38,51 +38,42 @@ def thirds(depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rank < size, rank >= len(depth) - size
 
 
-def best_matches(scores: np.ndarray, counterpart: np.ndarray) -> np.ndarray:
-    """Source layer that best matches each target layer; ties go to the one nearest its counterpart.
-
-    Parameters
-    ----------
-    scores : (..., n_source, n_target) float
-    counterpart : (n_target,) int
-        The source layer that each target layer should match.
-
-    Returns
-    -------
-    (..., n_target) int
-        Index of the best source layer; −1 where the column holds a NaN.
-    """
-    scores = np.asarray(scores, dtype=float)
-    best = scores.max(axis=-2, keepdims=True)
-    distance = np.abs(np.arange(scores.shape[-2])[:, None] - np.asarray(counterpart)[None, :])
-    candidates = np.where(scores >= best - TIE, distance, np.iinfo(int).max)
-    return np.where(np.isnan(best[..., 0, :]), -1, candidates.argmin(axis=-2))
-
-
-def share_within_one(scores: np.ndarray) -> np.ndarray:
-    """Share of target layers whose best match lies within one layer of the counterpart.
-
-    Parameters
-    ----------
-    scores : (..., n_layers, n_layers) float
-        Source by target, the same layers on both axes.
-
-    Returns
-    -------
-    (...) float
-        NaN where any score is NaN.
-    """
-    scores = np.asarray(scores, dtype=float)
-    counterpart = np.arange(scores.shape[-1])
-    near = np.abs(best_matches(scores, counterpart) - counterpart) <= 1
-    return np.where(np.isnan(scores).any(axis=(-1, -2)), np.nan, near.mean(axis=-1))
-
-
-def chance_within_one(n_layers: int) -> float:
-    """What `share_within_one` would be on average if every layer matched at random."""
-    return (3 * n_layers - 2) / n_layers**2 if n_layers > 1 else 1.0
-
-
 def nearest_depth(depth: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Index into `other` of the layer of nearest depth, for each of `depth`."""
     return np.abs(np.asarray(depth)[:, None] - np.asarray(other)[None, :]).argmin(axis=1)
+
+
+def complete_layers(
+    frame: pd.DataFrame, values: Sequence[str], network: Sequence[str] = ("group",)
+) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out layers that have no score somewhere, in every pair alike.
+
+    A mean over layers must be over the same layers in all pairs, steps and conditions; a layer that
+    is dead in one network is left out of its group.
+
+    Returns
+    -------
+    DataFrame, list of str
+        The remaining rows, and the layers left out as `group layer`.
+    """
+    keys = [*network, "layer"]
+    unknown = frame[list(values)].isna().any(axis=1)
+    bad = frame.loc[unknown, keys].drop_duplicates()
+    if bad.empty:
+        return frame, []
+    inside = pd.MultiIndex.from_frame(frame[keys]).isin(pd.MultiIndex.from_frame(bad))
+    return frame[~inside], [" ".join(row) for row in bad.itertuples(index=False)]
+
+
+def label_thirds(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of blocks in the first or last third of their group; `third` says which."""
+    blocks = frame[frame.role == "block"]
+    layers = blocks[["dataset", "group", "layer", "depth"]].drop_duplicates()
+    labelled = []
+    for _, members in layers.groupby(["dataset", "group"]):
+        early, late = thirds(members.depth.to_numpy())
+        labelled += [members[early].assign(third="early"), members[late].assign(third="late")]
+    if not labelled:
+        return blocks.assign(third="")
+    keys = ["dataset", "group", "layer"]
+    return blocks.merge(pd.concat(labelled)[[*keys, "third"]], on=keys)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from convergent_learning.tables.depth import slope
-from convergent_learning.tables.layers import PAIR, complete_layers, label_thirds
+from convergent_learning.tables.depth import complete_layers, label_thirds, slope
+from convergent_learning.tables.intervals import PAIR
+
+# Accuracies within this of chance say nothing of a drop.
+NEAR_CHANCE = 0.02
 
 
 def third_drops(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Tables of what an experiment consists of: datasets, layers, conditions, accuracy, training.
 
-Figures and claims read them beside the scores; their columns are in `statistics.columns`.
+Figures and claims read them beside the scores.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from convergent_learning.alignment.reading import MomentsFile, StoredNetwork
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import damaged_file_named, replace_when_done
 from convergent_learning.stimuli.sets import duplicate_conditions
-from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.schema import COLUMNS, Role, with_role
 
-DATASET_COLUMNS = [*COLUMNS["datasets"], "sha256_train", "sha256_test"]
 _LOG = logging.getLogger(__name__)
 
 
@@ -34,7 +33,7 @@ def write_datasets(facts: Sequence[dict[str, Any]], files: Sequence[Path], out: 
         classes = len(summary["classes"])
         digests = {key: summary[key] for key in ("sha256_train", "sha256_test")}
         rows.append(known | {"classes": classes, "chance": 1 / classes} | digests)
-    _write(pd.DataFrame(rows)[DATASET_COLUMNS], out)
+    _write(pd.DataFrame(rows)[COLUMNS["datasets"]], out)
 
 
 def write_layers(moments: Mapping[str, Path], architectures: Mapping[str, str], out: Path) -> None:
@@ -79,35 +78,30 @@ def write_conditions(conditions: Sequence[dict[str, Any]], out: Path) -> None:
 
 
 def write_duplicates(stimuli: Sequence[Path], out: Path) -> None:
-    """One row a pair of conditions whose images are within 1/255 of each other; also logged."""
+    """One row per pair of conditions whose images are within 1/255 of each other; also logged."""
     found = duplicate_conditions(stimuli)
     for one, other, difference in found:
         _LOG.warning("conditions %s and %s are the same to %.4f", one, other, difference)
-    columns = ["condition", "duplicate_of", "largest_difference"]
-    _write(pd.DataFrame(found, columns=columns), out)
+    _write(pd.DataFrame(found, columns=COLUMNS["duplicate_conditions"]), out)
 
 
 def write_accuracy(parts: Sequence[Path], out: Path) -> None:
     """All accuracy files of the extraction passes as one table."""
     tables = [_read(path, dtype={"condition": str}) for path in parts]
     table = pd.concat(tables, ignore_index=True)
-    keys = ["dataset", "group", "seed", "step", "stimuli", "condition"]
-    _write(table.sort_values(keys, kind="stable"), out)
+    _write(table.sort_values(with_role("accuracy", Role.KEY), kind="stable"), out)
 
 
 def write_training(parts: Mapping[tuple[str, str, int], Path], out: Path) -> None:
     """Loss and accuracy at every epoch of every network, keyed (dataset, group, seed)."""
-    tables = []
-    for (dataset, group, seed), path in parts.items():
-        table = _read(path)
-        table.insert(0, "dataset", dataset)
-        table.insert(1, "group", group)
-        table.insert(2, "seed", seed)
-        tables.append(table)
-    _write(pd.concat(tables, ignore_index=True), out)
+    tables = [
+        _read(path).assign(dataset=dataset, group=group, seed=seed)
+        for (dataset, group, seed), path in parts.items()
+    ]
+    _write(pd.concat(tables, ignore_index=True)[COLUMNS["fig1_training"]], out)
 
 
-def _read(path: Path, **options) -> pd.DataFrame:
+def _read(path: Path, **options: Any) -> pd.DataFrame:
     with damaged_file_named(path, ValueError):  # of which pandas' parser errors are subclasses
         return pd.read_csv(path, **options)
 

@@ -15,6 +15,10 @@ from scipy import stats
 
 # Fewer give no interval, and no verdict (methods).
 MIN_NETWORKS, MIN_FAMILIES = 3, 2
+# Adjusted p-values at or below this count.
+ALPHA = 0.05
+# What names a pair of networks of one group.
+PAIR = ["group", "seed_x", "seed_y"]
 
 
 class Pairs(NamedTuple):

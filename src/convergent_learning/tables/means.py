@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from convergent_learning.tables.intervals import Interval, Pairs, jackknife
-from convergent_learning.tables.layers import pair_matrix
+from convergent_learning.tables.intervals import PAIR, Interval, Pairs, jackknife
 
 
 def mean_over_pairs(frame: pd.DataFrame, cell: Sequence[str], value: str = "value") -> pd.DataFrame:
@@ -44,6 +43,12 @@ def cell_intervals(
         empty = frame.reindex(columns=[*by, *cell]).iloc[:0]
         return empty.assign(mean=0.0, low=0.0, high=0.0, n_networks=0, n_pairs=0)
     return pd.concat(parts, ignore_index=True)
+
+
+def pair_matrix(frame: pd.DataFrame, cell: Sequence[str], value: str) -> pd.DataFrame:
+    """(pairs, cells): the mean of `value` over what is neither pair nor cell."""
+    pair = PAIR if "group" in frame else ["group_x", "seed_x", "group_y", "seed_y"]
+    return frame.groupby([*pair, *cell], sort=True)[value].mean().unstack(list(cell))
 
 
 def _columns(interval: Interval) -> dict[str, np.ndarray | int]:

@@ -2,95 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from convergent_learning.tables.depth import nearest_depth
-from convergent_learning.tables.schema import COLUMNS, read_csv, read_table, write_table
-from convergent_learning.tables.scores import read_scores
-from convergent_learning.tables.summaries import summaries
+from convergent_learning.tables.drops import NEAR_CHANCE
+from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.storage import Tables
 
-NEAR_CHANCE = 0.02
 _PAIR = ["dataset", "group_x", "seed_x", "group_y", "seed_y"]
 _SAME = ["dataset", "group", "seed_x", "seed_y"]
-_WITH_ACCURACY = (5, 6)
 
 
-def write_tables(
-    figure: int,
-    scores: Sequence[str | Path],
-    tables: str | Path,
-    accuracy: Sequence[str | Path] = (),
-) -> None:
-    """Write the tables of one figure: per pair of networks, and the drawn means with intervals.
-
-    Parameters
-    ----------
-    figure : int
-        2 to 6.
-    scores : sequence of path
-        Score files (parquet) that hold at least what the figure shows; more does no harm.
-    tables : path
-        The tables folder: datasets.csv and layers.csv (and conditions.csv for figure 6) are read
-        from it, and the figure's tables written to it.
-    accuracy : sequence of path
-        Accuracy files (CSV), whole or in parts; figures 5 and 6 need them.
-
-    Raises
-    ------
-    ValueError
-        If a file is missing, truncated or lacks a column, or names an unknown layer or dataset.
-    """
-    if figure in _WITH_ACCURACY and not accuracy:
-        raise ValueError(f"figure {figure} needs accuracy files: give the `accuracy` argument")
-    setting = {name: read_table(tables, name) for name in ("datasets", "layers")}
-    if figure in _WITH_ACCURACY:
-        setting["accuracy"] = pd.concat(
-            [read_csv(path, "accuracy") for path in accuracy], ignore_index=True
-        )
-    if figure == 6:
-        setting["conditions"] = read_table(tables, "conditions")
-    pairs = pair_tables(figure, read_scores(scores), setting)
-    for name, frame in (pairs | summaries(figure, pairs, setting)).items():
-        write_table(frame, tables, name)
-
-
-def pair_tables(
-    figure: int, scores: pd.DataFrame, setting: dict[str, pd.DataFrame]
-) -> dict[str, pd.DataFrame]:
+def pair_tables(figure: int, scores: pd.DataFrame, facts: Tables) -> Tables:
     """The tables of a figure that have a row per pair (and fig3_null), from fold-averaged scores.
 
-    `setting` holds datasets and layers, for figures 5 and 6 accuracy and for 6 conditions.
+    `facts` holds datasets and layers, for figures 5 and 6 accuracy and for 6 conditions.
     """
-    scores = _with_setting(scores, setting)
+    scores = _with_facts(scores, facts)
     plain = scores[scores.baseline != "rotated"]
     learned = plain[
         (plain.stimuli == "id") & (plain.center == "position") & (plain.baseline == "learned")
     ]
     if figure == 2:
-        tables = {"fig2_pairs": _depth_pairs(plain, setting["layers"])}
+        tables = {"fig2_pairs": _depth_pairs(plain, facts["layers"])}
     elif figure == 3:
         rotated = _own_layers(scores[scores.baseline == "rotated"])
-        tables = dict(
-            zip(("fig3_pairs", "fig3_null"), _rotated(_own_layers(learned), rotated), strict=True)
-        )
+        pairs, null = _rotated(_own_layers(learned), rotated)
+        tables = {"fig3_pairs": pairs, "fig3_null": null}
     elif figure == 4:
         tables = {"fig4_pairs": _maps(learned)}
     elif figure == 5:
-        tables = {"fig5_pairs": _training_pairs(_own_layers(learned), setting["accuracy"])}
+        tables = {"fig5_pairs": _training_pairs(_own_layers(learned), facts["accuracy"])}
     else:
-        tables = {"fig6_pairs": _ood_pairs(plain, _own_layers(learned), setting)}
+        tables = {"fig6_pairs": _ood_pairs(plain, _own_layers(learned), facts)}
     return {name: frame[COLUMNS[name]] for name, frame in tables.items()}
 
 
-def _with_setting(scores: pd.DataFrame, setting: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def _with_facts(scores: pd.DataFrame, facts: Tables) -> pd.DataFrame:
     """Add the roles of both layers, and number of stimuli, steps and chance of the dataset."""
-    facts = setting["datasets"].rename(columns={"stimuli": "n_stimuli"})
-    facts = facts[["dataset", "n_stimuli", "steps_per_epoch", "final_step", "chance"]]
-    scores = _with_roles(scores, setting["layers"]).merge(facts, on="dataset", how="left")
+    datasets = facts["datasets"].rename(columns={"stimuli": "n_stimuli"})
+    datasets = datasets[["dataset", "n_stimuli", "steps_per_epoch", "final_step", "chance"]]
+    scores = _with_roles(scores, facts["layers"]).merge(datasets, on="dataset", how="left")
     unknown = scores.loc[scores.final_step.isna(), "dataset"]
     if len(unknown):
         raise ValueError(f"dataset {unknown.iloc[0]} of the scores is not in datasets.csv")
@@ -115,12 +68,7 @@ def _own_layers(scores: pd.DataFrame) -> pd.DataFrame:
     """Within-group rows of the same layer in both networks, averaged over directions."""
     same = (scores.group_x == scores.group_y) & (scores.layer_x == scores.layer_y)
     own = scores[same].rename(
-        columns={
-            "group_x": "group",
-            "layer_x": "layer",
-            "depth_x": "depth",
-            "role_x": "role",
-        }
+        columns={f"{name}_x": name for name in ("group", "layer", "depth", "role")}
     )
     constant = ["depth", "role", "n_stimuli", "steps_per_epoch", "final_step", "chance"]
     keys = [*_SAME, "step", "stimuli", "condition", "layer", *constant]
@@ -223,10 +171,8 @@ def _with_accuracy(
     return table.drop(columns=both)
 
 
-def _ood_pairs(
-    plain: pd.DataFrame, own: pd.DataFrame, setting: dict[str, pd.DataFrame]
-) -> pd.DataFrame:
-    accuracy, conditions = setting["accuracy"], setting["conditions"]
+def _ood_pairs(plain: pd.DataFrame, own: pd.DataFrame, facts: Tables) -> pd.DataFrame:
+    accuracy, conditions = facts["accuracy"], facts["conditions"]
     cell = [*_SAME, "layer", "depth", "role", "metric"]
     ood = _own_layers(plain[(plain.stimuli != "id") & (plain.center == "position")])
     condition = ["stimuli", "condition", "step", "chance"]

@@ -1,154 +1,302 @@
-"""The columns of every table, and the one way to read a table.
+"""The schema of every table: what a row is, and each column's role, type and meaning, once each.
 
-Tables live in `results/<experiment>/tables/`. accuracy, datasets, layers, conditions and fig1_*
-come from the rules that make them; `statistics.tables` writes the rest. Scores are averaged over
-folds, and over the two directions where a table has no source and target. Depth is 0…1 within a
-network; role is `block`, `pooled` (features averaged over positions) or `logits`. Intervals
-(`*_low`, `*_high`, or `low`, `high` of `mean`) are the 95% delete-one-network jackknife, empty with
-fewer than 3 networks; n_networks and n_pairs say what they rest on. What a row is:
-
-fig2_pairs
-    A pair of networks, a step (0 or the last) and a layer: the same layer twice within an
-    group; across groups a layer of x and its counterpart in y, the layer of the same
-    role nearest in depth. `depth`, `role` are layer_x's; `rows_per_unit` are the training rows
-    (stimuli × positions of a training split) per unit of layer_x.
-fig2
-    The mean over pairs of fig2_pairs.
-fig3_pairs
-    A pair, step and layer: learned score, mean over rotated draws, and their difference.
-fig3_null
-    A draw of the rotation: the mean over pairs.
-fig3
-    The mean over pairs; `rotated_low`, `rotated_high` are the 2.5% and 97.5% quantiles of the
-    draws; `p_adjusted` is Benjamini–Hochberg over the layers of a dataset (all groups, no
-    logits) at that step and metric.
-fig4_pairs
-    A directed pair and a source and target layer, at step 0 and the last.
-fig4
-    The mean over directed pairs; `best` marks the source that best matches the target (blocks).
-fig4_matches
-    Share of target blocks whose best match is within one layer, mean over pairs.
-fig5_pairs
-    A pair, step and layer; `accuracy` is the mean of the two networks'.
-fig5
-    The mean over pairs; layer `all` is the mean over layers without logits, `early` and `late` the
-    first and last third of the blocks.
-fig5_networks
-    Accuracy of a network at a step, in distribution.
-fig5_accuracy
-    The mean of fig5_networks over networks.
-fig6_pairs
-    A pair, condition and layer: score in distribution (`id`) and on the condition (`ood`), `drop` =
-    id − ood, ID-fitted maps on the condition (`transfer`), shuffled null; accuracies are means of
-    the two networks; `near_chance`: the group's mean is within 2 points of chance.
-fig6
-    The mean over pairs; stimuli `all` is the mean over conditions, and its interval has the
-    leave-one-family-out part.
-fig6_conditions
-    A condition: mean drop of the first and the last third of the blocks, accuracy, accuracy drop.
-fig6_slopes
-    Slope of alignment drop on accuracy drop over conditions (near chance left out), per third.
+Tables live in `results/<experiment>/tables/`. `python -m convergent_learning.tables` prints this
+schema as Markdown, `docs/tables.md`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from enum import Enum
+from typing import NamedTuple
 
-import pandas as pd
-
-from convergent_learning.files import replace_when_done
-
-_SPECIFICATION = """
-accuracy: dataset group seed step stimuli condition accuracy n
-datasets: dataset classes chance train_images stimuli steps_per_epoch final_step
-layers: dataset group architecture layer depth role units positions
-conditions: stimuli condition order graded identity family
-fig1_training: dataset group seed step epoch train_loss train_accuracy test_loss
-    test_accuracy
-fig1_stimuli: tile image stimuli condition
-fig2_pairs: dataset group_x seed_x group_y seed_y step layer_x layer_y depth role
-    metric center baseline score n_dead_x n_dead_y rows_per_unit
-fig2: dataset group_x group_y step layer_x layer_y depth role metric center
-    baseline mean low high n_networks n_pairs
-fig3_pairs: dataset group seed_x seed_y step layer depth role metric learned rotated
-    difference
-fig3_null: dataset group step layer depth role metric draw score
-fig3: dataset group step layer depth role metric learned learned_low learned_high rotated
-    rotated_low rotated_high difference difference_low difference_high p p_adjusted n_draws
-    n_networks n_pairs
-fig4_pairs: dataset step source_group source_seed target_group target_seed
-    source_layer target_layer source_depth target_depth source_role target_role metric score
-fig4: dataset step source_group target_group source_layer target_layer
-    source_depth target_depth source_role target_role metric mean low high n_networks n_pairs
-    best
-fig4_matches: dataset group step metric mean low high n_networks n_pairs n_layers
-fig5_pairs: dataset group seed_x seed_y step epoch layer depth role metric score accuracy
-fig5: dataset group step epoch metric layer depth role mean low high n_networks n_pairs
-fig5_networks: dataset group seed step epoch accuracy
-fig5_accuracy: dataset group step epoch mean low high n_networks n_pairs
-fig6_pairs: dataset group seed_x seed_y stimuli condition family layer depth role metric
-    id ood drop transfer shuffled accuracy_id accuracy accuracy_drop near_chance
-fig6: dataset group metric layer depth role stimuli condition family drop drop_low
-    drop_high transfer_drop shuffled n_networks n_pairs
-fig6_conditions: dataset group metric stimuli condition family order graded early
-    early_low early_high late late_low late_high accuracy accuracy_drop accuracy_drop_low
-    accuracy_drop_high near_chance n_networks n_pairs
-fig6_slopes: dataset group metric third slope slope_low slope_high intercept n_conditions
-    n_families n_networks n_pairs
-"""
-_TEXT_COLUMNS = """
-dataset group architecture group_x group_y source_group target_group layer
-layer_x layer_y source_layer target_layer role source_role target_role stimuli condition metric
-center baseline family identity third
-"""
+from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
 
 
-def _specified() -> dict[str, list[str]]:
-    entries = _SPECIFICATION.replace("\n    ", " ").strip().splitlines()
-    return {name: columns.split() for name, columns in (line.split(":") for line in entries)}
+class Role(Enum):
+    """What a column is to a comparison of two experiments."""
+
+    KEY = "key"  # with the other keys of its table it names a row
+    EXACT = "exact"  # counts, digests, and what no training changes
+    MEASURED = "measured"  # decided by training, so that another machine moves it
+    SHARED = "measured, shared noise"  # … by much the same for all metrics of the same networks
+    END = "interval end"  # … and has the heavy tails of an interval from few networks
+    FLAG = "flag"  # yes or no, decided by a measured number
 
 
-COLUMNS = _specified()
-_TEXT = _TEXT_COLUMNS.split()
+class Column(NamedTuple):
+    """A column; `type` is str, int, float or bool."""
+
+    role: Role
+    type: type
+    meaning: str
+
+    @property
+    def measured(self) -> bool:
+        """Whether training decides it."""
+        return self.role in (Role.MEASURED, Role.SHARED, Role.END)
 
 
-def read_table(folder: str | Path, name: str) -> pd.DataFrame:
-    """Read `<folder>/<name>.csv`, checked against `COLUMNS`.
+class Table(NamedTuple):
+    """A table: what its rows are, and its columns in order."""
 
-    Text columns are text whatever they hold (condition `5`, `inf`), with "" for empty.
-
-    Raises
-    ------
-    ValueError
-        If the file is missing or cannot be parsed, or lacks a column; it names both.
-    """
-    path = Path(folder) / f"{name}.csv"
-    return read_csv(path, name)
+    row: str
+    columns: list[str]
 
 
-def read_csv(path: str | Path, name: str) -> pd.DataFrame:
-    """`read_table` for a table that lies elsewhere."""
+_MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
+    (Role.KEY, str): {
+        "dataset": "data set",
+        "group": "networks that differ in their seed alone: an entry of `networks`, by its name",
+        "group_x": "group of the first network",
+        "group_y": "group of the second network",
+        "source_group": "group of the network that is mapped",
+        "target_group": "group of the network that is mapped onto",
+        "layer": "layer, by its node in the network's graph; in fig5 also a mean over layers",
+        "layer_x": "layer of the first network",
+        "layer_y": "layer of the second network",
+        "source_layer": "layer that is mapped",
+        "target_layer": "layer that is mapped onto",
+        "metric": "metric",
+        "center": "`position` or `unit`: what was subtracted before fitting",
+        "baseline": "`learned`, or `shuffled` stimuli",
+        "stimuli": "`id`, a family or a set of the user's; `all`: mean over conditions",
+        "condition": "level of the family",
+        "duplicate_of": "condition that has the same images",
+        "third": "`early` or `late`: first or last third of the blocks",
+    },
+    (Role.KEY, int): {
+        "seed": "seed of the network",
+        "seed_x": "seed of the first network",
+        "seed_y": "seed of the second network",
+        "source_seed": "seed of the network that is mapped",
+        "target_seed": "seed of the network that is mapped onto",
+        "step": "training step of the checkpoint",
+        "draw": "draw of the rotation",
+        "tile": "place in fig1_stimuli.png",
+    },
+    (Role.EXACT, str): {
+        "architecture": "architecture of the group",
+        "role": "`block`, `pooled` (features averaged over positions), `logits`; none for a mean",
+        "source_role": "role of the source layer",
+        "target_role": "role of the target layer",
+        "identity": "level that changes nothing",
+        "family": "what counts as one family in the statistics",
+        "sha256_train": "digest of the raw training records",
+        "sha256_test": "digest of the raw test records",
+    },
+    (Role.EXACT, int): {
+        "classes": "number of classes",
+        "train_images": "images of the training subset",
+        "steps_per_epoch": "training steps of an epoch",
+        "final_step": "last training step",
+        "units": "units of the layer",
+        "positions": "kept positions of the layer",
+        "height": "rows of the kept grid",
+        "width": "columns of the kept grid",
+        "order": "place of the condition in its family, from mild to strong",
+        "image": "index of the test image",
+        "n": "images",
+        "n_draws": "draws of the rotation",
+        "n_layers": "layers that are matched",
+        "n_networks": "networks behind the row",
+        "n_pairs": "pairs of networks behind the row",
+    },
+    (Role.EXACT, float): {
+        "chance": "accuracy of a guess",
+        "depth": "rank of the layer among the scored ones, 0 to 1",
+        "source_depth": "depth of the source layer",
+        "target_depth": "depth of the target layer",
+        "epoch": "epochs trained",
+        "rows_per_unit": "training rows (stimuli × positions of a training split) per unit",
+        "largest_difference": "largest mean difference of the images, pixels from 0 to 1",
+    },
+    (Role.EXACT, bool): {"graded": "whether the levels of the family are ordered"},
+    (Role.MEASURED, float): {
+        "accuracy": "share of images classified rightly; of a pair, mean of its networks",
+        "accuracy_id": "accuracy in distribution",
+        "accuracy_drop": "accuracy_id − accuracy",
+        "train_loss": "loss on the training subset",
+        "train_accuracy": "accuracy on the training subset",
+        "test_loss": "loss on the test images",
+        "test_accuracy": "accuracy on the test images",
+        "p": "rank of the learned score among the rotated ones, as a p-value",
+        "p_adjusted": "p, Benjamini–Hochberg over the layers of a dataset, step and metric",
+        "intercept": "of the regression line",
+    },
+    (Role.MEASURED, int): {
+        "n_dead_x": "dead units of the first network's layer",
+        "n_dead_y": "dead units of the second network's layer",
+        "n_conditions": "conditions behind the row",
+        "n_families": "families of conditions behind the row",
+    },
+    (Role.SHARED, float): {
+        "score": "alignment score, mean over folds (and directions)",
+        "mean": "mean over pairs of networks",
+        "learned": "score with the learned axes",
+        "rotated": "score with rotated axes, mean over draws",
+        "difference": "learned − rotated",
+        "id": "score in distribution",
+        "ood": "score on the condition",
+        "drop": "id − ood",
+        "transfer": "score on the condition of maps fitted in distribution",
+        "transfer_drop": "id − transfer",
+        "shuffled": "score with shuffled stimuli",
+        "slope": "of the alignment drop on accuracy_drop, over conditions",
+        "early": "drop, mean over the first third of the blocks",
+        "late": "drop, mean over the last third of the blocks",
+    },
+    (Role.FLAG, bool): {
+        "best": "whether the source block is the one that best matches the target block",
+        "near_chance": "whether the group's mean accuracy is within 2 points of chance",
+    },
+}
+_WITH_INTERVAL = ["learned", "difference", "drop", "slope", "early", "late", "accuracy_drop"]
+
+
+def _columns() -> dict[str, Column]:
+    declared = {
+        name: Column(role, kind, meaning)
+        for (role, kind), names in _MEANINGS.items()
+        for name, meaning in names.items()
+    }
+    ends = {"low": "the interval of `mean`", "high": "the interval of `mean`"}
+    for end in ("low", "high"):
+        ends |= {f"{name}_{end}": f"the interval of `{name}`" for name in _WITH_INTERVAL}
+        ends[f"rotated_{end}"] = "the middle 95% of the draws"
+    for name, what in ends.items():
+        which = "lower" if name.endswith("low") else "upper"
+        declared[name] = Column(Role.END, float, f"{which} end of {what}")
+    return declared
+
+
+_COLUMN = _columns()
+_STIMULI = Column(Role.EXACT, int, "number of stimuli that networks are shown")
+
+
+def column(table: str, name: str) -> Column:
+    """The schema of a column; a name means the same in all tables but one."""
     # In datasets.csv `stimuli` is how many there are.
-    text = [column for column in _TEXT if (name, column) != ("datasets", "stimuli")]
-    try:
-        frame = pd.read_csv(
-            path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""]
-        )
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such table; run the rule that writes it") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as e:
-        raise ValueError(f"{path}: cannot be read as a table ({e}); delete it and rerun") from e
-    missing = [column for column in COLUMNS[name] if column not in frame]
-    if missing:
-        raise ValueError(f"{path}: column {', '.join(missing)} is missing; delete it and rerun")
-    text = [column for column in text if column in frame]
-    if frame.empty:  # a table without rows does not tell numbers from text
-        frame = frame.astype(float)
-    frame[text] = frame[text].astype(object).fillna("")
-    return frame
+    return _STIMULI if (table, name) == ("datasets", "stimuli") else _COLUMN[name]
 
 
-def write_table(frame: pd.DataFrame, folder: str | Path, name: str) -> None:
-    """Write `<folder>/<name>.csv`: the columns of `COLUMNS`, eight significant digits."""
-    with replace_when_done(Path(folder) / f"{name}.csv") as partial:
-        frame.to_csv(partial, index=False, columns=COLUMNS[name], float_format="%.8g")
+def _table(row: str, columns: str) -> Table:
+    return Table(row, columns.split())
+
+
+TABLES = {
+    "accuracy": Table(
+        "A network, step and condition; accuracy is empty where its decisions have none",
+        list(ACCURACY_COLUMNS),
+    ),
+    "datasets": _table(
+        "A data set",
+        """dataset classes chance train_images stimuli steps_per_epoch final_step sha256_train
+        sha256_test""",
+    ),
+    "layers": _table(
+        "A scored layer of a group",
+        "dataset group architecture layer depth role units positions height width",
+    ),
+    "conditions": _table(
+        "An out-of-distribution condition", "stimuli condition order graded identity family"
+    ),
+    "duplicate_conditions": _table(
+        "Two conditions, as `family-level`, whose images are within 1/255 of each other",
+        "condition duplicate_of largest_difference",
+    ),
+    "fig1_training": _table(
+        "A network and epoch",
+        "dataset group seed step epoch train_loss train_accuracy test_loss test_accuracy",
+    ),
+    "fig1_stimuli": _table("A tile of fig1_stimuli.png", "tile image stimuli condition"),
+    "fig2_pairs": _table(
+        "A pair of networks, a step (0 or the last) and a layer: the same layer twice within a"
+        " group; across groups a layer of x and its counterpart in y, the layer of the same role"
+        " nearest in depth. `depth` and `role` are layer_x's",
+        """dataset group_x seed_x group_y seed_y step layer_x layer_y depth role metric center
+        baseline score n_dead_x n_dead_y rows_per_unit""",
+    ),
+    "fig2": _table(
+        "The mean over pairs of fig2_pairs",
+        """dataset group_x group_y step layer_x layer_y depth role metric center baseline mean low
+        high n_networks n_pairs""",
+    ),
+    "fig3_pairs": _table(
+        "A pair, step and layer",
+        """dataset group seed_x seed_y step layer depth role metric learned rotated difference""",
+    ),
+    "fig3_null": _table(
+        "A draw of the rotation: the mean over pairs",
+        "dataset group step layer depth role metric draw score",
+    ),
+    "fig3": _table(
+        "The mean over pairs. No test counts the logits",
+        """dataset group step layer depth role metric learned learned_low learned_high rotated
+        rotated_low rotated_high difference difference_low difference_high p p_adjusted n_draws
+        n_networks n_pairs""",
+    ),
+    "fig4_pairs": _table(
+        "A directed pair and a source and target layer, at step 0 and the last",
+        """dataset step source_group source_seed target_group target_seed source_layer target_layer
+        source_depth target_depth source_role target_role metric score""",
+    ),
+    "fig4": _table(
+        "The mean over directed pairs",
+        """dataset step source_group target_group source_layer target_layer source_depth
+        target_depth source_role target_role metric mean low high n_networks n_pairs best""",
+    ),
+    "fig4_matches": _table(
+        "Share of target blocks whose best match is within one layer, mean over pairs",
+        "dataset group step metric mean low high n_networks n_pairs n_layers",
+    ),
+    "fig5_pairs": _table(
+        "A pair, step and layer",
+        "dataset group seed_x seed_y step epoch layer depth role metric score accuracy",
+    ),
+    "fig5": _table(
+        "The mean over pairs; layer `all` is the mean over layers without logits, `early` and"
+        " `late` the first and last third of the blocks",
+        "dataset group step epoch metric layer depth role mean low high n_networks n_pairs",
+    ),
+    "fig5_networks": _table(
+        "Accuracy of a network at a step, in distribution",
+        "dataset group seed step epoch accuracy",
+    ),
+    "fig5_accuracy": _table(
+        "The mean of fig5_networks over networks",
+        "dataset group step epoch mean low high n_networks n_pairs",
+    ),
+    "fig6_pairs": _table(
+        "A pair, condition and layer",
+        """dataset group seed_x seed_y stimuli condition family layer depth role metric id ood drop
+        transfer shuffled accuracy_id accuracy accuracy_drop near_chance""",
+    ),
+    "fig6": _table(
+        "The mean over pairs; intervals over all conditions (stimuli `all`) have the"
+        " leave-one-family-out part",
+        """dataset group metric layer depth role stimuli condition family drop drop_low drop_high
+        transfer_drop shuffled n_networks n_pairs""",
+    ),
+    "fig6_conditions": _table(
+        "A condition: mean drops of thirds of the blocks, accuracy and its drop",
+        """dataset group metric stimuli condition family order graded early early_low early_high
+        late late_low late_high accuracy accuracy_drop accuracy_drop_low accuracy_drop_high
+        near_chance n_networks n_pairs""",
+    ),
+    "fig6_slopes": _table(
+        "Slope of the alignment drop on the accuracy drop over conditions, near chance left out",
+        """dataset group metric third slope slope_low slope_high intercept n_conditions n_families
+        n_networks n_pairs""",
+    ),
+}
+COLUMNS = {name: table.columns for name, table in TABLES.items()}
+
+
+def tables_of_figure(number: int) -> list[str]:
+    """Names of the tables that belong to figure `number`."""
+    return [name for name in TABLES if name.startswith(f"fig{number}")]
+
+
+def with_role(table: str, *roles: Role) -> list[str]:
+    """Columns of `table` that have one of `roles`, in order."""
+    return [name for name in COLUMNS[table] if column(table, name).role in roles]

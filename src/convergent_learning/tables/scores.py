@@ -10,26 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-_CELL = [
-    "dataset",
-    "group_x",
-    "seed_x",
-    "group_y",
-    "seed_y",
-    "step",
-    "stimuli",
-    "condition",
-    "layer_x",
-    "layer_y",
-    "depth_x",
-    "depth_y",
-    "metric",
-    "center",
-    "baseline",
-    "draw",
-    "direction",
-]
+from convergent_learning.alignment.tables import COLUMNS
+
 _MEASURED = ["score", "n_dead_x", "n_dead_y"]
+_CELL = [column for column in COLUMNS if column not in ("fold", *_MEASURED)]
 _BATCH_ROWS = 1 << 18
 
 
@@ -68,7 +52,7 @@ def _read_one(path: Path) -> pd.DataFrame:
     parts = []
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            missing = [c for c in (*_CELL, "fold", *_MEASURED) if c not in file.schema_arrow.names]
+            missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
             if missing:
                 raise ValueError(
                     f"{path}: column {', '.join(missing)} is missing; delete it and rerun"
@@ -83,13 +67,8 @@ def _read_one(path: Path) -> pd.DataFrame:
         ) from error
     sums = pd.concat(parts, ignore_index=True)
     if len(parts) > 1:
-        how = {
-            "score": "sum",
-            "n_folds": "sum",
-            "unknown": "sum",
-            "n_dead_x": "max",
-            "n_dead_y": "max",
-        }
+        how = dict.fromkeys(("score", "n_folds", "unknown"), "sum")
+        how |= dict.fromkeys(("n_dead_x", "n_dead_y"), "max")
         sums = sums.groupby(_CELL, as_index=False, sort=False).agg(how)
     sums["score"] = np.where(sums.unknown > 0, np.nan, sums.score / sums.n_folds)
     sums["condition"] = sums.condition.fillna("")
@@ -107,11 +86,8 @@ def _fold_sums(rows: pa.Table) -> pd.DataFrame:
     ).append_column("unknown", pa.array(unknown.astype(np.int64)))
     sums = rows.group_by(_CELL).aggregate(
         [
-            ("score", "sum"),
-            ("score", "count"),
-            ("unknown", "sum"),
-            ("n_dead_x", "max"),
-            ("n_dead_y", "max"),
+            *(("score", "sum"), ("score", "count"), ("unknown", "sum")),
+            *(("n_dead_x", "max"), ("n_dead_y", "max")),
         ]
     )
     names = {"score_sum": "score", "score_count": "n_folds", "unknown_sum": "unknown"}

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from convergent_learning.tables.depth import best_matches
+from convergent_learning.tables.depth import complete_layers, label_thirds
 from convergent_learning.tables.drops import condition_slopes, third_drops, usable
 from convergent_learning.tables.intervals import adjust_p_values, rank_p_values
-from convergent_learning.tables.layers import complete_layers, label_thirds, pair_matrix
-from convergent_learning.tables.matches import matching_shares
-from convergent_learning.tables.means import cell_intervals, mean_over_pairs
+from convergent_learning.tables.matches import best_matches, matching_shares
+from convergent_learning.tables.means import cell_intervals, mean_over_pairs, pair_matrix
 from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.storage import Tables
 
-_LAYER = ["layer", "depth", "role"]
+_GROUP, _LAYER = ["dataset", "group"], ["layer", "depth", "role"]
 
 
-def summaries(
-    figure: int, pairs: dict[str, pd.DataFrame], setting: dict[str, pd.DataFrame]
-) -> dict[str, pd.DataFrame]:
-    """The summary tables of a figure from its pair tables; `setting` as in `tables.pair_tables`."""
+def summaries(figure: int, pairs: Tables, facts: Tables) -> Tables:
+    """The summary tables of a figure from its pair tables; `facts` as in `pairs.pair_tables`."""
     if figure == 2:
         tables = {"fig2": _fig2(pairs["fig2_pairs"])}
     elif figure == 3:
@@ -31,17 +31,18 @@ def summaries(
             "fig4_matches": mean_over_pairs(shares, ["step", "metric", "n_layers"]),
         }
     elif figure == 5:
-        networks = _fig5_networks(setting["accuracy"], setting["datasets"])
+        networks = _fig5_networks(facts["accuracy"], facts["datasets"])
         tables = {
             "fig5": _fig5(pairs["fig5_pairs"]),
             "fig5_networks": networks,
             "fig5_accuracy": _fig5_accuracy(networks),
         }
     else:
+        drops = third_drops(pairs["fig6_pairs"])
         tables = {
             "fig6": _fig6(pairs["fig6_pairs"]),
-            "fig6_conditions": _fig6_conditions(pairs["fig6_pairs"], setting["conditions"]),
-            "fig6_slopes": _fig6_slopes(pairs["fig6_pairs"]),
+            "fig6_conditions": _fig6_conditions(drops, facts["conditions"]),
+            "fig6_slopes": _fig6_slopes(usable(drops)),
         }
     return {name: frame.reindex(columns=COLUMNS[name]) for name, frame in tables.items()}
 
@@ -55,16 +56,7 @@ def _fig2(pairs: pd.DataFrame) -> pd.DataFrame:
 def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
     """fig3 from fig3_pairs and fig3_null: means, p and adjusted p of each layer."""
     cell = ["dataset", "group", "step", *_LAYER, "metric"]
-    table = None
-    for value in ("learned", "rotated", "difference"):
-        names = {"mean": value, "low": f"{value}_low", "high": f"{value}_high"}
-        part = mean_over_pairs(pairs, ["step", *_LAYER, "metric"], value).rename(columns=names)
-        if value == "rotated":
-            part = part[[*cell, value]]
-        part = (
-            part if table is None else part.drop(columns=["n_networks", "n_pairs"], errors="ignore")
-        )
-        table = part if table is None else table.merge(part, on=cell)
+    table = _side_by_side(pairs, cell, ("learned", "rotated", "difference"))
     draws = null.groupby(cell).score
     spread = pd.DataFrame(
         {
@@ -73,6 +65,7 @@ def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
             "n_draws": draws.size(),
         }
     )
+    table = table.drop(columns=["rotated_low", "rotated_high"])
     table = table.merge(spread.reset_index(), on=cell, how="left")
     table["p"] = _p_values(table, null, cell)
     # Logits are in no claim: their axes are the labels', and they must not help others to pass.
@@ -95,21 +88,11 @@ def _p_values(table: pd.DataFrame, null: pd.DataFrame, cell: list[str]) -> np.nd
 
 
 def _fig4(maps: pd.DataFrame) -> pd.DataFrame:
-    renamed = maps.rename(
-        columns={
-            "source_group": "group_x",
-            "source_seed": "seed_x",
-            "target_group": "group_y",
-            "target_seed": "seed_y",
-        }
-    )
+    sides = {"source_group": "group_x", "target_group": "group_y"}
+    pairs = maps.rename(columns=sides | {"source_seed": "seed_x", "target_seed": "seed_y"})
     ends = [f"{end}_{name}" for end in ("source", "target") for name in ("layer", "depth", "role")]
-    table = mean_over_pairs(renamed, ["step", "metric", *ends], "score").rename(
-        columns={
-            "group_x": "source_group",
-            "group_y": "target_group",
-        }
-    )
+    table = mean_over_pairs(pairs, ["step", "metric", *ends], "score")
+    table = table.rename(columns={side: end for end, side in sides.items()})
     order = ["dataset", "source_group", "target_group", "metric", "step"]
     table = table.sort_values([*order, "source_depth", "target_depth"], ignore_index=True)
     table["best"] = False
@@ -149,63 +132,63 @@ def _fig5_accuracy(networks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fig6(pairs: pd.DataFrame) -> pd.DataFrame:
-    by, cell = ["dataset", "group"], ["metric", *_LAYER]
-    condition = ["stimuli", "condition", "family"]
+    cell = ["metric", *_LAYER, "stimuli", "condition", "family"]
     known = pairs.assign(transfer_drop=pairs.id - pairs.transfer)
-    parts = []
-    for rows, keys, families in (
-        (known, [*cell, *condition], False),
-        (known.assign(stimuli="all", condition=""), [*cell, "stimuli", "condition"], True),
-    ):
-        drop, transfer, shuffled = (
-            cell_intervals(rows, by, keys, lambda r, v=v, k=keys: pair_matrix(r, k, v), families)
-            for v in ("drop", "transfer_drop", "shuffled")
-        )
-        drop = drop.rename(columns={"mean": "drop", "low": "drop_low", "high": "drop_high"})
-        for name, other in (("transfer_drop", transfer), ("shuffled", shuffled)):
-            other = other.rename(columns={"mean": name})[[*by, *keys, name]]
-            drop = drop.merge(other, on=[*by, *keys], how="left")
-        parts.append(drop)
-    table = pd.concat(parts, ignore_index=True)
+    everywhere = known.assign(stimuli="all", condition="")
+    table = pd.concat(
+        [_fig6_part(known, cell, False), _fig6_part(everywhere, cell[:-1], True)], ignore_index=True
+    )
     table["family"] = table.family.fillna("") if "family" in table else ""
-    return table.sort_values([*by, "metric", "stimuli", "condition", "depth"])
+    return table.sort_values([*_GROUP, "metric", "stimuli", "condition", "depth"])
 
 
-def _fig6_conditions(pairs: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
-    by = ["dataset", "group"]
-    cell = ["metric", "stimuli", "condition", "family", "near_chance"]
-    drops = third_drops(pairs)
-    table = None
-    for value in ("early", "late", "accuracy", "accuracy_drop"):
-        part = mean_over_pairs(drops, cell, value)
-        names = {"mean": value, "low": f"{value}_low", "high": f"{value}_high"}
-        part = part.rename(columns=names)
-        counts = [] if table is None else ["n_networks", "n_pairs"]
-        part = part.drop(columns=counts)
-        table = part if table is None else table.merge(part, on=[*by, *cell], how="left")
+def _fig6_part(rows: pd.DataFrame, cell: list[str], families: bool) -> pd.DataFrame:
+    def means(value: str) -> pd.DataFrame:
+        table = cell_intervals(rows, _GROUP, cell, lambda r: pair_matrix(r, cell, value), families)
+        return _named(table, value)
+
+    table = means("drop")
+    for value in ("transfer_drop", "shuffled"):
+        keys = [*_GROUP, *cell]
+        table = table.merge(means(value)[[*keys, value]], on=keys, how="left")
+    return table
+
+
+def _fig6_conditions(drops: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
+    cell = [*_GROUP, "metric", "stimuli", "condition", "family", "near_chance"]
+    table = _side_by_side(drops, cell, ("early", "late", "accuracy", "accuracy_drop"))
     known = conditions[["stimuli", "condition", "order", "graded"]]
     table = table.merge(known, on=["stimuli", "condition"], how="left")
-    return table.sort_values([*by, "metric", "family", "stimuli", "order"])
+    return table.sort_values([*_GROUP, "metric", "family", "stimuli", "order"])
 
 
-def _fig6_slopes(pairs: pd.DataFrame) -> pd.DataFrame:
-    by = ["dataset", "group", "metric"]
-    kept = usable(third_drops(pairs))
+def _fig6_slopes(kept: pd.DataFrame) -> pd.DataFrame:
+    by = [*_GROUP, "metric"]
 
     def slopes(rows: pd.DataFrame) -> pd.DataFrame:
         return condition_slopes(rows).rename_axis(columns="third")
 
-    names = {"mean": "slope", "low": "slope_low", "high": "slope_high"}
-    table = cell_intervals(kept, by, ["third"], slopes, families=True).rename(columns=names)
+    table = _named(cell_intervals(kept, by, ["third"], slopes, families=True), "slope")
     means = kept.groupby(by)[["accuracy_drop", "early", "late"]].mean()
-    counts = kept.groupby(by).agg(
-        n_conditions=(
-            "condition",
-            lambda c: len(kept.loc[c.index, ["stimuli", "condition"]].drop_duplicates()),
-        ),
-        n_families=("family", "nunique"),
-    )
+    conditions = kept[[*by, "stimuli", "condition"]].drop_duplicates().groupby(by).size()
+    families = kept.groupby(by).family.nunique()
+    counts = pd.DataFrame({"n_conditions": conditions, "n_families": families})
     table = table.join(means.join(counts), on=by)
     own = np.where(table.third == "early", table.early, table.late)
     table["intercept"] = own - table.slope.astype(float) * table.accuracy_drop
     return table
+
+
+def _side_by_side(pairs: pd.DataFrame, cell: list[str], values: Sequence[str]) -> pd.DataFrame:
+    """Means over pairs of several values with their intervals; counts are those of the first."""
+    within = [name for name in cell if name not in _GROUP]
+    tables = [_named(mean_over_pairs(pairs, within, value), value) for value in values]
+    table = tables[0]
+    for other in tables[1:]:
+        table = table.merge(other.drop(columns=["n_networks", "n_pairs"]), on=cell, how="left")
+    return table
+
+
+def _named(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    names = {"mean": value, "low": f"{value}_low", "high": f"{value}_high"}
+    return table.rename(columns=names)

@@ -1,4 +1,4 @@
-"""The device that networks are trained on, its arithmetic, and running out of its memory."""
+"""The device that networks run on, its arithmetic, and running out of its memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from convergent_learning.training.plan import TrainingPlan
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
 
-def training_device() -> torch.device:
+def default_device() -> torch.device:
     """CUDA wherever torch sees a GPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

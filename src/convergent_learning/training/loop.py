@@ -25,10 +25,10 @@ from convergent_learning.progress import track
 from convergent_learning.randomness import derived_seed
 from convergent_learning.training.batches import batches
 from convergent_learning.training.device import (
+    default_device,
     out_of_memory_explained,
     resolved_precision,
     training_arithmetic,
-    training_device,
 )
 from convergent_learning.training.optimizer import optimizer
 from convergent_learning.training.plan import TrainingPlan, differing_keys
@@ -71,7 +71,7 @@ def train(
     the keys to lower, and TimeLimitError once the state is saved.
     """
     targets = [folder / name for name in plan.products]
-    device = training_device()
+    device = default_device()
     with exclusive(state_folder / f"{plan.digest[:16]}.lock") as waited:
         if waited and all(target.exists() for target in targets):
             _LOG.info("the other process finished this training")

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from convergent_learning.claims.entries import Entry, claim_key
 from convergent_learning.claims.evaluation import evaluate_claims
-from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.schema import TABLES
+from convergent_learning.tables.storage import read_tables
 from convergent_learning.tables.summaries import summaries
 from convergent_learning.verify import roles
 
 _FIGURES = range(2, 7)
-_SETTING = ("datasets", "layers", "accuracy", "conditions")
 # Tables are written with eight digits, claims with six decimals; a t quantile stretches rounding.
 _RELATIVE, _ABSOLUTE = 1e-5, 5e-6
 
@@ -26,34 +27,35 @@ def contradicted_summaries(tables: Path) -> dict[str, list[str]]:
 
     Raises ValueError if a table is missing or lacks a column.
     """
-    frames = {name: roles.read(tables, name) for name in COLUMNS}
-    setting = {name: frames[name] for name in _SETTING}
+    frames = read_tables(tables, TABLES)
     return {
         name: list(_contradictions(name, frames[name], expected))
         for figure in _FIGURES
-        for name, expected in summaries(figure, frames, setting).items()
+        for name, expected in summaries(figure, frames, frames).items()
     }
 
 
-def contradicted_claims(tables: Path, claims: list[dict[str, Any]]) -> dict[str, str]:
-    """For each of `claims` that the folder `tables` does not give, by id, a sentence on it.
+def contradicted_claims(tables: Path, claims: list[Entry]) -> dict[tuple[str, str], str]:
+    """For each claim that the tables do not give, by dataset and id, a sentence on it.
 
     Raises ValueError if a table is missing or lacks a column.
     """
-    decided = {(claim["id"], claim["claim"]): claim for claim in evaluate_claims(tables)}
+    decided = {claim_key(claim): claim for claim in evaluate_claims(tables)}
     problems = {}
     for claim in claims:
         # Each is taken once: what is left over was decided and is not there.
-        expected = decided.pop((claim["id"], claim["claim"]), {})
+        expected = decided.pop(claim_key(claim), {})
         wrong = [field for field in claim if not _agree(expected.get(field), claim[field])]
         if wrong:
             given = expected.get(wrong[0], "no such claim")
-            problems[claim["id"]] = f"{wrong[0]} is {claim[wrong[0]]!r}, the tables give {given!r}"
-    return problems | {key: "the tables give it, claims.json does not" for key, _ in decided}
+            problems[claim_key(claim)] = (
+                f"{wrong[0]} is {claim[wrong[0]]!r}, the tables give {given!r}"
+            )
+    return problems | dict.fromkeys(decided, "the tables give it, claims.json does not")
 
 
 def _contradictions(name: str, found: pd.DataFrame, expected: pd.DataFrame) -> Iterator[str]:
-    keys = roles.keys(name, expected)
+    keys = roles.keys(name)
     both = found.merge(expected, on=keys, how="outer", suffixes=("", " expected"))
     for column in expected.columns.difference(keys, sort=False):
         wrong = ~_equal(both[column], both[f"{column} expected"])
@@ -78,4 +80,6 @@ def _agree(expected: Any, found: Any) -> bool:
         return abs(expected - found) <= _ABSOLUTE
     if isinstance(expected, str) and isinstance(found, str):
         return re.sub(r"\d+", "0", expected) == re.sub(r"\d+", "0", found)
+    if isinstance(expected, list) and isinstance(found, list):
+        return len(expected) == len(found) and all(map(_agree, expected, found))
     return expected == found

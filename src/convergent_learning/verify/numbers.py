@@ -10,7 +10,9 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from PIL import Image
 
-from convergent_learning.tables.pairs import NEAR_CHANCE
+from convergent_learning.tables.drops import NEAR_CHANCE
+from convergent_learning.tables.schema import TABLES
+from convergent_learning.tables.storage import read_table
 from convergent_learning.verify import roles
 from convergent_learning.verify.tolerances import Tolerances
 
@@ -21,7 +23,7 @@ _SHOWN = 3
 
 
 @dataclass
-class Comparison:
+class ComparedTable:
     """A table compared.
 
     `numbers` (columns `NUMBERS`) has a row for each measured number, its deviation in units of its
@@ -38,74 +40,74 @@ class Comparison:
         return bool(self.problems) or bool((self.numbers.deviation > 1).any())
 
 
-def compare_tables(reference: Path, rebuilt: Path, tolerances: Tolerances) -> list[Comparison]:
+def compare_tables(reference: Path, rebuilt: Path, tolerances: Tolerances) -> list[ComparedTable]:
     """Compare every table of the folder `rebuilt` with its namesake in `reference`."""
     tables = {}
-    found = []
-    for name in roles.TABLES:
+    found = {}
+    for name in TABLES:
         try:
-            tables[name] = roles.read(reference, name), roles.read(rebuilt, name)
+            tables[name] = read_table(reference, name), read_table(rebuilt, name)
+            found[name] = compare(name, *tables[name], tolerances)
         except (OSError, EOFError, ValueError) as error:
-            found.append(Comparison(name, problems=[f"{name}: {error}"]))
-            continue
-        found.append(compare(name, *tables[name], tolerances))
+            found[name] = ComparedTable(name, problems=[f"{name}: {error}"])
     for name in ("fig6_conditions", "fig6_pairs"):
         if name in tables and "datasets" in tables:
-            comparison = next(entry for entry in found if entry.name == name)
             chance = tables["datasets"][0].set_index("dataset").chance
-            comparison.problems += _near_chance(name, *tables[name], chance, tolerances)
-    return [*found, _compare_tiles(reference / roles.TILES, rebuilt / roles.TILES)]
+            found[name].problems += _near_chance(name, *tables[name], chance, tolerances)
+    return [*found.values(), _compare_tiles(reference / roles.TILES, rebuilt / roles.TILES)]
 
 
 def compare(
     name: str, reference: pd.DataFrame, rebuilt: pd.DataFrame, tolerances: Tolerances
-) -> Comparison:
+) -> ComparedTable:
     """Compare table `name` row by row: keys and counts exactly, measured numbers by tolerance."""
-    result = Comparison(name, rows=len(reference))
-    if list(reference) != list(rebuilt):
-        result.problems.append(
-            f"{name}: columns are {', '.join(rebuilt)}, in the reference {', '.join(reference)}"
-        )
-        return result
-    for column in reference:
-        if is_numeric_dtype(reference[column]) and not is_numeric_dtype(rebuilt[column]):
-            text = rebuilt[column][pd.to_numeric(rebuilt[column], errors="coerce").isna()]
-            result.problems.append(f"{name}: {column} holds {text.iloc[0]!r}, which is no number")
+    result = ComparedTable(name, rows=len(reference))
+    keys = roles.keys(name)
+    result.problems += _shape_problems(name, keys, reference, rebuilt)
     if result.problems:
         return result
-    keys = roles.keys(name, reference)
     old, new = (table.set_index(keys) for table in (reference, rebuilt))
-    for table, whose in ((old, "the reference"), (new, "the rebuilt table")):
-        if table.index.has_duplicates:
-            twice = table.index[table.index.duplicated()]
-            result.problems.append(f"{name}: {whose} has rows twice: {_listed(twice)}")
-    if result.problems:
-        return result
     if len(lost := old.index.difference(new.index, sort=False)):
         result.problems.append(f"{name}: {len(lost)} rows are missing: {_listed(lost)}")
     if len(more := new.index.difference(old.index, sort=False)):
         result.problems.append(f"{name}: {len(more)} rows too many: {_listed(more)}")
     both = old.index.intersection(new.index, sort=False)
-    old = old.loc[both].reset_index()
-    new = new.loc[both].reset_index()
+    old, new = (table.loc[both].reset_index() for table in (old, new))
     for column in roles.exact(name, reference):
         if (unequal := _unequal(old[column], new[column])).any():
             result.problems.append(_exact_problem(name, column, keys, old, new, unequal))
-    parts = []
-    groups = roles.groups(name, old)
+    pools = roles.pools(name, old)
     old, new = (roles.with_contrasts(name, table) for table in (old, new))
+    parts = []
     for column in roles.measured(name, old):
-        tolerance = tolerances.of(name, column, groups)
+        tolerance = tolerances.of(name, column, pools)
         numbers, empty = _numbers(name, column, old, new, tolerance)
         if empty.any():
             result.problems.append(_exact_problem(name, column, keys, old, new, empty))
-        numbers["row"] = numbers.index
+        numbers["row"] = [roles.row_name(row) for row in old.loc[numbers.index, keys].to_numpy()]
         parts.append(numbers)
     if parts:
         result.numbers = pd.concat(parts, ignore_index=True)[NUMBERS]
-        rows = old.loc[result.numbers.row, keys]
-        result.numbers["row"] = [roles.row_name(row) for row in rows.itertuples(index=False)]
     return result
+
+
+def _shape_problems(
+    name: str, keys: list[str], reference: pd.DataFrame, rebuilt: pd.DataFrame
+) -> list[str]:
+    """Why two tables cannot be compared row by row."""
+    if list(reference) != list(rebuilt):
+        columns, expected = ", ".join(rebuilt), ", ".join(reference)
+        return [f"{name}: columns are {columns}, in the reference {expected}"]
+    problems = []
+    for column in reference:
+        if is_numeric_dtype(reference[column]) and not is_numeric_dtype(rebuilt[column]):
+            text = rebuilt[column][pd.to_numeric(rebuilt[column], errors="coerce").isna()]
+            problems.append(f"{name}: {column} holds {text.iloc[0]!r}, which is no number")
+    for table, whose in ((reference, "the reference"), (rebuilt, "the rebuilt table")):
+        rows = pd.MultiIndex.from_frame(table[keys])
+        if not problems and rows.has_duplicates:
+            problems.append(f"{name}: {whose} has rows twice: {_listed(rows[rows.duplicated()])}")
+    return problems
 
 
 def _numbers(
@@ -154,9 +156,9 @@ def _near_chance(
     tolerances: Tolerances,
 ) -> list[str]:
     """Rows whose flag changed though their mean accuracy is too far from chance for that."""
-    keys = roles.keys(name, reference)
+    keys = roles.keys(name)
     both = reference.merge(rebuilt, on=keys, suffixes=("", "_rebuilt"))
-    tolerance = tolerances.of(name, "accuracy", roles.groups(name, both))
+    tolerance = tolerances.of(name, "accuracy", roles.pools(name, both))
     condition = ["dataset", "group", "stimuli", "condition"]
     mean = both.groupby(condition).accuracy.transform("mean")
     margin = (mean - both.dataset.map(chance) - NEAR_CHANCE).abs()
@@ -170,8 +172,8 @@ def _near_chance(
     ]
 
 
-def _compare_tiles(reference: Path, rebuilt: Path) -> Comparison:
-    result = Comparison(roles.TILES, rows=1)
+def _compare_tiles(reference: Path, rebuilt: Path) -> ComparedTable:
+    result = ComparedTable(roles.TILES, rows=1)
     try:
         old, new = (
             np.asarray(Image.open(path).convert("RGB")).astype(int) for path in (reference, rebuilt)

@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from convergent_learning.tables.schema import TABLES
 from convergent_learning.verify import roles
 from convergent_learning.verify.spread import measure_spread
 
@@ -87,7 +88,7 @@ def _write(
     runs: Sequence[Path],
 ) -> dict[str, Any]:
     (out / "tables").mkdir(parents=True)
-    for name in roles.TABLES:
+    for name in TABLES:
         content = (results / f"tables/{name}.csv").read_bytes()
         if len(content) > _COMPRESS_ABOVE:
             # No time of day in the header: the same table gives the same file.

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from convergent_learning.claims.evaluation import read_claims
+from convergent_learning.claims.entries import read_claims
 from convergent_learning.files import replace_when_done
 from convergent_learning.verify import roles
 from convergent_learning.verify.consistency import contradicted_claims, contradicted_summaries
-from convergent_learning.verify.numbers import Comparison, compare_tables
+from convergent_learning.verify.numbers import ComparedTable, compare_tables
 from convergent_learning.verify.reference import (
     ReferenceError,
     check_digests,
@@ -33,7 +33,7 @@ class Verification:
 
     reference: Path
     setting: list[str]
-    tables: list[Comparison]
+    tables: list[ComparedTable]
     claims: list[ClaimResult]
 
     @property
@@ -100,7 +100,7 @@ def verify(reference: Path, results: Path, config: dict[str, Any] | None = None)
         for table in tables:
             table.problems += contradicted.get(table.name, [])
         compared = [
-            claim._replace(failed=True, note=wrong[claim.id]) if claim.id in wrong else claim
+            claim._replace(failed=True, note=wrong[claim.key]) if claim.key in wrong else claim
             for claim in compared
         ]
     return Verification(reference, setting, tables, compared)

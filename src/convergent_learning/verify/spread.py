@@ -9,7 +9,6 @@ the same on any machine: only runs with the same seeds count for them.
 from __future__ import annotations
 
 import itertools
-import json
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +18,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from convergent_learning.claims.evaluation import is_whole
+from convergent_learning.claims.entries import NUMBERS, is_whole, read_claims
+from convergent_learning.tables.schema import TABLES
+from convergent_learning.tables.storage import read_tables
 from convergent_learning.verify import roles
 from convergent_learning.verify.tolerances import KINDS, POOL, SPREAD_COLUMNS, floors, kind
 
@@ -28,7 +29,6 @@ FALSE_ALARMS = 0.001
 # Weight of its column's mean square beside a pool's own. Rows of a pool are not independent (draws,
 # layers and conditions share networks), so that many rows do not make the own mean certain.
 _PRIOR = 0.5
-_CLAIM_NUMBERS = ("estimate", "ci_low", "ci_high")
 
 
 def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -77,8 +77,8 @@ class Run:
     """Tables and claims of a run, seeds replaced by their rank within the group."""
 
     def __init__(self, folder: Path):
-        self.tables = {name: roles.read(folder / "tables", name) for name in roles.TABLES}
-        self.claims = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
+        self.tables = read_tables(folder / "tables", TABLES)
+        self.claims = read_claims(folder / "claims.json")
         accuracy = self.tables["accuracy"]
         self.seeds = {
             str(name): sorted(map(int, rows.seed.unique()))
@@ -126,7 +126,7 @@ def _differences(a: Run, b: Run) -> pd.DataFrame:
     """Every number's difference between two runs, with its pool."""
     parts = [
         part
-        for name in roles.TABLES
+        for name in TABLES
         for part in _table_differences(name, a.tables[name], b.tables[name], a.seeds == b.seeds)
     ]
     return pd.concat([*parts, _claim_differences(a, b)], ignore_index=True)
@@ -135,21 +135,21 @@ def _differences(a: Run, b: Run) -> pd.DataFrame:
 def _table_differences(
     name: str, a: pd.DataFrame, b: pd.DataFrame, same_seeds: bool
 ) -> Iterator[pd.DataFrame]:
-    both = a.merge(b, on=roles.keys(name, a), suffixes=("", "_b"))
-    groups = roles.groups(name, both)
-    counted = (groups.stage != "untrained") | same_seeds
+    both = a.merge(b, on=roles.keys(name), suffixes=("", "_b"))
+    pools = roles.pools(name, both)
+    counted = (pools.stage != "untrained") | same_seeds
     for column in roles.measured(name, a):
         difference = both[column].astype(float) - both[f"{column}_b"].astype(float)
-        part = groups.assign(table=name, column=column, difference=difference)
+        part = pools.assign(table=name, column=column, difference=difference)
         yield part[counted & difference.notna()]
 
 
 def _claim_differences(a: Run, b: Run) -> pd.DataFrame:
-    other = {(claim["id"], claim["claim"]): claim for claim in b.claims}
+    other = {(claim["dataset"], claim["id"]): claim for claim in b.claims}
     rows = []
     for claim in itertools.filterfalse(is_whole, a.claims):
-        match = other[claim["id"], claim["claim"]]
-        for column in _CLAIM_NUMBERS:
+        match = other[claim["dataset"], claim["id"]]
+        for column in NUMBERS:
             if claim[column] is not None and match[column] is not None:
                 rows.append((column, claim["id"], claim[column] - match[column]))
     frame = pd.DataFrame(rows, columns=["column", "band", "difference"])

@@ -2,8 +2,8 @@
 
 A tolerance is the larger of a floor and a factor times the measured spread: the root mean square
 difference between runs, pooled over the rows of a table that share metric, centring, baseline,
-stage and band (`roles.groups`). Each `kind` of number has a factor of its own.
-`verification.spread` measures both.
+stage and band (`roles.pools`). Each `kind` of number has a factor of its own.
+`verify.spread` measures both.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from convergent_learning.tables.schema import TABLES, Role, with_role
 from convergent_learning.verify import roles
 
 POOL = ["table", "column", *roles.POOLED_BY, "stage", "band"]
 SPREAD_COLUMNS = [*POOL, "spread", "differences"]
 
 NUMBER, INTERVAL_END, CONTRAST = KINDS = "number", "interval end", "contrast"
+_ENDS = {"ci_low", "ci_high", *(end for table in TABLES for end in with_role(table, Role.END))}
 
 # What rounding may move where nothing was trained: more than storing activations in float32 in
 # place of float16 does to the smoke experiment.
@@ -65,12 +67,12 @@ class Tolerances:
         spread = pd.read_csv(reference / "tolerances.csv", dtype=text, keep_default_na=False)
         return cls(spread, about["factors"])
 
-    def of(self, name: str, column: str, groups: pd.DataFrame) -> np.ndarray:
-        """Tolerance of each row of `column` in table `name`; `groups` is `roles.groups`."""
-        pools = zip(*(groups[key] for key in groups), strict=True)
-        spread = np.array([self._spread.get((name, column, *pool), 0.0) for pool in pools])
+    def of(self, name: str, column: str, pools: pd.DataFrame) -> np.ndarray:
+        """Tolerance of each row of `column` in table `name`; `pools` is `roles.pools`."""
+        rows = pools.itertuples(index=False)
+        spread = np.array([self._spread.get((name, column, *pool), 0.0) for pool in rows])
         factor = self._factors[kind(column)]
-        return np.maximum(factor * spread, floors(groups.assign(column=column)))
+        return np.maximum(factor * spread, floors(pools.assign(column=column)))
 
     def of_claim(self, claim: str, column: str) -> float:
         """Tolerance of `column` (estimate, ci_low, ci_high) of the claim with the id `claim`."""
@@ -88,8 +90,7 @@ def kind(column: str) -> str:
     """
     if column.endswith(roles.AMONG_METRICS):
         return CONTRAST
-    is_end = column.startswith("ci_") or column.endswith(("low", "high"))
-    return INTERVAL_END if is_end else NUMBER
+    return INTERVAL_END if column in _ENDS else NUMBER
 
 
 def floors(numbers: pd.DataFrame) -> np.ndarray:

@@ -86,7 +86,7 @@ def unpack(archive: Path, results: Path, config: dict[str, Any]) -> dict[str, An
             os.replace(folder / name, results / name)
             # Newer than the data, or Snakemake would train again.
             os.utime(results / name)
-        for name in _network_files(Experiment(config)):
+        for name in _network_files(Experiment.of(config)):
             write_checksums(results / name)
     return manifest
 

@@ -1,0 +1,54 @@
+"""From score files to the tables of a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from convergent_learning.tables.pairs import pair_tables
+from convergent_learning.tables.scores import read_scores
+from convergent_learning.tables.storage import read_csv, read_table, read_tables, write_table
+from convergent_learning.tables.summaries import summaries
+
+_WITH_ACCURACY = (5, 6)
+
+
+def write_tables(
+    figure: int,
+    scores: Sequence[str | Path],
+    tables: str | Path,
+    accuracy: Sequence[str | Path] = (),
+) -> None:
+    """Write the tables of one figure: per pair of networks, and the drawn means with intervals.
+
+    Parameters
+    ----------
+    figure : int
+        2 to 6.
+    scores : sequence of path
+        Score files (parquet) that hold at least what the figure shows; more does no harm.
+    tables : path
+        The tables folder: datasets.csv and layers.csv (and conditions.csv for figure 6) are read
+        from it, and the figure's tables written to it.
+    accuracy : sequence of path
+        Accuracy files (CSV), whole or in parts; figures 5 and 6 need them.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing, truncated or lacks a column, or names an unknown layer or dataset.
+    """
+    if figure in _WITH_ACCURACY and not accuracy:
+        raise ValueError(f"figure {figure} needs accuracy files: give the `accuracy` argument")
+    facts = read_tables(tables, ("datasets", "layers"))
+    if figure in _WITH_ACCURACY:
+        facts["accuracy"] = pd.concat(
+            [read_csv(path, "accuracy") for path in accuracy], ignore_index=True
+        )
+    if figure == 6:
+        facts["conditions"] = read_table(tables, "conditions")
+    pairs = pair_tables(figure, read_scores(scores), facts)
+    for name, frame in (pairs | summaries(figure, pairs, facts)).items():
+        write_table(frame, tables, name)

@@ -1,0 +1,72 @@
+"""The one way to read and write a table, and what every reader takes from one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from convergent_learning.files import replace_when_done
+from convergent_learning.tables.schema import COLUMNS, column
+
+Tables = dict[str, pd.DataFrame]
+
+
+def read_tables(folder: str | Path, names: Iterable[str]) -> Tables:
+    """The named tables of a folder."""
+    return {name: read_table(folder, name) for name in names}
+
+
+def read_table(folder: str | Path, name: str) -> pd.DataFrame:
+    """Read `<folder>/<name>.csv`, or the same compressed, checked against the schema.
+
+    Text columns are text whatever they hold (condition `5`, `inf`), with "" for empty.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or cannot be parsed, or lacks a column; it names both.
+    """
+    path = Path(folder) / f"{name}.csv"
+    compressed = path.with_name(f"{path.name}.gz")
+    return read_csv(compressed if compressed.exists() and not path.exists() else path, name)
+
+
+def read_csv(path: str | Path, name: str) -> pd.DataFrame:
+    """`read_table` for a table that lies elsewhere."""
+    text = [known for known in COLUMNS[name] if column(name, known).type is str]
+    try:
+        frame = pd.read_csv(
+            path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""]
+        )
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such table; run the rule that writes it") from None
+    except (OSError, EOFError, ValueError) as e:  # of which pandas' parser errors are subclasses
+        raise ValueError(f"{path}: cannot be read as a table ({e}); delete it and rerun") from e
+    missing = [known for known in COLUMNS[name] if known not in frame]
+    if missing:
+        raise ValueError(f"{path}: column {', '.join(missing)} is missing; delete it and rerun")
+    if frame.empty:  # a table without rows does not tell numbers from text
+        frame = frame.astype(float)
+    frame[text] = frame[text].astype(object).fillna("")
+    return frame
+
+
+def write_table(frame: pd.DataFrame, folder: str | Path, name: str) -> None:
+    """Write `<folder>/<name>.csv`: the columns of the schema, eight significant digits."""
+    with replace_when_done(Path(folder) / f"{name}.csv") as partial:
+        frame.to_csv(partial, index=False, columns=COLUMNS[name], float_format="%.8g")
+
+
+def of_dataset(tables: Tables, dataset: str) -> Tables:
+    """The rows of one dataset; tables without a dataset column are whole."""
+    return {
+        name: frame[frame.dataset == dataset] if "dataset" in frame else frame
+        for name, frame in tables.items()
+    }
+
+
+def final_step(tables: Tables) -> int:
+    """Last training step of the dataset whose rows `tables` are."""
+    return int(tables["datasets"].final_step.iloc[0])
