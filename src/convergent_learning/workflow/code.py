@@ -21,7 +21,8 @@ _LONGEST_FILE_NAME = 255
 # Modules that cannot change a result: they show progress, write a file whole or not at all, keep
 # logs and records. What only they import does not count either.
 UNRELATED = frozenset(
-    f"{_PACKAGE}.{name}" for name in ("files", "progress", "workflow.job", "workflow.stamps")
+    f"{_PACKAGE}.{name}"
+    for name in ("files", "progress", "workflow.job", "workflow.record", "workflow.stamps")
 )
 
 
