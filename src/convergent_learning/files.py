@@ -66,10 +66,11 @@ def unpack_files(archive: tarfile.TarFile, folder: Path) -> None:
     for member in archive:
         target = (inside / member.name).resolve()
         if not target.is_relative_to(inside):
-            raise ValueError(f"{archive.name}: {member.name} leads out of the archive")
-        if member.isfile():
+            raise ValueError(f"{archive.name!s}: {member.name} leads out of the archive")
+        source = archive.extractfile(member) if member.isfile() else None
+        if source is not None:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.extractfile(member) as source, open(target, "wb") as out:
+            with source, open(target, "wb") as out:
                 shutil.copyfileobj(source, out)
 
 

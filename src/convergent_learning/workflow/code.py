@@ -56,8 +56,6 @@ def _named(loaded: str | Callable) -> tuple[str, str | None]:
     if not isinstance(loaded, str):
         function = getattr(loaded, "func", loaded)  # of a partial
         module, name = function.__module__, function.__qualname__
-    if _file(module) is None:
-        raise ModuleNotFoundError(f"there is no module {module} in this package")
     return module, name
 
 
@@ -96,6 +94,8 @@ def _target(source: Source) -> tuple[str, str | None] | None:
 
 def _module(name: str) -> Module:
     path = _file(name)
+    if path is None:
+        raise ModuleNotFoundError(f"there is no module {name} in this package")
     return read_module(path, name if path.name == "__init__.py" else name.rpartition(".")[0])
 
 
