@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.typing import ColorType
 
 from convergent_learning.figures import style
 from convergent_learning.tables.storage import Tables, of_dataset, read_tables
@@ -78,7 +79,8 @@ def along_depth(
     With `join` false the blocks are points with bars too: layers between them have no score.
     """
     mean, low, high = columns
-    line = {"marker": "o", "linestyle": "-", "color": colour, "zorder": 3} | line
+    usual: dict[str, Any] = {"marker": "o", "linestyle": "-", "color": colour, "zorder": 3}
+    line = usual | line
     blocks = rows[rows.role == "block"].sort_values("depth")
     if join:
         ax.plot(blocks.depth, blocks[mean], **line)
@@ -87,13 +89,18 @@ def along_depth(
     for role, marker, face in apart if join else [("block", line["marker"], colour), *apart]:
         points = rows[rows.role == role]
         bars = np.abs(points[[low, high]].to_numpy().T - points[mean].to_numpy())
-        look = {"fmt": marker, "color": colour, "mfc": face, "zorder": line["zorder"]}
+        look: dict[str, Any] = {
+            "fmt": marker,
+            "color": colour,
+            "mfc": face,
+            "zorder": line["zorder"],
+        }
         ax.errorbar(
             points.depth, points[mean], yerr=np.nan_to_num(bars), ms=3, elinewidth=0.7, **look
         )
 
 
-def band(ax: Axes, x: pd.Series, low: pd.Series, high: pd.Series, colour: str) -> None:
+def band(ax: Axes, x: pd.Series, low: pd.Series, high: pd.Series, colour: ColorType) -> None:
     """An interval as a band; nothing where there is no interval."""
     ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0, zorder=2)
 
@@ -133,7 +140,7 @@ def chance_line(ax: Axes, tables: Tables, x: float, ha: str, va: str) -> None:
     """The accuracy of a guess, named at `x` of the width."""
     chance = float(tables["datasets"].chance.iloc[0])
     ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
-    place = {"transform": ax.get_yaxis_transform(), "ha": ha, "va": va}
+    place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "ha": ha, "va": va}
     ax.text(x, chance, "chance", fontsize=6, color=style.GREY, **place)
 
 

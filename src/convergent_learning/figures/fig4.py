@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -82,9 +82,10 @@ def _height(tables: Tables) -> float:
 def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     height = _maps_height(tables)
     if len(common.groups(tables)) == 1:  # one row: the shares beside the maps
-        maps, shares = figure.subfigures(1, 2, width_ratios=[126, 57])
+        maps, shares = figure.subfigures(1, 2, width_ratios=[126, 57], squeeze=False)[0]
     else:
-        maps, shares = figure.subfigures(2, 1, height_ratios=[height, _SHARES_MM])
+        heights = [height, _SHARES_MM]
+        maps, shares = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
     _draw_maps(maps, tables)
     _draw_shares(shares, tables)
 
@@ -202,7 +203,7 @@ def _draw_share(ax: Axes, rows: pd.DataFrame, metrics: list[str], final: int) ->
             row = rows[(rows.metric == metric) & (rows.step == step)]
             bars = np.abs(row[["low", "high"]].clip(0, 1).to_numpy().T - row["mean"].to_numpy())
             colour = style.metric_colour(metric)
-            look = {"fmt": "o", "color": colour, "mfc": face or colour, "ms": 4}
+            look: dict[str, Any] = {"fmt": "o", "color": colour, "mfc": face or colour, "ms": 4}
             at = np.full(len(row), place + shift)
             ax.errorbar(at, row["mean"], yerr=np.nan_to_num(bars), elinewidth=0.9, **look)
     ax.set_xlim(-0.5, len(metrics) - 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -67,8 +68,8 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     # Labels keep their distance in the limits that all panels of a row share in the end.
     for ax, drawn in zip(axes[0], curves, strict=True):
         _label_metrics(ax, drawn)
-    for ax, drawn in zip(axes[1], thirds, strict=True):
-        _label_ends(ax, drawn)
+    for ax, ends in zip(axes[1], thirds, strict=True):
+        _label_ends(ax, ends)
     axes[0, 0].set_ylabel("held-out correlation,\nmean over layers")
     axes[1, 0].set_ylabel("held-out correlation,\nProcrustes by layer")
     axes[2, 0].set_ylabel("test accuracy")
@@ -143,7 +144,7 @@ def _label_ends(ax: Axes, ends: list[tuple[str, pd.DataFrame, str]]) -> None:
         height = line * (1 + text.count("\n"))
         y = min(curve["mean"].iloc[-1], free - height / 2)
         free = y - height / 2
-        place = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+        place: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
         ax.annotate(text, (curve.epoch.max(), y), fontsize=6, color=colour, **place)
 
 

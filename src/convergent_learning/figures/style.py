@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from string import ascii_lowercase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -75,7 +75,7 @@ _LEVELS = {
 _ABBREVIATIONS = {"cca", "cka", "r2"}
 _ARCHITECTURES = {"resnet": "ResNet-", "vgg": "VGG-", "vit_": "ViT-", "alexnet": "AlexNet"}
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
     "font.size": 7,
@@ -180,7 +180,8 @@ def metric_colour(metric: str) -> str:
 def shade(colour: str, strength: float) -> tuple[float, float, float]:
     """`colour` for the strongest level (1) of a family, lighter for milder ones (down to 0)."""
     lightness = 0.55 * (1 - strength)
-    return tuple(c + (1 - c) * lightness for c in to_rgb(colour))
+    red, green, blue = (c + (1 - c) * lightness for c in to_rgb(colour))
+    return red, green, blue
 
 
 def family(name: str) -> Look:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.colors import to_hex
@@ -91,7 +92,7 @@ def _depth_curves(
         said = _along_depth(points, style.condition(*key))
         legend = key[0] not in named
         # Twenty bands would hide the curves: intervals are in the numbers.
-        how = {"band": False, "width": 1.2, "marker": look.marker, "legend": legend}
+        how: dict[str, Any] = {"band": False, "width": 1.2, "marker": look.marker, "legend": legend}
         shade = to_hex(shades.get(key, look.colour))
         curves += plots.curve(points, shown, look.label, shade, said, value=value, **how)
         named.add(key[0])

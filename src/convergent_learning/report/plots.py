@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -221,10 +221,11 @@ def on_dark(colour: str) -> str:
     page, mixed = _luminance(to_rgb(_DARK_PAGE)), np.array(to_rgb(colour))
     while (_luminance(mixed) + 0.05) / (page + 0.05) < _LEAST_CONTRAST:
         mixed = mixed + (1 - mixed) * 0.1
-    return to_hex(mixed)
+    red, green, blue = mixed
+    return to_hex((red, green, blue))
 
 
-def _luminance(rgb: Sequence[float]) -> float:
+def _luminance(rgb: Iterable[float]) -> float:
     """Relative luminance of sRGB (WCAG 2)."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
     return float(np.dot([0.2126, 0.7152, 0.0722], linear))

@@ -7,6 +7,7 @@ delete-one-family part for statistics that also average over out-of-distribution
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ class Interval(NamedTuple):
 def jackknife(
     values: np.ndarray,
     pairs: Pairs,
-    left_out: np.ndarray | None = None,
+    left_out: np.ndarray | Sequence[np.ndarray] | None = None,
     confidence: float = 0.95,
 ) -> Interval:
     """Mean over pairs with the stratified delete-one-network interval.
@@ -97,6 +98,7 @@ def jackknife(
     keep = np.vstack([np.ones((1, len(flat))), _without_each(x, y, len(strata))])
     means = _pair_means(keep, flat, group)
     estimate = means[0]
+    dof: np.ndarray | float
     variance, dof = _stratified_variance(means[1:], strata, MIN_NETWORKS)
     if left_out is not None:
         families = np.asarray(left_out, dtype=float).reshape(len(left_out), len(values), -1)
@@ -110,10 +112,9 @@ def jackknife(
     dof = np.where(np.isfinite(error), dof, np.nan)
     half = np.where(error > 0, stats.t.ppf(0.5 + confidence / 2, dof), 0.0) * error
     half = np.where(np.isfinite(error), half, np.nan)
-    return Interval(
-        *(a.reshape(shape) for a in (estimate, estimate - half, estimate + half, error, dof)),
-        n_networks=len(strata),
-    )
+    parts = (estimate, estimate - half, estimate + half, error, dof)
+    estimate, low, high, error, dof = (part.reshape(shape) for part in parts)
+    return Interval(estimate, low, high, error, dof, n_networks=len(strata))
 
 
 def rank_p_values(learned: np.ndarray, draws: np.ndarray) -> np.ndarray:
@@ -196,7 +197,7 @@ def _stratified_variance(
 
 
 def _satterthwaite(
-    first: np.ndarray, first_dof: float, second: np.ndarray, second_dof: float
+    first: np.ndarray, first_dof: np.ndarray | float, second: np.ndarray, second_dof: float
 ) -> tuple[np.ndarray, np.ndarray]:
     both = first + second
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -49,7 +49,7 @@ class Verification:
 
     def summary(self) -> pd.DataFrame:
         """A row a figure (and accuracy, setting): result, rows, numbers, beyond, largest."""
-        rows = {}
+        rows: dict[str, list[ComparedTable]] = {}
         for table in self.tables:
             rows.setdefault(roles.figure_of(table.name), []).append(table)
         records = []

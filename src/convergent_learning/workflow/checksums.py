@@ -21,7 +21,9 @@ _LOG = logging.getLogger(__name__)
 
 def write_checksums(output: Path) -> None:
     """Record the bytes that a file, or each file of a folder, has now."""
-    with replace_when_done(_record(output)) as partial:
+    record = _record(output)
+    assert record is not None  # jobs write below results/ alone
+    with replace_when_done(record) as partial:
         partial.write_text(_lines(output), encoding="utf-8")
 
 

@@ -95,6 +95,7 @@ def _target(source: Source) -> tuple[str, str | None] | None:
 
 def _module(name: str) -> Module:
     path = _file(name)
+    assert path is not None  # only names of modules wait
     return read_module(path, name if path.name == "__init__.py" else name.rpartition(".")[0])
 
 

@@ -175,8 +175,9 @@ def _defined(statement: ast.stmt) -> list[str]:
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [statement.name]
     if isinstance(statement, ast.AnnAssign):
-        targets = [statement.target]
+        targets: list[ast.expr] = [statement.target]
     else:
         targets = statement.targets if isinstance(statement, ast.Assign) else []
     flat = [part for t in targets for part in (t.elts if isinstance(t, ast.Tuple) else [t])]
-    return [t.id for t in flat] if all(isinstance(t, ast.Name) for t in flat) else []
+    names = [t.id for t in flat if isinstance(t, ast.Name)]
+    return names if len(names) == len(flat) else []
