@@ -76,7 +76,7 @@ def value(rule, name):
 
 
 def code(script, *loaded):
-    """What a rule runs, for its params: a script, and what that loads by name."""
+    """The digest of the code that a script runs, and of what it loads by name, for params."""
     return code_digest(Path(workflow.basedir) / "workflow/scripts" / script, *loaded)
 
 
