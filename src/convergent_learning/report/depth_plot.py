@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from convergent_learning.tables.storage import read_table
 
 _ALL = "all"
 _SAID = ["Layer", "Curve", "Depth"]
-_LOOKS = {
+_LOOKS: dict[str, dict[str, Any]] = {
     "trained": {},
     "untrained": {"colour": style.GREY, "dash": "dash"},
     "shuffled stimuli": {"colour": style.GREY, "dash": "dot", "width": 1.5},
