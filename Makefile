@@ -16,29 +16,29 @@ ARCHIVE ?= $(EXPERIMENT)-checkpoints.tar
 # Other finished runs of EXPERIMENT (results folders) that `make reference` takes tolerances from.
 RUNS ?=
 
-.PHONY: help plan figures scores reproduce archive verify provenance reference findings test lint lock lock-check
+.PHONY: help plan figures scores reproduce archive verify provenance reference findings config test lint lock lock-check
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'
 
 figures: $(VENV)-figures/installed ## figures, claims and report from the committed reference tables
-	$(VENV)-figures/bin/python -m convergent_learning.verification figures $(EXPERIMENT)
+	$(VENV)-figures/bin/python -m convergent_learning.workflow figures $(EXPERIMENT)
 
 scores: $(VENV)/installed ## from the packed checkpoints ARCHIVE=path to the report
-	$(BIN)/python -m convergent_learning.provenance scores $(EXPERIMENT) $(ARCHIVE) --cores $(CORES)
+	$(BIN)/python -m convergent_learning.workflow scores $(EXPERIMENT) $(ARCHIVE) --cores $(CORES)
 
 plan: $(VENV)/installed ## jobs, hours, memory and disk of EXPERIMENT, before anything runs
-	@$(BIN)/python -m convergent_learning.planning $(EXPERIMENT)
+	@$(BIN)/python -m convergent_learning.config plan $(EXPERIMENT)
 
 reproduce: $(VENV)/installed ## every figure, claim and the report of EXPERIMENT from raw data
-	@$(BIN)/python -m convergent_learning.verification clear $(EXPERIMENT)
+	@$(BIN)/python -m convergent_learning.workflow clear $(EXPERIMENT)
 	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) $(OVERLAY) && \
 	echo "experiment $(EXPERIMENT) from raw data in $$(($$(date +%s) - start)) s on $(CORES) cores;" \
 	"report: results/$(EXPERIMENT)/report.html"
 
 archive: $(VENV)/installed ## pack the checkpoints of EXPERIMENT into ARCHIVE
-	$(BIN)/python -m convergent_learning.provenance archive $(EXPERIMENT) $(ARCHIVE)
+	$(BIN)/python -m convergent_learning.workflow archive $(EXPERIMENT) $(ARCHIVE)
 
 verify: $(VENV)/installed ## compare the results of EXPERIMENT with the committed reference
 	$(BIN)/snakemake verify --cores $(CORES) $(OVERLAY)
@@ -47,19 +47,27 @@ provenance: $(VENV)/installed ## the chain from every figure of EXPERIMENT down 
 	$(BIN)/snakemake provenance --cores $(CORES) $(OVERLAY)
 
 reference: $(VENV)/installed ## make the reference of EXPERIMENT from its results, tolerances from RUNS
-	$(BIN)/python -m convergent_learning.verification reference $(EXPERIMENT) --runs $(RUNS)
+	$(BIN)/python -m convergent_learning.workflow reference $(EXPERIMENT) --runs $(RUNS)
 
 findings: $(VENV)/installed ## docs/findings.md from the claims of the committed reference
 	$(BIN)/python -m convergent_learning.report.findings results/reference/cifar10/claims.json > docs/findings.md
 
+config: $(VENV)/installed ## the schema and docs/configuration.md from the model of the config
+	$(BIN)/python -m convergent_learning.config schema > workflow/schemas/config.schema.json
+	$(BIN)/python -m convergent_learning.config docs > docs/configuration.md
+
 test: $(VENV)/installed-test ## the unmarked tests
 	$(BIN)/python -m pytest
 
-lint: lock-check $(VENV)/installed-test ## format and lint checks of Python and Snakemake files
+lint: lock-check $(VENV)/installed-test ## format and lint checks, package floors, types; files made from code are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint
+	$(BIN)/python -m convergent_learning.config schema | diff workflow/schemas/config.schema.json -
+	$(BIN)/python -m convergent_learning.config docs | diff docs/configuration.md -
 
 $(VENV)/installed: envs/requirements.lock pyproject.toml
 	@sh envs/check.sh "$(PYTHON)"
@@ -80,16 +88,25 @@ $(VENV)-figures/installed: envs/figures.lock pyproject.toml
 		--no-build-isolation --editable .
 	@touch $@
 
-lock-check: ## fail if a lock is older than pyproject.toml
-	@$(PYTHON) envs/locks.py check
+# What decides the locks, in one number: it stands in the header of each.
+DEPENDENCIES := $(shell sed -n '/^requires-python/p; /^dependencies/,/^\[tool/p' pyproject.toml | \
+	sed 's/ *\#.*//' | cksum | tr ' ' '-')
+LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock, dependencies $(DEPENDENCIES)"
 
-lock: ## remake the locks from pyproject.toml
+lock-check: ## fail if a lock is older than pyproject.toml
+	@for lock in requirements test figures; do \
+		grep --quiet --no-messages "dependencies $(DEPENDENCIES)" envs/$$lock.lock || stale="$$stale envs/$$lock.lock"; \
+	done; \
+	[ -z "$$stale" ] || { echo "missing or older than pyproject.toml:$$stale; run 'make lock' and commit the locks" >&2; exit 1; }
+
+# Drawing from finished tables needs no torch.
+lock: ## remake the locks from pyproject.toml; versions already locked stay
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(VENV)-lock/bin/uv pip compile $(LOCK_OPTIONS) pyproject.toml -o envs/requirements.lock
-	$(VENV)-lock/bin/uv pip compile $(LOCK_OPTIONS) --group test -c envs/requirements.lock -o envs/test.lock
-	$(VENV)-lock/bin/uv pip compile $(LOCK_OPTIONS) --group figures -c envs/requirements.lock -o envs/figures.lock
-	$(PYTHON) envs/locks.py stamp
+	$(LOCK) pyproject.toml --extra all --group build -o envs/requirements.lock
+	$(LOCK) --group test -c envs/requirements.lock -o envs/test.lock
+	echo torch > $(VENV)-lock/excluded
+	$(LOCK) pyproject.toml --extra report --group build --excludes $(VENV)-lock/excluded \
+		-c envs/requirements.lock -o envs/figures.lock
 	rm -r $(VENV)-lock
-
-LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -11,8 +11,8 @@ import tracemalloc
 import numpy as np
 from sklearn.datasets import load_sample_images
 
+from convergent_learning.images.spectra import mean_spectrum
 from convergent_learning.stimuli import apply, families
-from convergent_learning.stimuli.fourier import mean_spectrum
 
 # Images a second to reach on two cores, by family; 5,000 for the others.
 TARGETS = {

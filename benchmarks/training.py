@@ -203,7 +203,7 @@ class Ours:
         if self._run is None:
             self._folder = tempfile.TemporaryDirectory()
             state = TrainingState(Path(self._folder.name))
-            self._run = Run(self.plan, self.options.dataset, state, CPU, lambda: "")
+            self._run = Run("ours", self.plan, self.options.dataset, state, CPU, lambda: "")
         self.steps(2)
 
     def steps(self, count):

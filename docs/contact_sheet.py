@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_sample_images
 
+from convergent_learning.images.spectra import mean_spectrum
 from convergent_learning.stimuli import apply, families, level_text
-from convergent_learning.stimuli.fourier import mean_spectrum
 
 TILE = 96
 GAP = 4

@@ -13,9 +13,9 @@ from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import load_checkpoint, save_checkpoint
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
 from convergent_learning.networks.pretrained import Pretrained
-from convergent_learning.stimuli.files import read_stimuli, writing_stimuli
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
 from convergent_learning.stimuli.sets import write_identity_set
+from convergent_learning.stimuli.stimulus_files import read_stimuli, writing_stimuli
 from convergent_learning.training.plan import TrainingPlan
 
 
@@ -149,7 +149,7 @@ def test_overflow_of_float16_is_named(made, tmp_path):
     with torch.no_grad():
         huge.bn1.weight.fill_(1e6)
     save(tmp_path / "3.safetensors", huge, 3)
-    with pytest.raises(ValueError, match=r"layer relu of resnet18 seed 3.*float32"):
+    with pytest.raises(ValueError, match=r"layer relu of resnet18-seed3.*float32"):
         run(made, tmp_path, checkpoints={tmp_path / "3.safetensors": plan(3)}, dtype="float16")
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from convergent_learning.datasets import canonical, records
-from convergent_learning.datasets.registry import DATASETS
+from convergent_learning.datasets.catalogue import DATASETS
 from convergent_learning.datasets.sources import NoSourceError
 from convergent_learning.files import DamagedFileError
 
@@ -15,7 +15,7 @@ def digits(tmp_path_factory):
     return path
 
 
-def test_digits_hold_what_the_registry_says(digits):
+def test_digits_hold_what_the_catalogue_says(digits):
     info = DATASETS["digits"]
     for split, size in (("train", info.train), ("test", info.test)):
         part = canonical.read_split(digits, split)

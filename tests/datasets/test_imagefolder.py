@@ -9,10 +9,11 @@ from torchvision.transforms._presets import ImageClassification
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from convergent_learning.datasets.canonical import prepare, read_split, read_summary
-from convergent_learning.datasets.image_files import ImageFiles
+from convergent_learning.images.image_files import ImageFiles
+from convergent_learning.images.spectra import mean_spectrum
 from convergent_learning.randomness import balanced_subset
-from convergent_learning.stimuli.fourier import mean_spectrum
-from convergent_learning.stimuli.sets import read_stimuli, write_identity_set
+from convergent_learning.stimuli.sets import write_identity_set
+from convergent_learning.stimuli.stimulus_files import read_stimuli
 
 SIZE = 48
 

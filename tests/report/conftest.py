@@ -10,10 +10,10 @@ import yaml
 from PIL import Image
 
 from convergent_learning.claims.evaluation import write_claims
-from convergent_learning.experiment import Experiment
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.report.page import write_report
-from convergent_learning.report.provenance import Source
-from convergent_learning.verification.drawing import draw_from_reference
+from convergent_learning.workflow.drawing import draw_from_reference
+from convergent_learning.workflow.sources import computed
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,7 @@ def make_page(tmp_path_factory):
             Image.new("RGB", (216, 100)).save(folder / f"figures/fig{number}.png")
         config = yaml.safe_load((ROOT / "config.yaml").read_text())
         page = folder / "report.html"
-        write_report(Experiment(config), folder, range(1, 7), page, Source.computed(folder, ROOT))
+        write_report(Experiment.of(config), folder, range(1, 7), page, computed(folder, ROOT))
         return page
 
     return make

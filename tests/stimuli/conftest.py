@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from convergent_learning.stimuli.fourier import mean_spectrum
+from convergent_learning.images.spectra import mean_spectrum
 
 
 def _square(image: Image.Image, side: int) -> np.ndarray:

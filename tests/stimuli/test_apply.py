@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from convergent_learning.images.arrays import batches, from_unit
+from convergent_learning.images.spectra import mean_spectrum
 from convergent_learning.stimuli import apply, condition_slug, families, get_family, level_text
-from convergent_learning.stimuli.fourier import mean_spectrum
-from convergent_learning.stimuli.images import from_unit
-from convergent_learning.stimuli.registry import batches
 
 ALL = list(families())
 STRONGEST = [(name, family.levels[-1]) for name, family in families().items()]

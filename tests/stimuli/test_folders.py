@@ -12,6 +12,7 @@ from convergent_learning.stimuli import sets
 from convergent_learning.stimuli.corruptions import write_corruption_set
 from convergent_learning.stimuli.folders import write_folder_set
 from convergent_learning.stimuli.geirhos16 import sixteen_categories, sixteen_class_decision
+from convergent_learning.stimuli.stimulus_files import read_stimuli
 
 IMAGENET = [f"class {i}" for i in range(1000)]
 
@@ -24,7 +25,7 @@ def save(path, image):
 def write(folder, out, layout="imagefolder", classes=("bird", "cat", "dog"), size=32, **options):
     options = {"name": "sketch", "dataset": "photographs"} | options
     write_folder_set(folder, layout, out, size, classes, **options)
-    return sets.read_stimuli(out)
+    return read_stimuli(out)
 
 
 @pytest.fixture
@@ -120,6 +121,16 @@ class TestImageFolder:
             write(class_folders, tmp_path / "set.h5")
         assert not (tmp_path / "set.h5").exists()
 
+    def test_an_image_of_more_than_8_bits_is_named(self, class_folders, tmp_path):
+        save(class_folders / "cat" / "deep.png", np.full((32, 32), 40_000, np.uint16))
+        with pytest.raises(ValueError, match=r"deep\.png cannot be read .*more than 8 bits"):
+            write(class_folders, tmp_path / "set.h5")
+
+    def test_hidden_files_and_folders_are_left_out(self, class_folders, tmp_path, crops):
+        save(class_folders / "cat" / ".thumbnails" / "a.png", crops(1, 32)[0])
+        save(class_folders / "cat" / "._0.png", crops(1, 32)[0])
+        assert len(write(class_folders, tmp_path / "set.h5").images) == 6
+
     def test_an_image_under_8_pixels_is_named(self, class_folders, tmp_path, crops):
         save(class_folders / "cat" / "tiny.png", crops(1, 32)[0][:7])
         with pytest.raises(ValueError, match=r"tiny\.png is 32×7 pixels; .* at least 8"):
@@ -200,7 +211,7 @@ class TestCorruptions:
         """90 test images at five severities, each darker by its number."""
         whole = tmp_path / "whole.h5"
         sets.write_identity_set(dataset_h5, whole, n_images=90, seed=0)
-        stimuli = sets.read_stimuli(whole)
+        stimuli = read_stimuli(whole)
         dark = [np.maximum(stimuli.images, severity) - severity for severity in range(1, 6)]
         folder = tmp_path / "corrupted"
         folder.mkdir()
@@ -209,11 +220,11 @@ class TestCorruptions:
         return folder
 
     def test_rows_correspond_with_the_identity_set(self, folder, identity_h5, tmp_path):
-        identity = sets.read_stimuli(identity_h5)
+        identity = read_stimuli(identity_h5)
         for severity in (1, 5):
             out = tmp_path / f"fog-{severity}.h5"
             write_corruption_set(folder, "fog", severity, identity_h5, out)
-            stimuli = sets.read_stimuli(out)
+            stimuli = read_stimuli(out)
             want = np.maximum(identity.images, severity) - severity
             assert (stimuli.images == want).all()
             assert (stimuli.labels == identity.labels).all()

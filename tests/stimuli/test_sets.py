@@ -13,7 +13,8 @@ from PIL import Image
 
 from convergent_learning.files import DamagedFileError
 from convergent_learning.stimuli import apply, sets
-from convergent_learning.stimuli.files import writing_stimuli
+from convergent_learning.stimuli.stimulus_files import read_stimuli, writing_stimuli
+from convergent_learning.stimuli.thumbnails import thumbnails
 
 
 @pytest.fixture
@@ -29,8 +30,13 @@ def write_condition(identity_h5, dataset_h5, family, level, seed=7):
     return path
 
 
+def digest(stimuli):
+    content = stimuli.images.tobytes() + stimuli.labels.astype("<i8").tobytes()
+    return hashlib.sha256(content).hexdigest()
+
+
 def test_the_identity_set_is_a_balanced_subset_in_order(dataset_h5, identity_h5):
-    stimuli = sets.read_stimuli(identity_h5)
+    stimuli = read_stimuli(identity_h5)
     with h5py.File(dataset_h5) as data:
         images, labels = data["test/images"][:], data["test/labels"][:]
     assert (np.diff(stimuli.index) > 0).all()
@@ -48,15 +54,9 @@ def test_the_identity_set_is_a_balanced_subset_in_order(dataset_h5, identity_h5)
         "stimuli": "id",
         "condition": "",
         "seed": 3,
-        "digest": sets.stimulus_digest(stimuli.images, stimuli.labels),
+        "digest": digest(stimuli),
         "format_version": 1,
     }
-
-
-def test_the_digest_is_that_of_images_and_labels(identity_h5):
-    stimuli = sets.read_stimuli(identity_h5)
-    content = stimuli.images.tobytes() + stimuli.labels.astype("<i8").tobytes()
-    assert stimuli.attrs["digest"] == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize("n_images", [0, 91])
@@ -71,8 +71,8 @@ def test_more_images_than_there_are_names_the_key(n_images, dataset_h5, tmp_path
     [("contrast", "30"), ("uniform_noise", 0.05), ("eidolon_III", 8), ("false_colour", "opponent")],
 )
 def test_a_condition_is_the_identity_set_transformed(family, level, dataset_h5, identity_h5):
-    identity = sets.read_stimuli(identity_h5)
-    changed = sets.read_stimuli(write_condition(identity_h5, dataset_h5, family, level))
+    identity = read_stimuli(identity_h5)
+    changed = read_stimuli(write_condition(identity_h5, dataset_h5, family, level))
     assert (changed.labels == identity.labels).all()
     assert (changed.index == identity.index).all()
     want = apply(family, identity.images, level, seed=7, indices=identity.index)
@@ -80,28 +80,26 @@ def test_a_condition_is_the_identity_set_transformed(family, level, dataset_h5, 
     assert changed.attrs["stimuli"] == family
     assert changed.attrs["condition"] == str(level)
     assert changed.attrs["seed"] == 7
-    assert changed.attrs["digest"] == sets.stimulus_digest(changed.images, changed.labels)
+    assert changed.attrs["digest"] == digest(changed)
     assert {name: changed.attrs[name] for name in ("dataset", "classes", "paired")} == {
         name: identity.attrs[name] for name in ("dataset", "classes", "paired")
     }
 
 
 def test_power_equalisation_takes_the_spectrum_of_the_whole_test_set(dataset_h5, identity_h5):
-    changed = sets.read_stimuli(
-        write_condition(identity_h5, dataset_h5, "power_equalisation", "pow")
-    )
+    changed = read_stimuli(write_condition(identity_h5, dataset_h5, "power_equalisation", "pow"))
     with h5py.File(dataset_h5) as data:
         spectrum = data["test/spectrum"][:]
-    images = sets.read_stimuli(identity_h5).images
+    images = read_stimuli(identity_h5).images
     assert (changed.images == apply("power_equalisation", images, "pow", spectrum=spectrum)).all()
 
 
 def test_an_image_of_the_set_looks_the_same_in_a_larger_set(dataset_h5, identity_h5, tmp_path):
     larger = tmp_path / "larger.h5"
     sets.write_identity_set(dataset_h5, larger, n_images=80, seed=3)
-    few = sets.read_stimuli(write_condition(identity_h5, dataset_h5, "uniform_noise", 0.2))
+    few = read_stimuli(write_condition(identity_h5, dataset_h5, "uniform_noise", 0.2))
     sets.write_condition_set(larger, dataset_h5, tmp_path / "many.h5", "uniform_noise", 0.2, 7)
-    many = sets.read_stimuli(tmp_path / "many.h5")
+    many = read_stimuli(tmp_path / "many.h5")
     rows = np.searchsorted(many.index, few.index)
     assert (many.index[rows] == few.index).all()
     assert (many.images[rows] == few.images).all()
@@ -152,30 +150,30 @@ def test_a_truncated_file_is_named_with_what_to_do(keep, identity_h5):
     assert keep < len(content)
     identity_h5.write_bytes(content[:keep])
     with pytest.raises(DamagedFileError, match=r"id\.h5 is damaged.*delete it"):
-        sets.read_stimuli(identity_h5)
+        read_stimuli(identity_h5)
 
 
 def test_a_file_of_another_kind_is_named(dataset_h5):
     with pytest.raises(DamagedFileError, match=r"dataset\.h5 is damaged.*no images, labels, index"):
-        sets.read_stimuli(dataset_h5)
+        read_stimuli(dataset_h5)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nothing"):
-        sets.read_stimuli(tmp_path / "nothing.h5")
+        read_stimuli(tmp_path / "nothing.h5")
 
 
 def test_thumbnails_are_a_tile_per_condition(dataset_h5, identity_h5, tmp_path):
     conditions = [("contrast", 50), ("rotation", 90)]
     paths = [write_condition(identity_h5, dataset_h5, *condition) for condition in conditions]
     png, table = tmp_path / "strip.png", tmp_path / "strip.csv"
-    sets.thumbnails(identity_h5, paths, png, table, image=5)
+    thumbnails(identity_h5, paths, png, table, image=5)
     strip = np.asarray(Image.open(png))
     assert strip.shape == (32, 96, 3)
     for tile, path in enumerate([identity_h5, *paths]):
-        want = sets.read_stimuli(path).images[5]
+        want = read_stimuli(path).images[5]
         assert (strip[:, 32 * tile : 32 * (tile + 1)] == want).all()
-    index = str(sets.read_stimuli(identity_h5).index[5])
+    index = str(read_stimuli(identity_h5).index[5])
     with open(table, newline="") as file:
         assert list(csv.DictReader(file)) == [
             {"tile": "0", "image": index, "stimuli": "id", "condition": ""},
@@ -183,7 +181,7 @@ def test_thumbnails_are_a_tile_per_condition(dataset_h5, identity_h5, tmp_path):
             {"tile": "2", "image": index, "stimuli": "rotation", "condition": "90"},
         ]
     with pytest.raises(ValueError, match="40 images, no row 40"):
-        sets.thumbnails(identity_h5, paths, png, table, image=40)
+        thumbnails(identity_h5, paths, png, table, image=40)
 
 
 def test_thumbnails_of_large_images_and_of_sets_of_other_images(tmp_path):
@@ -196,7 +194,7 @@ def test_thumbnails_of_large_images_and_of_sets_of_other_images(tmp_path):
         return path
 
     paths = [write("id", 224, 3, 10), write("sketch", 96, 2, 20)]
-    sets.thumbnails(paths[0], paths[1:], tmp_path / "strip.png", tmp_path / "strip.csv", image=2)
+    thumbnails(paths[0], paths[1:], tmp_path / "strip.png", tmp_path / "strip.csv", image=2)
     strip = np.asarray(Image.open(tmp_path / "strip.png"))
     assert strip.shape == (64, 128, 3)
     assert (strip[:, :64] == 10).all()

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from convergent_learning.stimuli import sets
-from convergent_learning.stimuli.user_sets import UserSet
+from convergent_learning.stimuli.stimulus_files import read_stimuli
+from convergent_learning.stimuli.user_sets import UserSet, write_user_set
 
 
 @pytest.fixture
@@ -20,12 +21,12 @@ def identity_h5(dataset_h5, tmp_path):
 
 
 def written(entry, condition, identity_h5, tmp_path):
-    sets.write_user_set(UserSet.of(entry), condition, identity_h5, tmp_path / "set.h5")
-    return sets.read_stimuli(tmp_path / "set.h5")
+    write_user_set(UserSet.of(entry), condition, identity_h5, tmp_path / "set.h5")
+    return read_stimuli(tmp_path / "set.h5")
 
 
 def test_a_folder_gives_at_most_as_many_images_as_the_id_set(identity_h5, tmp_path):
-    identity = sets.read_stimuli(identity_h5)
+    identity = read_stimuli(identity_h5)
     name = json.loads(identity.attrs["classes"])[1]
     folder = tmp_path / "photos"
     (folder / name).mkdir(parents=True)
@@ -46,7 +47,7 @@ def test_a_folder_gives_at_most_as_many_images_as_the_id_set(identity_h5, tmp_pa
 def test_a_corruption_is_paired_with_the_id_set(identity_h5, dataset_h5, tmp_path):
     whole = tmp_path / "whole.h5"
     sets.write_identity_set(dataset_h5, whole, n_images=90, seed=0)
-    test = sets.read_stimuli(whole)
+    test = read_stimuli(whole)
     np.save(tmp_path / "fog.npy", np.concatenate([test.images // s for s in range(1, 6)]))
     np.save(tmp_path / "labels.npy", np.tile(test.labels, 5))
     entry = {"name": "fog", "layout": "cifar-c", "path": str(tmp_path)}
@@ -54,6 +55,6 @@ def test_a_corruption_is_paired_with_the_id_set(identity_h5, dataset_h5, tmp_pat
     assert user_set.conditions == ("1", "2", "3", "4", "5")
     assert user_set.sources == [str(tmp_path / "fog.npy"), str(tmp_path / "labels.npy")]
     stimuli = written(entry, "3", identity_h5, tmp_path)
-    assert (stimuli.images == sets.read_stimuli(identity_h5).images // 3).all()
+    assert (stimuli.images == read_stimuli(identity_h5).images // 3).all()
     assert stimuli.attrs["stimuli"] == user_set.stimuli == "corruption_fog"
     assert stimuli.attrs["paired"] == user_set.paired

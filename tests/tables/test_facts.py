@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from convergent_learning.files import DamagedFileError
-from convergent_learning.stimuli.files import writing_stimuli
+from convergent_learning.stimuli.stimulus_files import writing_stimuli
 from convergent_learning.tables.facts import write_accuracy, write_duplicates
 
 

@@ -14,6 +14,7 @@ import torch
 
 from convergent_learning.networks.checkpoints import load_checkpoint
 from convergent_learning.training import loop
+from convergent_learning.training.state import TrainingState
 from convergent_learning.training.stopping import TimeLimitError, deadline_of
 
 # Trains in a process of its own, saving a state after every step.
@@ -29,7 +30,9 @@ torch.set_num_threads(1)
 loop._SECONDS_BETWEEN_STATES = 0
 folder = Path(sys.argv[1])
 plans = [TrainingPlan.of(fields) for fields in {plans!r}]
-train_together(plans, Path(sys.argv[2]), [folder / plan.name for plan in plans], folder / "state")
+train_together(plans, Path(sys.argv[2]),
+               [folder / f"vgg11-seed{{plan.seed}}" for plan in plans],
+               folder / "state")
 """
 WAIT_S = 300
 
@@ -41,6 +44,10 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def name(plan):
+    return f"vgg11-seed{plan.seed}"
 
 
 def start(folder, digits, *plans):
@@ -82,7 +89,7 @@ def test_stopped_by_deadline_and_sigterm_it_goes_on(plan, digits, tmp_path, monk
     loop.train(plan, digits, tmp_path / "whole", tmp_path / "state")
 
     def attempt(deadline=None):
-        loop.train(plan, digits, tmp_path / "resumed", tmp_path / "state", deadline)
+        loop.train(plan, digits, tmp_path / name(plan), tmp_path / "state", deadline)
 
     with pytest.raises(TimeLimitError, match=r"vgg11-seed1 on digits .* step 0 of 10.*time limit"):
         attempt(deadline=time.monotonic())
@@ -98,7 +105,7 @@ def test_stopped_by_deadline_and_sigterm_it_goes_on(plan, digits, tmp_path, monk
         attempt()
     monkeypatch.setattr(loop.Run, "_optimise", optimise)
     attempt()
-    assert_same(tmp_path / "resumed", tmp_path / "whole", plan)
+    assert_same(tmp_path / name(plan), tmp_path / "whole", plan)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
@@ -112,12 +119,37 @@ def test_a_state_made_from_other_data_is_not_taken_up(plan, digits, tmp_path, ca
     with pytest.raises(TimeLimitError):
         loop.train(plan, digits, tmp_path / "out", tmp_path / "state", time.monotonic())
     [path] = (tmp_path / "state").rglob("state-*.pt")
-    saved = torch.load(path, weights_only=True)
+    state = TrainingState(path.parent)
+    saved = state.load(torch.device("cpu"))
     saved["description"]["mean"] = [0.0, 0.0, 0.0]
-    torch.save(saved, path)
+    state.save(saved["step"], saved)
     loop.train(plan, digits, tmp_path / "out", tmp_path / "state")
     assert "the saved state has another mean: starting anew" in caplog.text
     assert len(digests(tmp_path / "out", plan)) == len(plan.checkpoint_steps)
+
+
+@pytest.mark.parametrize("damaged", ["state-*.pt", "products/step0.safetensors"])
+def test_a_damaged_state_or_checkpoint_before_it_is_not_taken_up(
+    plan, digits, tmp_path, caplog, damaged
+):
+    with pytest.raises(TimeLimitError):
+        loop.train(plan, digits, tmp_path / "out", tmp_path / "state", time.monotonic())
+    [path] = (tmp_path / "state").rglob(damaged)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    loop.train(plan, digits, tmp_path / "out", tmp_path / "state")
+    assert "is damaged" in caplog.text
+    loop.train(plan, digits, tmp_path / "whole", tmp_path / "state")
+    assert digests(tmp_path / "out", plan) == digests(tmp_path / "whole", plan)
+
+
+def test_a_state_that_other_code_saved_is_not_taken_up(plan, digits, tmp_path, caplog):
+    with pytest.raises(TimeLimitError):
+        loop.train(plan, digits, tmp_path / "out", tmp_path / "state", time.monotonic(), "one")
+    [path] = (tmp_path / "state").rglob("state-*.pt")
+    loop.train(plan, digits, tmp_path / "out", tmp_path / "state", code="other")
+    assert f"{path} was saved by other code: starting anew" in caplog.text
 
 
 @pytest.mark.slow
@@ -135,7 +167,7 @@ def test_killed_at_five_random_times(plan, digits, tmp_path):
     last = start(tmp_path, digits, plan)
     _, errors = last.communicate(timeout=WAIT_S)
     assert last.returncode == 0, errors
-    assert_same(tmp_path / plan.name, tmp_path / "whole", plan)
+    assert_same(tmp_path / name(plan), tmp_path / "whole", plan)
     assert not list((tmp_path / "state").glob("*/"))
 
 
@@ -153,8 +185,8 @@ def test_sigterm_reaches_every_training_of_a_job(plan, digits, tmp_path):
     _, errors = again.communicate(timeout=WAIT_S)
     assert again.returncode == 0, errors
     for one in plans:
-        loop.train(one, digits, tmp_path / "alone" / one.name, tmp_path / "other state")
-        assert_same(tmp_path / one.name, tmp_path / "alone" / one.name, one)
+        loop.train(one, digits, tmp_path / "alone" / name(one), tmp_path / "other state")
+        assert_same(tmp_path / name(one), tmp_path / "alone" / name(one), one)
 
 
 @pytest.mark.slow
@@ -165,7 +197,7 @@ def test_one_failed_training_lets_the_others_finish(plan, digits, tmp_path):
     assert running.returncode == 1
     assert "1 of 2 trainings failed. vgg11-seed2: " in errors
     assert "loss is nan at step 1" in errors
-    assert len(digests(tmp_path / plan.name, plan)) == len(plan.checkpoint_steps)
+    assert len(digests(tmp_path / name(plan), plan)) == len(plan.checkpoint_steps)
 
 
 @pytest.mark.slow
@@ -183,6 +215,6 @@ def test_weights_do_not_depend_on_order_process_or_company(plan, digits, tmp_pat
         finally:
             company.kill()
     for one in plans:
-        assert_same(tmp_path / "alone" / one.name, tmp_path / "beside" / one.name, one)
-    first, second = (digests(tmp_path / "alone" / one.name, one) for one in plans)
+        assert_same(tmp_path / "alone" / name(one), tmp_path / "beside" / name(one), one)
+    first, second = (digests(tmp_path / "alone" / name(one), one) for one in plans)
     assert not set(first) & set(second)

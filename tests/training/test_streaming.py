@@ -9,7 +9,8 @@ from torchvision.transforms import v2
 
 from convergent_learning.datasets.canonical import prepare, read_split
 from convergent_learning.randomness import derived_seed
-from convergent_learning.training.data import Batches, batches, rows_of_step
+from convergent_learning.training.batches import batches
+from convergent_learning.training.data import Batches, rows_of_step
 
 CPU = torch.device("cpu")
 N, SIZE = 24, 32

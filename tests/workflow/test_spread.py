@@ -66,7 +66,7 @@ def test_untrained_rows_are_compared_between_runs_of_the_same_seeds_only(rerun, 
 
 
 def test_an_honest_rerun_passes_and_a_shift_beyond_the_noise_fails(rerun, runs, tmp_path):
-    make_reference(runs[0], tmp_path / "reference", CONFIG, {}, runs[1:])
+    make_reference(runs[0], tmp_path / "reference", CONFIG, {}, pd.DataFrame(), runs[1:])
     for name in ("fourth", "fifth", "sixth"):
         found = verify(tmp_path / "reference", rerun(name), CONFIG)
         assert found.numbers.deviation.max() < 1
@@ -83,7 +83,7 @@ def test_an_honest_rerun_passes_and_a_shift_beyond_the_noise_fails(rerun, runs, 
 
 
 def test_one_run_alone_has_floors_only(runs, tmp_path):
-    calibration = make_reference(runs[0], tmp_path / "reference", CONFIG, {})
+    calibration = make_reference(runs[0], tmp_path / "reference", CONFIG, {}, pd.DataFrame())
     assert calibration["left_out"] == []
     assert pd.read_csv(tmp_path / "reference/tolerances.csv").empty
     assert json.loads((tmp_path / "reference/spread.json").read_text())["factors"]["number"] > 5

@@ -22,7 +22,9 @@ def pristine(finished, tmp_path_factory):
     """Reference and results of the smoke experiment."""
     folder = tmp_path_factory.mktemp("tampering")
     results = finished.folder / "results/smoke"
-    make_reference(results, folder / "reference", {"experiment": "smoke", "seed": 0}, {})
+    make_reference(
+        results, folder / "reference", {"experiment": "smoke", "seed": 0}, {}, pd.DataFrame()
+    )
     (folder / "rebuilt").mkdir()
     shutil.copytree(results / "tables", folder / "rebuilt/tables")
     shutil.copy(results / "claims.json", folder / "rebuilt")

@@ -3,56 +3,60 @@
 
 rule activations:
     input:
-        checkpoints=checkpoints,
-        pretrained=pretrained_descriptions,
+        checkpoints=files("activations", "checkpoints"),
+        pretrained=files("activations", "pretrained"),
         dataset=DATASET,
-        stimuli=STIMULI,
+        stimuli=PATHS.stimuli,
     output:
         activations=(
-            directory(ACTIVATIONS) if config["keep_activations"] else temp(directory(ACTIVATIONS))
+            directory(PATHS.activations)
+            if config["keep_activations"]
+            else temp(directory(PATHS.activations))
         ),
-        accuracy=ACCURACY,
+        accuracy=PATHS.accuracy,
     log:
-        f"{LOG}/activations/{{dataset}}/{{slug}}_step{{step}}.log",
+        log("activations"),
     benchmark:
-        f"{BENCHMARK}/activations/{{dataset}}/{{slug}}_step{{step}}.tsv"
+        benchmark("activations")
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(120),
+        mem_mb=memory("activations"),
+        runtime=minutes("activations"),
         gpu=config["gpu"],
     params:
-        networks=shown_networks,
+        networks=value("activations", "networks"),
         positions=config["activations"]["positions"],
         dtype=config["activations"]["dtype"],
+        code=code("activations.py"),
     script:
         "../scripts/activations.py"
 
 
 rule moments:
     input:
-        activations=ACTIVATIONS,
+        activations=PATHS.activations,
     output:
-        MOMENTS,
+        PATHS.moments,
     log:
-        f"{LOG}/moments/{{dataset}}/{{slug}}_step{{step}}.log",
+        log("moments"),
     benchmark:
-        f"{BENCHMARK}/moments/{{dataset}}/{{slug}}_step{{step}}.tsv"
+        benchmark("moments")
     # Ahead of the next extraction, so that few activation files wait on disk.
     priority: 10
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(120),
+        mem_mb=memory("moments"),
+        runtime=minutes("moments"),
         gpu=config["gpu"],
     params:
-        networks=lambda wildcards: [network.name for network in shown_networks(wildcards)],
-        mapped=mapped_networks,
+        networks=value("moments", "networks"),
+        mapped=value("moments", "mapped"),
         folds=config["alignment"]["folds"],
-        seed=EXPERIMENT.seed,
+        seed=config["seed"],
+        code=code("moments.py"),
     script:
         "../scripts/moments.py"

@@ -5,17 +5,18 @@ rule dataset:
     output:
         DATASET,
     log:
-        f"{LOG}/dataset/{{dataset}}.log",
+        log("dataset"),
     benchmark:
-        f"{BENCHMARK}/dataset/{{dataset}}.tsv"
+        benchmark("dataset")
     conda:
         ENVIRONMENT
-    threads: dataset_threads
+    threads: lambda wildcards: DESIGN.job("dataset", wildcards).threads
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(720),
+        mem_mb=memory("dataset"),
+        runtime=minutes("dataset"),
     params:
-        entry=dataset_files,
+        entry=value("dataset", "entry"),
+        code=code("dataset.py"),
     script:
         "../scripts/dataset.py"
 
@@ -24,67 +25,66 @@ rule identity_stimuli:
     input:
         dataset=DATASET,
     output:
-        STIMULI.replace("{slug}", "id"),
+        PATHS.stimuli.replace("{slug}", "id"),
     log:
-        f"{LOG}/stimuli/{{dataset}}/id.log",
+        log("identity_stimuli"),
     benchmark:
-        f"{BENCHMARK}/stimuli/{{dataset}}/id.tsv"
+        benchmark("identity_stimuli")
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=memory("identity_stimuli"),
+        runtime=minutes("identity_stimuli"),
     params:
         images=config["stimuli"]["images"],
-        seed=EXPERIMENT.seed,
+        seed=config["seed"],
+        code=code("identity_stimuli.py"),
     script:
         "../scripts/identity_stimuli.py"
 
 
 rule condition_stimuli:
     input:
-        identity=STIMULI.replace("{slug}", "id"),
+        identity=PATHS.stimuli.replace("{slug}", "id"),
         dataset=DATASET,
     output:
-        STIMULI.replace("{slug}", "{family}-{level}"),
+        PATHS.stimuli.replace("{slug}", "{family}-{level}"),
     log:
-        f"{LOG}/stimuli/{{dataset}}/{{family}}-{{level}}.log",
+        log("condition_stimuli"),
     benchmark:
-        f"{BENCHMARK}/stimuli/{{dataset}}/{{family}}-{{level}}.tsv"
-    wildcard_constraints:
-        family=any_of(families()),
+        benchmark("condition_stimuli")
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        mem_mb=memory("condition_stimuli"),
+        runtime=minutes("condition_stimuli"),
     params:
-        seed=EXPERIMENT.seed,
+        seed=config["seed"],
+        code=lambda wildcards: code("condition_stimuli.py", families()[wildcards.family].transform),
     script:
         "../scripts/condition_stimuli.py"
 
 
 rule user_stimuli:
     input:
-        identity=STIMULI.replace("{slug}", "id"),
-        sources=lambda wildcards: EXPERIMENT.user_conditions[wildcards.user_slug][0].sources,
+        identity=PATHS.stimuli.replace("{slug}", "id"),
+        sources=files("user_stimuli", "sources"),
     output:
-        STIMULI.replace("{slug}", "{user_slug}"),
+        PATHS.stimuli.replace("{slug}", "{user_slug}"),
     log:
-        f"{LOG}/stimuli/{{dataset}}/{{user_slug}}.log",
+        log("user_stimuli"),
     benchmark:
-        f"{BENCHMARK}/stimuli/{{dataset}}/{{user_slug}}.tsv"
-    wildcard_constraints:
-        user_slug=any_of(EXPERIMENT.user_conditions),
+        benchmark("user_stimuli")
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        mem_mb=memory("user_stimuli"),
+        runtime=minutes("user_stimuli"),
     params:
-        user_condition=lambda wildcards: EXPERIMENT.user_conditions[wildcards.user_slug],
+        user_condition=value("user_stimuli", "user_condition"),
+        code=code("user_stimuli.py"),
     script:
         "../scripts/user_stimuli.py"

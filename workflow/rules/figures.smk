@@ -3,219 +3,215 @@
 
 rule datasets_table:
     input:
-        expand(DATASET, dataset=EXPERIMENT.datasets),
+        files("datasets_table", "files"),
     output:
         report(
-            f"{TABLES}/datasets.csv",
+            PATHS.table("datasets"),
             caption="../report/tables.rst",
             category="Tables",
             subcategory="Experiment",
         ),
     log:
-        f"{LOG}/tables/datasets.log",
+        log("datasets_table"),
     benchmark:
-        f"{BENCHMARK}/tables/datasets.tsv"
+        benchmark("datasets_table")
     conda:
         ENVIRONMENT
     params:
-        config=config,
+        datasets=value("datasets_table", "datasets"),
+        code=code("datasets_table.py"),
     script:
         "../scripts/datasets_table.py"
 
 
 rule layers_table:
     input:
-        [
-            MOMENTS.format(dataset=dataset, slug="id", step=step)
-            for dataset, step in FINAL_STEP.items()
-        ],
+        files("layers_table", "files"),
     output:
         report(
-            f"{TABLES}/layers.csv",
+            PATHS.table("layers"),
             caption="../report/tables.rst",
             category="Tables",
             subcategory="Experiment",
         ),
     log:
-        f"{LOG}/tables/layers.log",
+        log("layers_table"),
     benchmark:
-        f"{BENCHMARK}/tables/layers.tsv"
+        benchmark("layers_table")
     conda:
         ENVIRONMENT
     params:
-        datasets=EXPERIMENT.datasets,
-        architectures=EXPERIMENT.architectures,
+        datasets=value("layers_table", "datasets"),
+        architectures=value("layers_table", "architectures"),
+        code=code("layers_table.py"),
     script:
         "../scripts/layers_table.py"
 
 
 rule conditions_table:
+    input:
+        files("conditions_table", "files"),
     output:
         report(
-            f"{TABLES}/conditions.csv",
+            PATHS.table("conditions"),
             caption="../report/tables.rst",
             category="Tables",
             subcategory="Experiment",
         ),
     log:
-        f"{LOG}/tables/conditions.log",
+        log("conditions_table"),
     benchmark:
-        f"{BENCHMARK}/tables/conditions.tsv"
+        benchmark("conditions_table")
     conda:
         ENVIRONMENT
     params:
-        config=config,
+        conditions=value("conditions_table", "conditions"),
+        code=code("conditions_table.py"),
     script:
         "../scripts/conditions_table.py"
 
 
 rule accuracy_table:
     input:
-        [ACCURACY.format(**sample) for sample in SAMPLES],
+        files("accuracy_table", "files"),
     output:
         report(
-            f"{TABLES}/accuracy.csv",
+            PATHS.table("accuracy"),
             caption="../report/tables.rst",
             category="Tables",
             subcategory="Experiment",
         ),
     log:
-        f"{LOG}/tables/accuracy.log",
+        log("accuracy_table"),
     benchmark:
-        f"{BENCHMARK}/tables/accuracy.tsv"
+        benchmark("accuracy_table")
     conda:
         ENVIRONMENT
+    params:
+        code=code("accuracy_table.py"),
     script:
         "../scripts/accuracy_table.py"
 
 
 rule training_table:
     input:
-        expand(
-            f"{NETWORK}/epochs.csv",
-            dataset=EXPERIMENT.datasets,
-            network=[network.name for network in EXPERIMENT.trained],
-        ),
+        files("training_table", "curves"),
     output:
-        f"{TABLES}/fig1_training.csv",
+        PATHS.table("fig1_training"),
     log:
-        f"{LOG}/tables/fig1_training.log",
+        log("training_table"),
     benchmark:
-        f"{BENCHMARK}/tables/fig1_training.tsv"
+        benchmark("training_table")
     conda:
         ENVIRONMENT
     params:
-        networks=[
-            (dataset, network.group, network.seed)
-            for dataset in EXPERIMENT.datasets
-            for network in EXPERIMENT.trained
-        ],
+        networks=value("training_table", "networks"),
+        code=code("training_table.py"),
     script:
         "../scripts/training_table.py"
 
 
 rule stimulus_tiles:
     input:
-        identity=STIMULI.format(dataset=EXPERIMENT.datasets[0], slug="id"),
-        conditions=[
-            STIMULI.format(dataset=EXPERIMENT.datasets[0], slug=condition.slug)
-            for condition in EXPERIMENT.conditions
-        ],
+        identity=files("stimulus_tiles", "identity"),
+        conditions=files("stimulus_tiles", "conditions"),
     output:
-        png=f"{TABLES}/fig1_stimuli.png",
-        csv=f"{TABLES}/fig1_stimuli.csv",
-        duplicates=f"{TABLES}/duplicate_conditions.csv",
+        png=f"{PATHS.tables}/fig1_stimuli.png",
+        csv=PATHS.table("fig1_stimuli"),
+        duplicates=PATHS.table("duplicate_conditions"),
     log:
-        f"{LOG}/tables/fig1_stimuli.log",
+        log("stimulus_tiles"),
     benchmark:
-        f"{BENCHMARK}/tables/fig1_stimuli.tsv"
+        benchmark("stimulus_tiles")
     conda:
         ENVIRONMENT
+    params:
+        code=code("stimulus_tiles.py"),
     script:
         "../scripts/stimulus_tiles.py"
 
 
 for number in FIGURES[1:]:
+    tables_job = DESIGN.job(f"fig{number}_tables")
 
     rule:
         name:
-            f"fig{number}_tables"
+            tables_job.rule
         input:
-            scores=figure_scores(number),
-            accuracy=figure_accuracy(number),
-            setting=setting_tables(number),
+            **tables_job.inputs,
         output:
             report(
-                figure_tables(number),
+                tables_job.outputs,
                 caption="../report/tables.rst",
                 category="Tables",
                 subcategory=f"Figure {number}",
             ),
         log:
-            f"{LOG}/tables/fig{number}.log",
+            PATHS.log(tables_job.name),
         benchmark:
-            f"{BENCHMARK}/tables/fig{number}.tsv"
+            PATHS.benchmark(tables_job.name)
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=growing(2000),
-            runtime=growing(30),
+            mem_mb=memory(tables_job.rule),
+            runtime=minutes(tables_job.rule),
         params:
             number=number,
+            code=code("figure_tables.py"),
         script:
             "../scripts/figure_tables.py"
 
 
 for number in FIGURES:
+    figure_job = DESIGN.job(f"fig{number}")
 
     rule:
         name:
-            f"fig{number}"
+            figure_job.rule
         input:
-            tables=figure_tables(number),
-            setting=setting_tables(number),
-            code=figure_code(number),
+            **figure_job.inputs,
         output:
             pdf=report(
-                FIGURE.format(number=number, extension="pdf"),
+                PATHS.figure.format(number=number, extension="pdf"),
                 caption=f"../report/fig{number}.rst",
                 category="Figures",
                 labels={"figure": f"{number}", "format": "PDF"},
             ),
             png=report(
-                FIGURE.format(number=number, extension="png"),
+                PATHS.figure.format(number=number, extension="png"),
                 caption=f"../report/fig{number}.rst",
                 category="Figures",
                 labels={"figure": f"{number}", "format": "PNG"},
             ),
         log:
-            f"{LOG}/figures/fig{number}.log",
+            PATHS.log(figure_job.name),
         benchmark:
-            f"{BENCHMARK}/figures/fig{number}.tsv"
+            PATHS.benchmark(figure_job.name)
         conda:
             ENVIRONMENT
         params:
             number=number,
+            code=code("figure.py", f"figures.fig{number}"),
         script:
             "../scripts/figure.py"
 
 
 rule claims:
     input:
-        tables=[table for number in FIGURES for table in figure_tables(number)],
-        setting=[table for number in FIGURES for table in setting_tables(number)],
-        code=CLAIMS_CODE,
+        **DESIGN.job("claims").inputs,
     output:
         report(
-            f"{RESULTS}/claims.json",
+            PATHS.claims,
             caption="../report/claims.rst",
             category="Claims",
         ),
     log:
-        f"{LOG}/claims.log",
+        log("claims"),
     benchmark:
-        f"{BENCHMARK}/claims.tsv"
+        benchmark("claims")
     conda:
         ENVIRONMENT
+    params:
+        code=code("claims.py"),
     script:
         "../scripts/claims.py"

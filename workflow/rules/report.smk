@@ -6,32 +6,23 @@ report: "../report/workflow.rst"
 
 rule report:
     input:
-        figures=expand(FIGURE, number=FIGURES, extension=["pdf", "png"]),
-        claims=f"{RESULTS}/claims.json",
-        duplicates=f"{TABLES}/duplicate_conditions.csv",
-        tables=[table for number in FIGURES for table in setting_tables(number)],
-        code=[
-            LIBRARY / "report" / name
-            for name in (
-                *("page.py", "page.html", "page.css", "plots.js", "plots.py", "depth_plot.py"),
-                *("ood_plot.py", "findings.py", "alternatives.py", "experiment_table.py"),
-            )
-        ],
+        **DESIGN.job("report").inputs,
     output:
         report(
-            f"{RESULTS}/report.html",
+            PATHS.report,
             caption="../report/page.rst",
             category="Page",
         ),
     log:
-        f"{LOG}/report.log",
+        log("report"),
     benchmark:
-        f"{BENCHMARK}/report.tsv"
+        benchmark("report")
     conda:
         ENVIRONMENT
     params:
         config=config,
         figures=FIGURES,
         repository=lambda wildcards: workflow.basedir,
+        code=code("report.py", *(f"figures.fig{number}" for number in FIGURES)),
     script:
         "../scripts/report.py"

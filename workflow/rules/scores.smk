@@ -1,48 +1,50 @@
-"""Alignment scores from fold moments: one job a block and metric, or one for each two groups of networks."""
+"""Alignment scores from fold moments: one job for each block and metric, or for each tile of its pairs."""
 
 
 rule scores:
     input:
-        moments=block_moments,
-        transfer=transfer_moments,
+        moments=files("scores", "moments"),
+        transfer=files("scores", "transfer"),
     output:
-        SCORES,
+        PATHS.scores,
     log:
-        f"{LOG}/scores/{{dataset}}_{{block}}_{{metric}}{{tile}}.log",
+        log("scores"),
     benchmark:
-        f"{BENCHMARK}/scores/{{dataset}}_{{block}}_{{metric}}{{tile}}.tsv"
+        benchmark("scores")
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(120),
+        mem_mb=memory("scores"),
+        runtime=minutes("scores"),
     params:
-        between=networks_between,
-        centers=centers,
+        between=value("scores", "between"),
+        centers=value("scores", "centers"),
         ridge=config["alignment"]["ridge"],
+        code=lambda wildcards: code("scores.py", *metric_functions(wildcards.metric)),
     script:
         "../scripts/scores.py"
 
 
 rule rotated_scores:
     input:
-        moments=block_moments,
+        moments=files("rotated_scores", "moments"),
     output:
-        ROTATED,
+        PATHS.rotated_scores,
     log:
-        f"{LOG}/scores/{{dataset}}_{{block}}_{{metric}}_rotated{{tile}}.log",
+        log("rotated_scores"),
     benchmark:
-        f"{BENCHMARK}/scores/{{dataset}}_{{block}}_{{metric}}_rotated{{tile}}.tsv"
+        benchmark("rotated_scores")
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(240),
+        mem_mb=memory("rotated_scores"),
+        runtime=minutes("rotated_scores"),
     params:
-        between=networks_between,
+        between=value("rotated_scores", "between"),
         draws=config["alignment"]["rotations"],
-        seed=EXPERIMENT.seed,
+        seed=config["seed"],
+        code=lambda wildcards: code("rotated_scores.py", *metric_functions(wildcards.metric)),
     script:
         "../scripts/rotated_scores.py"

@@ -1,59 +1,58 @@
 """Training: a rule for each job, since the checkpoints' step numbers depend on what it trains."""
 
-for dataset in EXPERIMENT.datasets:
-    for rank, networks in enumerate(EXPERIMENT.trainings()):
+TRAININGS = [job for job in DESIGN.jobs if job.rule.startswith("train_")]
 
-        rule:
-            name:
-                f"train_{dataset}_{networks[0].name}"
-            input:
-                dataset=DATASET.format(dataset=dataset),
-            output:
-                training_products(dataset, networks),
-            log:
-                f"{LOG}/train/{dataset}/{networks[0].name}.log",
-            benchmark:
-                f"{BENCHMARK}/train/{dataset}/{networks[0].name}.tsv"
-            # Those named first in the config start first: name the costly ones first.
-            priority: len(EXPERIMENT.trainings()) - rank
-            # A job near its time limit saves its state and exits; the next attempt goes on.
-            retries: 3
-            conda:
-                ENVIRONMENT
-            threads: config["training"]["threads"] * len(networks)
-            resources:
-                mem_mb=growing(3000 * len(networks)),
-                runtime=growing(720),
-                gpu=config["gpu"],
-            params:
-                plans=training_plans(dataset, networks),
-                folders=[str(network_folder(dataset, network)) for network in networks],
-                state=f"{RESULTS}/training_state/{dataset}",
-            script:
-                "../scripts/train.py"
+for rank, training in enumerate(TRAININGS):
+
+    rule:
+        name:
+            training.rule
+        input:
+            **training.inputs,
+        output:
+            training.outputs,
+        log:
+            PATHS.log(training.name),
+        benchmark:
+            PATHS.benchmark(training.name)
+        # Those named first in the config start first: name the costly ones first.
+        priority: len(TRAININGS) - rank
+        # A job near its time limit saves its state and exits; the next attempt goes on.
+        retries: 3
+        conda:
+            ENVIRONMENT
+        threads: training.threads
+        resources:
+            mem_mb=memory(training.rule),
+            runtime=minutes(training.rule),
+            gpu=config["gpu"],
+        params:
+            **training.params,
+            code=code("train.py"),
+        script:
+            "../scripts/train.py"
 
 
 rule pretrained:
     input:
-        lambda wildcards: PRETRAINED[wildcards.network].files,
+        files("pretrained", "files"),
     output:
-        f"{NETWORK}/pretrained.json",
+        PATHS.description,
     log:
-        f"{LOG}/pretrained/{{dataset}}/{{network}}.log",
+        log("pretrained"),
     benchmark:
-        f"{BENCHMARK}/pretrained/{{dataset}}/{{network}}.tsv"
-    wildcard_constraints:
-        network=any_of(PRETRAINED),
+        benchmark("pretrained")
     # Before any training: a wrong name stops the run in its first seconds.
     priority: 1000
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(30),
+        mem_mb=memory("pretrained"),
+        runtime=minutes("pretrained"),
     params:
-        pretrained=lambda wildcards: PRETRAINED[wildcards.network],
-        layers=pretrained_layers,
-        image_size=lambda wildcards: EXPERIMENT.dataset_info(wildcards.dataset).side,
+        pretrained=value("pretrained", "pretrained"),
+        layers=value("pretrained", "layers"),
+        image_size=value("pretrained", "image_size"),
+        code=code("pretrained.py"),
     script:
         "../scripts/pretrained.py"

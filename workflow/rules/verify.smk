@@ -1,7 +1,5 @@
 """What a finished experiment is checked by: comparison with its reference, chain of provenance."""
 
-REFERENCE = f"results/reference/{EXPERIMENT.name}"
-
 
 # verify and provenance make no file, so that they run whenever they are asked for.
 # Seconds of reading files: no cluster job.
@@ -13,16 +11,16 @@ localrules:
 
 rule verify:
     input:
-        claims=f"{RESULTS}/claims.json",
-        tables=[table for number in FIGURES for table in figure_tables(number)],
-        setting=[table for number in FIGURES for table in setting_tables(number)],
-        duplicates=f"{TABLES}/duplicate_conditions.csv",
+        claims=PATHS.claims,
+        tables=files("claims", "tables"),
+        facts=files("claims", "facts"),
+        duplicates=PATHS.table("duplicate_conditions"),
     log:
-        f"{LOG}/verify.log",
+        log("verify"),
     conda:
         ENVIRONMENT
     params:
-        reference=REFERENCE,
+        reference=PATHS.reference,
         config=config,
     script:
         "../scripts/verify.py"
@@ -30,10 +28,10 @@ rule verify:
 
 rule provenance:
     input:
-        figures=expand(FIGURE, number=FIGURES, extension="pdf"),
-        claims=f"{RESULTS}/claims.json",
+        figures=expand(PATHS.figure, number=FIGURES, extension="pdf"),
+        claims=PATHS.claims,
     log:
-        f"{LOG}/provenance.log",
+        log("provenance"),
     conda:
         ENVIRONMENT
     script:
@@ -42,21 +40,18 @@ rule provenance:
 
 rule research_object:
     input:
-        figures=expand(FIGURE, number=FIGURES, extension=["pdf", "png"]),
-        claims=f"{RESULTS}/claims.json",
-        report=f"{RESULTS}/report.html",
-        tables=[table for number in FIGURES for table in figure_tables(number)],
-        setting=[table for number in FIGURES for table in setting_tables(number)],
+        **DESIGN.job("research_object").inputs,
     output:
-        f"{RESULTS}/ro-crate-metadata.json",
+        PATHS.research_object,
     log:
-        f"{LOG}/research_object.log",
+        log("research_object"),
     benchmark:
-        f"{BENCHMARK}/research_object.tsv"
+        benchmark("research_object")
     conda:
         ENVIRONMENT
     params:
         config=config,
         repository=workflow.basedir,
+        code=code("research_object.py"),
     script:
         "../scripts/research_object.py"

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from convergent_learning.activations.extract import extract
-from convergent_learning.jobs import job
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     extract(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from convergent_learning.jobs import job
 from convergent_learning.stimuli.sets import write_condition_set
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     write_condition_set(

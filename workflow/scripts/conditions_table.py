@@ -1,8 +1,7 @@
 from pathlib import Path
 
-from convergent_learning.experiment import Experiment
-from convergent_learning.jobs import job
 from convergent_learning.tables.facts import write_conditions
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
-    write_conditions(Experiment(snakemake.params.config), Path(snakemake.output[0]))
+    write_conditions(snakemake.params.conditions, Path(snakemake.output[0]))

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from convergent_learning.jobs import job
 from convergent_learning.tables.figure_tables import write_tables
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     write_tables(

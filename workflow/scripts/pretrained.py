@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from convergent_learning.jobs import job
 from convergent_learning.networks.loading import describe_pretrained
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     pretrained = snakemake.params.pretrained

@@ -1,16 +1,16 @@
 from pathlib import Path
 
-from convergent_learning.experiment import Experiment
-from convergent_learning.jobs import job
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.report.page import write_report
-from convergent_learning.report.provenance import Source
+from convergent_learning.workflow.job import job
+from convergent_learning.workflow.sources import computed
 
 with job(snakemake):
     out = Path(snakemake.output[0])
     write_report(
-        Experiment(snakemake.params.config),
+        Experiment.of(snakemake.params.config),
         out.parent,
         snakemake.params.figures,
         out,
-        Source.computed(out.parent, Path(snakemake.params.repository)),
+        computed(out.parent, Path(snakemake.params.repository)),
     )

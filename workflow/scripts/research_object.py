@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from convergent_learning.jobs import job
-from convergent_learning.provenance.crate import write_crate
+from convergent_learning.workflow.crate import write_crate
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     write_crate(

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from convergent_learning.alignment.tables import score_table
+from convergent_learning.alignment.score_tables import score_table
 from convergent_learning.files import replace_when_done
-from convergent_learning.jobs import job
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     tables = [
@@ -13,10 +13,11 @@ with job(snakemake):
             snakemake.wildcards.metric,
             between=snakemake.params.between,
             centers=snakemake.params.centers,
-            transfer_from=snakemake.input.get("transfer") or None,
+            transfer_from=next(iter(snakemake.input.transfer), None),
             ridge=snakemake.params.ridge,
         )
         for moments in snakemake.input.moments
     ]
+    table = pd.concat(tables, ignore_index=True)
     with replace_when_done(Path(snakemake.output[0])) as partial:
-        pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
+        table.to_parquet(partial, index=False, write_page_checksum=True)

@@ -1,15 +1,15 @@
 from pathlib import Path
 
-from convergent_learning.jobs import job
-from convergent_learning.training.plan import TrainingPlan
 from convergent_learning.training.stopping import deadline_of
 from convergent_learning.training.together import train_together
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     train_together(
-        [TrainingPlan(**plan) for plan in snakemake.params.plans],
-        Path(snakemake.input.dataset),
+        snakemake.params.plans,
+        Path(snakemake.input.dataset[0]),
         [Path(folder) for folder in snakemake.params.folders],
         Path(snakemake.params.state),
         deadline_of(snakemake.resources.runtime),
+        snakemake.params.code,
     )

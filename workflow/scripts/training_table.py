@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from convergent_learning.jobs import job
 from convergent_learning.tables.facts import write_training
+from convergent_learning.workflow.job import job
 
 with job(snakemake):
     curves = dict(zip(snakemake.params.networks, map(Path, snakemake.input), strict=True))

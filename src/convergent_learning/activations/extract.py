@@ -28,8 +28,9 @@ from convergent_learning.networks.loading import load_pretrained
 from convergent_learning.networks.outputs import LayerOutputs
 from convergent_learning.progress import track
 from convergent_learning.stimuli import condition_slug
-from convergent_learning.stimuli.files import Stimuli, read_stimuli
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
+from convergent_learning.stimuli.stimulus_files import Stimuli, read_stimuli
+from convergent_learning.training.device import default_device
 from convergent_learning.training.plan import refuse_other_plan
 
 _IMAGENET_CLASSES = 1000
@@ -62,7 +63,7 @@ def extract(
     Raises ValueError for a checkpoint of another config, naming the key that differs; for a layer
     that the network's graph lacks, with the names it has; for activations that overflow `dtype`.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     stimulus_set = read_stimuli(stimuli)
     about = read_summary(dataset)
     out.mkdir(parents=True, exist_ok=True)
@@ -72,8 +73,10 @@ def extract(
         path = out / f"{network.name}.h5"
         with replace_when_done(path) as partial, h5py.File(partial, "w") as file:
             _describe(file, network, checkpoint, stimulus_set, positions, dtype)
-            layers = network.layers
-            logits = _forward(file, checkpoint, stimulus_set, layers, positions, dtype, device)
+            logits = _forward(
+                *(file, network.name, checkpoint, stimulus_set, network.layers, positions, dtype),
+                device,
+            )
         decisions = _decide(logits, stimulus_set.attrs["decision"], len(about["classes"]))
         rows.append(_accuracy_row(network, checkpoint, stimulus_set, decisions))
     with replace_when_done(accuracy) as partial, open(partial, "w", newline="") as file:
@@ -119,6 +122,7 @@ def _describe(
 @torch.inference_mode()
 def _forward(
     file: h5py.File,
+    name: str,
     checkpoint: Checkpoint,
     stimulus_set: Stimuli,
     layers: tuple[Layer, ...],
@@ -142,9 +146,9 @@ def _forward(
             kept = sample_positions(activations[layer.name], positions).to(_DTYPES[dtype])
             if not kept.isfinite().all():
                 raise ValueError(
-                    f"layer {layer.name} of {checkpoint.architecture} seed {checkpoint.seed}, step"
-                    f" {checkpoint.step}: values beyond {dtype} on {_shown(stimulus_set)}; set"
-                    " `activations.dtype: float32`, or see whether training diverged"
+                    f"layer {layer.name} of {name}, step {checkpoint.step}: values beyond {dtype}"
+                    f" on {_shown(stimulus_set)}; set `activations.dtype: float32`, or see whether"
+                    " training diverged"
                 )
             if start == 0:
                 dataset = group.create_dataset(
@@ -152,6 +156,7 @@ def _forward(
                     shape=(n, *kept.shape[1:]),
                     dtype=dtype,
                     chunks=(min(n, _BATCH), *kept.shape[1:]),
+                    fletcher32=True,
                 )
                 dataset.attrs.update(
                     {

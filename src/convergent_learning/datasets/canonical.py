@@ -24,15 +24,15 @@ import h5py
 import numpy as np
 
 from convergent_learning.datasets import records
+from convergent_learning.datasets.catalogue import dataset_info
 from convergent_learning.datasets.cifar_files import read_cifar
 from convergent_learning.datasets.fashion_mnist import read_idx_set
-from convergent_learning.datasets.image_files import ImageFiles, stored_images
 from convergent_learning.datasets.imagefolder import list_folders, write_listings
 from convergent_learning.datasets.records import Splits
-from convergent_learning.datasets.registry import dataset_info
 from convergent_learning.files import open_hdf5, replace_when_done
+from convergent_learning.images.image_files import ImageFiles, stored_images
+from convergent_learning.images.spectra import mean_spectrum
 from convergent_learning.randomness import balanced_subset
-from convergent_learning.stimuli.fourier import mean_spectrum
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,12 @@ def _check_enough(entry: Mapping[str, Any], available: int) -> None:
 def _write_arrays(file: h5py.File, splits: Splits) -> None:
     for split, (images, labels) in splits.items():
         group = file.create_group(split)
-        group.create_dataset(
-            "images", data=images, chunks=(min(len(images), 500), *images.shape[1:])
-        )
-        group.create_dataset("labels", data=labels.astype(np.int64))
+        chunks = (min(len(images), 500), *images.shape[1:])
+        group.create_dataset("images", data=images, chunks=chunks, fletcher32=True)
+        group.create_dataset("labels", data=labels.astype(np.int64), fletcher32=True)
         file.attrs[f"sha256_{split}"] = records.digest(images, labels)
-    file["test"].create_dataset("spectrum", data=mean_spectrum(splits["test"][0]))
+    spectrum = mean_spectrum(splits["test"][0])
+    file["test"].create_dataset("spectrum", data=spectrum, fletcher32=True)
     pixels = splits["train"][0].reshape(-1, 3)
     file.attrs["mean"] = pixels.mean(axis=0) / 255
     file.attrs["std"] = pixels.std(axis=0) / 255

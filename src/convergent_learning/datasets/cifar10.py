@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image
 
 from convergent_learning.datasets import records
+from convergent_learning.datasets.catalogue import DATASETS
 from convergent_learning.datasets.cifar_files import read_cifar
 from convergent_learning.datasets.records import Splits
-from convergent_learning.datasets.registry import DATASETS
 from convergent_learning.datasets.sources import (
     first_good,
     folder_with,

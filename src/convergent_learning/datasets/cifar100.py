@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from convergent_learning.datasets.catalogue import DATASETS
 from convergent_learning.datasets.records import Splits
-from convergent_learning.datasets.registry import DATASETS
 from convergent_learning.datasets.sources import first_good, folder_with, quiet_download, unpacked
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from convergent_learning.datasets import records
 from convergent_learning.datasets.pickles import read_pickle
-from convergent_learning.datasets.records import Splits
+from convergent_learning.datasets.records import Splits, channels_last
 from convergent_learning.datasets.sources import folder_with, unpacked
 
 _SIDE = 32
@@ -101,7 +100,8 @@ def _read_binary(path: Path, files: _Layout) -> _Part:
     length = files.label_bytes + _PIXELS
     if not len(raw) or len(raw) % length:
         raise ValueError(f"{path}: {len(raw)} bytes are no whole number of records of {length}")
-    return records.split_records(raw.reshape(-1, length)[:, files.label_bytes - 1 :], _SIDE)
+    labels, pixels = np.split(raw.reshape(-1, length), [files.label_bytes], axis=1)
+    return channels_last(pixels, _SIDE), labels[:, -1].astype(np.int64)
 
 
 def _read_pickle(path: Path, files: _Layout) -> _Part:
@@ -114,8 +114,7 @@ def _read_pickle(path: Path, files: _Layout) -> _Part:
         )
     if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
         raise ValueError(f"{path}: `{files.label_key}` are not whole numbers from 0")
-    images = pixels.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images), labels.astype(np.int64)
+    return channels_last(pixels, _SIDE), labels.astype(np.int64)
 
 
 def _class_names(folder: Path, files: _Layout) -> list[str] | None:

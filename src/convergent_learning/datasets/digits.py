@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from convergent_learning.datasets.catalogue import DATASETS
 from convergent_learning.datasets.records import Splits
-from convergent_learning.datasets.registry import DATASETS
 
 
 def fetch(workdir: Path, source: str | None = None) -> Splits:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from convergent_learning.datasets.image_files import ImageFiles
-from convergent_learning.datasets.registry import image_size
+from convergent_learning.datasets.catalogue import image_size
+from convergent_learning.images.image_files import SUFFIXES, ImageFiles, is_image, visible_files
+from convergent_learning.images.spectra import mean_spectrum
 from convergent_learning.progress import track
-from convergent_learning.stimuli.fourier import mean_spectrum
 
 FOLDERS = {"train": "train", "test": "val"}
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 _IMAGES_AT_A_TIME = 512  # as many futures are held at once
 
 
@@ -85,8 +84,8 @@ def write_listings(
     for split, listing in listings.items():
         group = file.create_group(split)
         group.attrs["folder"] = FOLDERS[split]
-        group.create_dataset("files", data=listing.names)
-        group.create_dataset("labels", data=listing.labels)
+        group.create_dataset("files", data=listing.names, fletcher32=True)
+        group.create_dataset("labels", data=listing.labels, fletcher32=True)
         file.attrs[f"sha256_{split}"] = listing.digest
         images[split] = ImageFiles(source / FOLDERS[split], listing.names, size)
     # Counts of each value: exact, so the order of the images does not matter.
@@ -96,7 +95,8 @@ def write_listings(
     variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / counts.sum(axis=1)
     file.attrs.update({"mean": mean, "std": np.sqrt(variance)})
     spectra = _total(images["test"], _spectrum, threads, f"mean spectrum of {entry['name']}")
-    file["test"].create_dataset("spectrum", data=spectra / len(images["test"]))
+    spectrum = spectra / len(images["test"])
+    file["test"].create_dataset("spectrum", data=spectrum, fletcher32=True)
 
 
 def _class_folders(source: Path, folder: str) -> list[str]:
@@ -109,7 +109,7 @@ def _class_folders(source: Path, folder: str) -> list[str]:
     for found in os.scandir(source / folder):
         if found.is_dir() and not found.name.startswith("."):
             names.append(found.name)
-        elif found.name.lower().endswith(SUFFIXES) and not found.name.startswith("."):
+        elif is_image(found.name) and not found.name.startswith("."):
             raise ValueError(f"{found.path} is in no class folder: move it into one")
     if not names:
         raise ValueError(f"{source / folder} has no class folders")
@@ -121,10 +121,15 @@ def _list(folder: Path, class_names: list[str], there: set[str]) -> Listing:
     names: list[bytes] = []
     labels: list[int] = []
     for label, name in enumerate(class_names):
-        found = sorted(_images(folder / name)) if name in there else []
+        found = sorted(visible_files(folder / name)) if name in there else []
         if not found and (name in there or folder.name == FOLDERS["train"]):
             raise ValueError(f"{folder / name} has no images: add some or remove the folder")
         for path in found:
+            if not is_image(path):
+                raise ValueError(
+                    f"{path} is no image by its name (images end in {', '.join(SUFFIXES)}): move it"
+                    " elsewhere"
+                )
             relative = os.path.relpath(path, folder).encode()
             digest.update(b"%s\0%d\n" % (relative, os.path.getsize(path)))
             names.append(relative)
@@ -132,20 +137,6 @@ def _list(folder: Path, class_names: list[str], there: set[str]) -> Listing:
     if not names:
         raise ValueError(f"{folder} has no images of the classes {', '.join(class_names)}")
     return Listing(np.array(names), np.array(labels, dtype=np.int64), digest.hexdigest())
-
-
-def _images(folder: Path) -> Iterator[str]:
-    for place, inner, files in os.walk(folder, followlinks=True):
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        for name in files:
-            if name.startswith("."):
-                continue
-            if not name.lower().endswith(SUFFIXES):
-                raise ValueError(
-                    f"{os.path.join(place, name)} is no image by its name (images end in"
-                    f" {', '.join(SUFFIXES)}): move it elsewhere"
-                )
-            yield os.path.join(place, name)
 
 
 def _total(

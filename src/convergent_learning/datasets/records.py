@@ -18,7 +18,6 @@ def digest(images: np.ndarray, labels: np.ndarray) -> str:
     return hashlib.sha256(np.column_stack([labels.astype(np.uint8), pixels]).tobytes()).hexdigest()
 
 
-def split_records(records: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, side, side, 3) and labels (n,) of uint8 records (n, 1 + 3·side²)."""
-    images = records[:, 1:].reshape(-1, 3, side, side).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images), records[:, 0].astype(np.int64)
+def channels_last(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Images (n, side, side, 3) of the channel-first bytes of records, (n, 3·side²) uint8."""
+    return np.ascontiguousarray(pixels.reshape(-1, 3, side, side).transpose(0, 2, 3, 1))

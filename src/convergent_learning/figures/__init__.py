@@ -1,1 +1,1 @@
-"""One module a figure: `draw(tables, out_pdf, out_png)` and `caption(tables)`; imports no torch."""
+"""One module per figure, with `draw(tables, out_pdf, out_png)` and `caption(tables)`; no torch."""

@@ -29,6 +29,7 @@ def draw_by_dataset(
     panels: Callable[[Figure | SubFigure, Tables], None],
     out_pdf: str | Path,
     out_png: str | Path,
+    provenance: str = "",
 ) -> None:
     """Draw `panels` once a dataset, one below the other, and save.
 
@@ -42,6 +43,8 @@ def draw_by_dataset(
         Height in mm for the tables of one dataset.
     panels : callable
         Draws the tables of one dataset into a (sub)figure.
+    provenance : str
+        What made the figure, for the metadata of both files.
     """
     tables = read_tables(folder, ["datasets", *names])
     parts = [of_dataset(tables, dataset) for dataset in tables["datasets"].dataset]
@@ -55,7 +58,7 @@ def draw_by_dataset(
             for sub, part in zip(subfigures, parts, strict=True):
                 sub.suptitle(part["datasets"].dataset.iloc[0], fontsize=8, fontweight="bold")
                 panels(sub, part)
-        style.save(whole, out_pdf, out_png)
+        style.save(whole, out_pdf, out_png, provenance)
 
 
 def groups(tables: Tables) -> list[str]:

@@ -24,7 +24,9 @@ _LOOKS = [
 ]
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 1 from the tables folder (with fig1_stimuli.png) into a PDF and a PNG."""
     tiles = _tiles(Path(tables))
 
@@ -32,7 +34,7 @@ def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
         _panels(figure, parts, tiles)
 
     names = ["conditions", "accuracy", "fig1_training", "fig1_stimuli"]
-    common.draw_by_dataset(tables, names, _height, panels, out_pdf, out_png)
+    common.draw_by_dataset(tables, names, _height, panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:

@@ -18,9 +18,13 @@ from convergent_learning.tables.storage import Tables, final_step, read_table
 _METRIC = "permutation"
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 3 from the tables folder into a PDF and a PNG."""
-    common.draw_by_dataset(tables, ["layers", "fig3"], _height, _panels, out_pdf, out_png)
+    common.draw_by_dataset(
+        tables, ["layers", "fig3"], _height, _panels, out_pdf, out_png, provenance
+    )
 
 
 def caption(tables: str | Path) -> str:

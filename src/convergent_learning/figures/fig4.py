@@ -20,10 +20,12 @@ _METRIC = "procrustes"
 _SHARES_MM = 48
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 4 from the tables folder into a PDF and a PNG."""
     names = ["layers", "fig4", "fig4_matches"]
-    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png)
+    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:

@@ -19,10 +19,12 @@ _FIRST_EPOCH_SHARE = 0.5  # of the width of the axis
 _SAME = 2e-3  # curves closer than this are one line on paper
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 5 from the tables folder into a PDF and a PNG."""
     names = ["layers", "fig5", "fig5_networks", "fig5_accuracy"]
-    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png)
+    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:

@@ -21,10 +21,12 @@ Shades = dict[tuple[str, str], tuple[float, float, float]]
 _TITLES = ("each condition", "mean of conditions", "early third", "late third")
 
 
-def draw(tables: str | Path, out_pdf: str | Path, out_png: str | Path) -> None:
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
     """Draw figure 6 from the tables folder into a PDF and a PNG."""
     names = ["layers", "conditions", "fig6", "fig6_conditions", "fig6_slopes"]
-    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png)
+    common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:

@@ -17,8 +17,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
 
-from convergent_learning.provenance.stamps import pdf_metadata
-
 ONE_COLUMN, TWO_COLUMNS = 89.0, 183.0  # mm
 _MM = 1 / 25.4
 
@@ -135,11 +133,16 @@ def split(made: Figure | SubFigure, rows: int, columns: int, **ratios: Any) -> l
     return list(made.subfigures(rows, columns, squeeze=False, **ratios).flat)
 
 
-def save(made: Figure, out_pdf: str | Path, out_png: str | Path) -> None:
-    """Write PDF (fonts embedded) and PNG (300 dpi), the same bytes for the same figure."""
+def save(made: Figure, out_pdf: str | Path, out_png: str | Path, provenance: str = "") -> None:
+    """Write PDF (fonts embedded) and PNG (300 dpi), the same bytes for the same figure.
+
+    `provenance` (ASCII) goes into the metadata of both, unless it is empty.
+    """
     undated = {"CreationDate": None, "ModDate": None}
-    made.savefig(out_pdf, format="pdf", metadata=undated | pdf_metadata())
-    made.savefig(out_png, format="png", metadata={"Software": None})
+    made.savefig(out_pdf, format="pdf", metadata={**undated, "Keywords": provenance or None})
+    made.savefig(
+        out_png, format="png", metadata={"Software": None, "provenance": provenance or None}
+    )
 
 
 def panel(ax: Axes, letter: str, title: str = "") -> None:

@@ -71,37 +71,14 @@ def describe_pretrained(
         partial.write_text(json.dumps(about, indent=1) + "\n")
 
 
-def _build(pretrained: Pretrained) -> tuple[nn.Module, tuple[list[float], list[float]] | None]:
-    """The network, and the normalisation that came with published weights."""
+def untrained(pretrained: Pretrained) -> nn.Module:
+    """The network before weights are loaded into it: what its size depends on.
+
+    A factory may load its own. Raises ValueError naming the config key for a factory that gives no
+    network and an architecture that torchvision lacks.
+    """
     if pretrained.factory is None:
-        return _published(pretrained)
-    torch.manual_seed(derived_seed("initialisation", pretrained.experiment_seed, pretrained.seed))
-    network = _call_factory(pretrained)
-    if pretrained.weights is not None:
-        _load_weights(network, Path(pretrained.weights), pretrained.architecture)
-    return network, None
-
-
-def _published(pretrained: Pretrained) -> tuple[nn.Module, tuple[list[float], list[float]]]:
-    name = TORCHVISION_NAMES.get(pretrained.architecture, pretrained.architecture)
-    try:
-        choices = torchvision.models.get_model_weights(name)
-    except ValueError:
-        raise ValueError(
-            f"config key `networks[].architecture`: torchvision has no model {name!r}; for your own"
-            " network give `factory`"
-        ) from None
-    if pretrained.weights not in choices.__members__:
-        raise ValueError(
-            f"config key `networks[].weights`: {name} has no weights {pretrained.weights!r};"
-            f" allowed: {', '.join(choices.__members__)}"
-        )
-    weights = choices[pretrained.weights]
-    preset = weights.transforms()
-    return torchvision.models.get_model(name, weights=weights), (preset.mean, preset.std)
-
-
-def _call_factory(pretrained: Pretrained) -> nn.Module:
+        return torchvision.models.get_model(_torchvision_name(pretrained))
     import_from_working_directory()
     module, function = pretrained.factory.split(":")
     key = f"config key `networks[].factory`: {pretrained.factory}"
@@ -116,6 +93,40 @@ def _call_factory(pretrained: Pretrained) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise ValueError(f"{key} returned {type(network).__name__}, not a torch.nn.Module")
     return network
+
+
+def _build(pretrained: Pretrained) -> tuple[nn.Module, tuple[list[float], list[float]] | None]:
+    """The network, and the normalisation that came with published weights."""
+    if pretrained.factory is None:
+        return _published(pretrained)
+    torch.manual_seed(derived_seed("initialisation", pretrained.experiment_seed, pretrained.seed))
+    network = untrained(pretrained)
+    if pretrained.weights is not None:
+        _load_weights(network, Path(pretrained.weights), pretrained.architecture)
+    return network, None
+
+
+def _published(pretrained: Pretrained) -> tuple[nn.Module, tuple[list[float], list[float]]]:
+    name = _torchvision_name(pretrained)
+    choices = torchvision.models.get_model_weights(name)
+    if pretrained.weights not in choices.__members__:
+        raise ValueError(
+            f"config key `networks[].weights`: {name} has no weights {pretrained.weights!r};"
+            f" allowed: {', '.join(choices.__members__)}"
+        )
+    weights = choices[pretrained.weights]
+    preset = weights.transforms()
+    return torchvision.models.get_model(name, weights=weights), (preset.mean, preset.std)
+
+
+def _torchvision_name(pretrained: Pretrained) -> str:
+    name = TORCHVISION_NAMES.get(pretrained.architecture, pretrained.architecture)
+    if name.lower() not in torchvision.models.list_models():
+        raise ValueError(
+            f"config key `networks[].architecture`: torchvision has no model {name!r}; for your own"
+            " network give `factory`"
+        )
+    return name
 
 
 def _load_weights(network: nn.Module, path: Path, architecture: str) -> None:

@@ -15,7 +15,18 @@ from typing import Any
 
 from convergent_learning.networks.layers import LAYERS
 
-_KEYS = {"architecture", "seeds", "layers", "factory", "arguments", "weights", "mean", "std"}
+IMAGENET_SIDE = 224  # pixels of the images that published weights were trained on
+_KEYS = {
+    "architecture",
+    "name",
+    "seeds",
+    "layers",
+    "factory",
+    "arguments",
+    "weights",
+    "mean",
+    "std",
+}
 
 
 @dataclass(frozen=True)

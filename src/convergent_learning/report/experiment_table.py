@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from convergent_learning.experiment import Experiment
+from convergent_learning.config.experiment import Experiment
+from convergent_learning.config.group import Group, Training
 from convergent_learning.figures import style
 from convergent_learning.tables.storage import read_table
 
@@ -17,22 +18,22 @@ _OPTIMIZERS = {"sgd": "SGD with Nesterov momentum", "adamw": "AdamW"}
 def experiment_table(experiment: Experiment, tables: Path) -> dict[str, str]:
     """Text under the topic that a reader sees, in the order of the work."""
     config = experiment.config
-    alignment, conditions = config["alignment"], read_table(tables, "conditions")
+    alignment, conditions = config.alignment, read_table(tables, "conditions")
     datasets = read_table(tables, "datasets")
     rows = {
         "Datasets": "; ".join(_dataset(row) for row in datasets.to_dict("records")),
-        "Networks": "; ".join(_networks(entry) for entry in config["networks"]),
-        "Training": _training(config["training"]) if experiment.trained else "",
+        "Networks": "; ".join(_networks(entry) for entry in config.networks),
+        "Training": _training(config.training) if experiment.trained else "",
         "Checkpoints": "; ".join(
             f"{name}: steps {', '.join(map(str, experiment.steps(name)))}"
             for name in experiment.datasets
         ),
         "Test accuracy": _final_accuracy(read_table(tables, "accuracy")),
-        "Stimuli": f"{config['stimuli']['images']:,} test images, the same for every network",
+        "Stimuli": f"{config.stimuli.images:,} test images, the same for every network",
         "Conditions": _conditions(conditions) + _duplicates(tables),
-        "Alignment": f"{', '.join(map(style.metric_label, alignment['metrics']))};"
-        f" {alignment['folds']} folds over stimuli; ridge {alignment['ridge']};"
-        f" {alignment['rotations']} random rotations",
+        "Alignment": f"{', '.join(map(style.metric_label, alignment.metrics))};"
+        f" {alignment.folds} folds over stimuli; ridge {alignment.ridge};"
+        f" {alignment.rotations} random rotations",
     }
     return {topic: text for topic, text in rows.items() if text}
 
@@ -44,25 +45,25 @@ def _dataset(row: dict[str, Any]) -> str:
     )
 
 
-def _networks(entry: dict[str, Any]) -> str:
-    architecture = style.group(entry["architecture"])
-    said = [f"{entry['name']}: {architecture}" if "name" in entry else architecture]
-    if "width" in entry:
-        said.append(f"at width {entry['width']:g}")
-    if entry.get("factory"):
-        said.append(f"made by {entry['factory']}")
-    if entry.get("weights"):
-        said.append(f"with the weights {entry['weights']}")
-    changed = [f"{key} {value}" for key, value in entry.get("training", {}).items()]
-    return ", ".join([" ".join(said), *changed, f"seeds {', '.join(map(str, entry['seeds']))}"])
+def _networks(entry: Group) -> str:
+    architecture = style.group(entry.architecture)
+    named = entry.name != entry.architecture
+    said = [f"{entry.name}: {architecture}" if named else architecture]
+    if entry.width is not None:
+        said.append(f"at width {entry.width:g}")
+    if entry.factory:
+        said.append(f"made by {entry.factory}")
+    if entry.weights:
+        said.append(f"with the weights {entry.weights}")
+    changed = [f"{key} {value}" for key, value in entry.training.dump().items()]
+    return ", ".join([" ".join(said), *changed, f"seeds {', '.join(map(str, entry.seeds))}"])
 
 
-def _training(plan: dict[str, Any]) -> str:
+def _training(plan: Training) -> str:
     return (
-        f"{plan['epochs']} epochs, batch {plan['batch_size']},"
-        f" {_OPTIMIZERS[plan['optimizer']]}, peak learning rate"
-        f" {plan['learning_rate']}, {plan['schedule']} schedule, weight decay"
-        f" {plan['weight_decay']}, precision {plan['precision']}"
+        f"{plan.epochs} epochs, batch {plan.batch_size}, {_OPTIMIZERS[plan.optimizer]},"
+        f" peak learning rate {plan.learning_rate}, {plan.schedule} schedule, weight decay"
+        f" {plan.weight_decay}, precision {plan.precision}"
     )
 
 

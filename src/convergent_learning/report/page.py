@@ -17,7 +17,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from convergent_learning.claims.entries import is_whole, read_claims
-from convergent_learning.experiment import Experiment
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.files import replace_when_done
 from convergent_learning.report import findings, plots
 from convergent_learning.report.alternatives import alternative

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from convergent_learning.images.arrays import batches, check_images, from_unit, to_unit
+from convergent_learning.images.spectra import check_spectrum, mean_spectrum
+
 from .draws import Draws
-from .fourier import check_spectrum, mean_spectrum
-from .images import check_images, from_unit, to_unit
-from .registry import Level, Setting, batches, get_family
+from .registry import Level, Setting, get_family
 
 
 def apply(
@@ -35,8 +36,8 @@ def apply(
         Index of each image in its data set (default 0 … n−1), so that a subset or another batch
         size gives the same pictures.
     spectrum : ndarray (h, w), optional
-        Mean amplitude spectrum for ``power_equalisation`` (:func:`fourier.mean_spectrum` of the
-        data set); by default that of the images passed.
+        Mean amplitude spectrum of the data set for ``power_equalisation`` (see
+        :func:`images.spectra.mean_spectrum`); by default that of the images passed.
 
     Returns
     -------

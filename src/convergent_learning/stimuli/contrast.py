@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .images import grey
+from convergent_learning.images.arrays import grey
+
 from .registry import Setting, family
 
 _SOURCE = "Geirhos et al. 2018, Generalisation in humans and deep neural networks"

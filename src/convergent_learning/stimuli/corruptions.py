@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import open_stimuli, read_attributes, writing_stimuli
-from .registry import batches
+from convergent_learning.images.arrays import batches
+
+from .stimulus_files import open_stimuli, read_attributes, writing_stimuli
 
 SEVERITIES = (1, 2, 3, 4, 5)
 

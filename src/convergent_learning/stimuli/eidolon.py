@@ -6,8 +6,9 @@ import functools
 
 import numpy as np
 
+from convergent_learning.images.arrays import grey
+
 from .filters import gaussian_matrix
-from .images import grey
 from .registry import Setting, family
 
 # Sizes are those of images of 256 pixels and scale with the side.

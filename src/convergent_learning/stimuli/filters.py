@@ -7,7 +7,8 @@ import functools
 import numpy as np
 from scipy import ndimage
 
-from .images import grey
+from convergent_learning.images.arrays import grey
+
 from .registry import Setting, family
 
 # Mean grey of the ImageNet test images of the published experiments: border and new mean.

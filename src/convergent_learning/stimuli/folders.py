@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from convergent_learning.images.arrays import SMALLEST_SIDE, batches
+from convergent_learning.images.image_files import is_image, opened_image, read_image, visible_files
 from convergent_learning.randomness import balanced_subset
 
-from .files import writing_stimuli
 from .geirhos16 import sixteen_categories
-from .images import SMALLEST_SIDE
-from .registry import batches, families
+from .registry import families
+from .stimulus_files import writing_stimuli
 
 LAYOUTS = ("imagefolder", "geirhos")
-
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm"}
 
 
 def write_folder_set(
@@ -105,7 +104,7 @@ def write_folder_set(
 
 def count_images(folder: Path, layout: str, condition: str, enough: int) -> int:
     """Number of images that :func:`write_folder_set` would find, counted up to ``enough``."""
-    paths = _image_paths(Path(folder))
+    paths = _image_paths(folder)
     if layout == "geirhos" and condition:
         paths = (path for path in paths if _geirhos_name(path)[0] == condition)
     return sum(1 for _ in itertools.islice(paths, enough))
@@ -149,9 +148,7 @@ def _list_images(folder: Path, layout: str, condition: str) -> list[_Image]:
 
 
 def _image_paths(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file():
-            yield path
+    return map(Path, filter(is_image, visible_files(folder)))
 
 
 def _geirhos_name(path: Path) -> tuple[str, str]:
@@ -181,13 +178,13 @@ def _check_sizes(folder: Path, paths: list[Path], resize: int | None) -> None:
     """
     sizes: dict[tuple[int, int], Path] = {}
     for path in paths:
-        with _opened(path) as image:
-            if min(image.size) < SMALLEST_SIDE:
-                raise ValueError(
-                    f"{path} is {image.width}×{image.height} pixels; "
-                    f"a side has at least {SMALLEST_SIDE}"
-                )
-            sizes.setdefault(image.size, path)
+        with opened_image(path) as image:
+            width, height = image.size
+        if min(width, height) < SMALLEST_SIDE:
+            raise ValueError(
+                f"{path} is {width}×{height} pixels; a side has at least {SMALLEST_SIDE}"
+            )
+        sizes.setdefault((width, height), path)
     if len(sizes) > 1 and resize is None:
         (one, first), (other, second) = list(sizes.items())[:2]
         raise ValueError(
@@ -198,21 +195,10 @@ def _check_sizes(folder: Path, paths: list[Path], resize: int | None) -> None:
 
 def _read(path: Path, resize: int, size: int) -> np.ndarray:
     """The centre (size, size, 3) of the image with its shorter side scaled to ``resize``."""
-    with _opened(path) as image:
-        try:
-            image = image.convert("RGB")
-        except OSError as error:
-            raise ValueError(f"{path} cannot be read as an image ({error})") from error
+    image = read_image(path)
     scale = resize / min(image.size)
     if scale != 1:
         scaled = [max(resize, round(side * scale)) for side in image.size]
         image = image.resize(scaled, Image.Resampling.BILINEAR)
     left, top = ((side - size) // 2 for side in image.size)
     return np.asarray(image.crop((left, top, left + size, top + size)))
-
-
-def _opened(path: Path) -> Image.Image:
-    try:
-        return Image.open(path)
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as an image ({error})") from error

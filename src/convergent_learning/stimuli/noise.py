@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from convergent_learning.images.arrays import grey
+
 from .contrast import reduced_contrast
-from .images import grey
 from .registry import Setting, family
 
 # Lowered first so that the milder levels are not clipped.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,14 +169,3 @@ def level_text(level: Level) -> str:
 def condition_slug(stimuli: str, condition: str = "") -> str:
     """``id`` for the in-distribution set, else ``<family>-<level text>``."""
     return f"{stimuli}-{condition}" if condition else stimuli
-
-
-def batches(n: int, pixels: int) -> Iterator[slice]:
-    """Slices over n images that hold about as many values each, whatever the image size."""
-    size = max(1, _PIXELS_PER_BATCH // pixels)
-    for start in range(0, n, size):
-        yield slice(start, min(start + size, n))
-
-
-# 256 images of 32 pixels, 5 of 224: some tens of MB of float64 intermediates, and cache-friendly.
-_PIXELS_PER_BATCH = 2**18

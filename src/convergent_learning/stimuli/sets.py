@@ -9,34 +9,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from convergent_learning.datasets.image_files import stored_images
 from convergent_learning.files import open_hdf5
+from convergent_learning.images.arrays import batches
+from convergent_learning.images.image_files import stored_images
 from convergent_learning.randomness import balanced_subset
 
 from .conditions import apply
-from .files import (
-    Stimuli,
-    open_stimuli,
-    read_attributes,
-    read_stimuli,
-    stimulus_digest,
-    writing_stimuli,
-)
-from .registry import Level, batches, condition_slug, get_family, level_text
-from .thumbnails import thumbnails
-from .user_sets import write_user_set
-
-# All that the workflow calls to build and read stimulus sets.
-__all__ = [
-    "Stimuli",
-    "duplicate_conditions",
-    "read_stimuli",
-    "stimulus_digest",
-    "thumbnails",
-    "write_condition_set",
-    "write_identity_set",
-    "write_user_set",
-]
+from .registry import Level, condition_slug, get_family, level_text
+from .stimulus_files import open_stimuli, read_attributes, writing_stimuli
 
 # More of them, and the set would measure what networks make of nothing.
 _CONSTANT_IMAGES = 0.01
@@ -52,7 +32,7 @@ def write_identity_set(dataset_h5: Path, out: Path, n_images: int, seed: int) ->
         the chosen ones are read; ``test/labels`` (n,), attributes ``dataset`` and ``classes``.
     out : path
         HDF5 file to write: ``images``, ``labels``, ``index`` (row in the test set, ascending), and
-        the attributes of :func:`~convergent_learning.stimuli.files.writing_stimuli`.
+        the attributes of :func:`~convergent_learning.stimuli.stimulus_files.writing_stimuli`.
     n_images : int
         Number of images; classes differ by one at most, as far as the test set allows.
     seed : int

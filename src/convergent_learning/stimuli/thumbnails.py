@@ -11,7 +11,7 @@ from PIL import Image
 
 from convergent_learning.files import replace_when_done
 
-from .files import open_stimuli
+from .stimulus_files import open_stimuli
 
 _LARGEST_TILE = 64
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from .corruptions import SEVERITIES, corruption_stimuli, write_corruption_set
-from .files import open_stimuli, read_attributes
 from .folders import count_images, write_folder_set
 from .registry import families
+from .stimulus_files import open_stimuli, read_attributes
 
 CORRUPTIONS = "cifar-c"
 

@@ -12,38 +12,28 @@ from typing import Any
 
 import pandas as pd
 
-from convergent_learning.alignment.reading import MomentsFile, Network
+from convergent_learning.alignment.reading import MomentsFile, StoredNetwork
 from convergent_learning.datasets.canonical import read_summary
-from convergent_learning.experiment import Experiment, train_images
 from convergent_learning.files import damaged_file_named, replace_when_done
-from convergent_learning.stimuli import families, level_text
 from convergent_learning.stimuli.sets import duplicate_conditions
 from convergent_learning.tables.schema import COLUMNS, Role, with_role
 
 _LOG = logging.getLogger(__name__)
 
 
-def write_datasets(experiment: Experiment, files: Mapping[str, Path], out: Path) -> None:
-    """One row per dataset: classes, chance, sizes, steps and the digests of the raw records."""
+def write_datasets(facts: Sequence[dict[str, Any]], files: Sequence[Path], out: Path) -> None:
+    """One row for each dataset: classes, chance, sizes, steps and the digests of the raw records.
+
+    `facts` say what the config decides: dataset, train_images, stimuli, steps_per_epoch and
+    final_step; `files` are the datasets.
+    """
     rows = []
-    for name, path in files.items():
+    for known, path in zip(facts, files, strict=True):
         summary = read_summary(path)
-        steps = experiment.steps(name)
-        epochs = experiment.config["training"]["epochs"]
-        rows.append(
-            {
-                "dataset": name,
-                "classes": len(summary["classes"]),
-                "chance": 1 / len(summary["classes"]),
-                "train_images": train_images(experiment.dataset_entry(name)),
-                "stimuli": experiment.config["stimuli"]["images"],
-                "steps_per_epoch": steps[-1] // epochs,
-                "final_step": steps[-1],
-                "sha256_train": summary["sha256_train"],
-                "sha256_test": summary["sha256_test"],
-            }
-        )
-    _write(pd.DataFrame(rows), out)
+        classes = len(summary["classes"])
+        digests = {key: summary[key] for key in ("sha256_train", "sha256_test")}
+        rows.append(known | {"classes": classes, "chance": 1 / classes} | digests)
+    _write(pd.DataFrame(rows)[COLUMNS["datasets"]], out)
 
 
 def write_layers(moments: Mapping[str, Path], architectures: Mapping[str, str], out: Path) -> None:
@@ -74,33 +64,17 @@ def write_layers(moments: Mapping[str, Path], architectures: Mapping[str, str], 
     _write(pd.DataFrame(rows), out)
 
 
-def _first_of_each_group(networks: Sequence[Network]) -> Iterable[Network]:
+def _first_of_each_group(networks: Sequence[StoredNetwork]) -> Iterable[StoredNetwork]:
     """The first network of each group, in the order of the config."""
-    first: dict[str, Network] = {}
+    first: dict[str, StoredNetwork] = {}
     for network in networks:
         first.setdefault(network.group, network)
     return first.values()
 
 
-def write_conditions(experiment: Experiment, out: Path) -> None:
-    """One row per OOD condition: its place from mild to strong and the family it counts as."""
-    rows = []
-    user_sets = {user_set.stimuli: user_set for user_set in experiment.user_sets}
-    for family in experiment.families():
-        levels = [c.level for c in experiment.conditions if c.stimuli == family]
-        about = user_sets.get(family) or families()[family]
-        for order, level in enumerate(levels):
-            rows.append(
-                {
-                    "stimuli": family,
-                    "condition": level,
-                    "order": order,
-                    "graded": about.graded,
-                    "identity": "" if about.identity is None else level_text(about.identity),
-                    "family": about.group,
-                }
-            )
-    _write(pd.DataFrame(rows, columns=COLUMNS["conditions"]), out)
+def write_conditions(conditions: Sequence[dict[str, Any]], out: Path) -> None:
+    """One row for each OOD condition: its place from mild to strong and the family it counts as."""
+    _write(pd.DataFrame(conditions, columns=COLUMNS["conditions"]), out)
 
 
 def write_duplicates(stimuli: Sequence[Path], out: Path) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from convergent_learning.alignment.tables import COLUMNS
+from convergent_learning.alignment.score_tables import COLUMNS
 
 _MEASURED = ["score", "n_dead_x", "n_dead_y"]
 _CELL = [column for column in COLUMNS if column not in ("fold", *_MEASURED)]
@@ -51,7 +51,7 @@ def read_scores(paths: Sequence[str | Path]) -> pd.DataFrame:
 def _read_one(path: Path) -> pd.DataFrame:
     parts = []
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
             if missing:
                 raise ValueError(

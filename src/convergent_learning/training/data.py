@@ -1,4 +1,4 @@
-"""Training batches: from images in memory, one gather selects, crops and flips.
+"""Training batches of images in memory: one gather selects, crops and flips.
 
 The flip and the padded crop are those of He et al. (2016) for CIFAR, with offsets drawn per image.
 """
@@ -6,9 +6,7 @@ The flip and the padded crop are those of He et al. (2016) for CIFAR, with offse
 from __future__ import annotations
 
 import functools
-from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,39 +15,8 @@ from convergent_learning.randomness import derived_seed
 from convergent_learning.training.plan import TrainingPlan
 
 
-class TrainingData(Protocol):
-    """Batches of one split on one device, normalised with the training set's mean and std.
-
-    Images are (b, 3, h, w) float32 in channels-last order, labels (b,) int64.
-    """
-
-    def __len__(self) -> int:
-        """Number of images."""
-
-    def training(self, step: int) -> tuple[Tensor, Tensor]:
-        """The augmented batch of step `step`."""
-
-    def evaluation(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Images start…stop as they are."""
-
-
-def batches(
-    split: Split, plan: TrainingPlan, device: torch.device, workers: int = 0
-) -> TrainingData:
-    """Batches of a split, kept in memory or streamed from image files by `workers` processes.
-
-    They depend on the plan alone: not on `workers`, nor on what was asked for before.
-    """
-    if isinstance(split.images, np.ndarray):
-        return Batches(split, plan, device)
-    # Imported here: the transforms take half a second that jobs on images in memory need not spend.
-    from convergent_learning.training.streaming import StreamedBatches
-
-    return StreamedBatches(split, plan, device, workers)
-
-
 class Batches:
-    """Batches of images in memory, see `TrainingData`.
+    """Batches of images in memory, see `batches.TrainingData`.
 
     `images` are kept as uint8 (n, h + 2·padding, w + 2·padding, 3), so that a gathered batch is
     already in channels-last order.

@@ -1,4 +1,4 @@
-"""The device that networks are trained on, its arithmetic, and running out of its memory."""
+"""The device that networks run on, its arithmetic, and running out of its memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from convergent_learning.training.plan import TrainingPlan
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory")
 
 
-def training_device() -> torch.device:
+def default_device() -> torch.device:
     """CUDA wherever torch sees a GPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -59,8 +59,11 @@ def resolved_precision(precision: str, device: torch.device) -> str:
 
 
 @contextlib.contextmanager
-def out_of_memory_explained(plan: TrainingPlan) -> Iterator[None]:
-    """Turn a failed allocation, on the GPU or not, into a MemoryError with the keys to lower."""
+def out_of_memory_explained(name: str, plan: TrainingPlan) -> Iterator[None]:
+    """Turn a failed allocation, on the GPU or not, into a MemoryError with the keys to lower.
+
+    `name` is the network's.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -68,6 +71,6 @@ def out_of_memory_explained(plan: TrainingPlan) -> Iterator[None]:
         if not named and not any(words in str(error) for words in _OUT_OF_MEMORY):
             raise
         raise MemoryError(
-            f"training {plan.name} ran out of memory: lower `training.batch_size` (now"
+            f"training {name} ran out of memory: lower `training.batch_size` (now"
             f" {plan.batch_size}) or the network's `width` (now {plan.width})"
         ) from error

@@ -23,12 +23,12 @@ from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import save_checkpoint
 from convergent_learning.progress import track
 from convergent_learning.randomness import derived_seed
-from convergent_learning.training.data import batches
+from convergent_learning.training.batches import batches
 from convergent_learning.training.device import (
+    default_device,
     out_of_memory_explained,
     resolved_precision,
     training_arithmetic,
-    training_device,
 )
 from convergent_learning.training.optimizer import optimizer
 from convergent_learning.training.plan import TrainingPlan, differing_keys
@@ -53,6 +53,7 @@ def train(
     folder: Path,
     state_folder: Path,
     deadline: float | None = None,
+    code: str = "",
 ) -> None:
     """Train one network and write its checkpoints and curves into `folder`.
 
@@ -60,27 +61,28 @@ def train(
     ----------
     plan : everything that determines the weights.
     dataset : canonical HDF5 file.
-    folder : gets ``step<N>.safetensors`` for each checkpoint, ``steps.csv`` and ``epochs.csv``,
-        all at the end.
+    folder : has the network's name; gets ``step<N>.safetensors`` for each checkpoint,
+        ``steps.csv`` and ``epochs.csv``, all at the end.
     state_folder : where states survive a killed job; emptied on success.
     deadline : ``time.monotonic()`` value at which to save and stop, as on SIGTERM.
+    code : digest of the code that trains; a state that other code saved is not taken up.
 
     Raises DivergedError naming step, learning rate and last good checkpoint, MemoryError naming
     the keys to lower, and TimeLimitError once the state is saved.
     """
     targets = [folder / name for name in plan.products]
-    device = training_device()
+    device = default_device()
     with exclusive(state_folder / f"{plan.digest[:16]}.lock") as waited:
         if waited and all(target.exists() for target in targets):
             _LOG.info("the other process finished this training")
             return
-        state = TrainingState(state_folder / plan.digest[:16])
+        state = TrainingState(state_folder / plan.digest[:16], code)
         with (
             reason_to_stop(deadline) as reason,
-            out_of_memory_explained(plan),
+            out_of_memory_explained(folder.name, plan),
             training_arithmetic(device),
         ):
-            Run(plan, dataset, state, device, reason).finish()
+            Run(folder.name, plan, dataset, state, device, reason).finish()
         state.publish(targets)
 
 
@@ -89,13 +91,15 @@ class Run:
 
     def __init__(
         self,
+        name: str,
         plan: TrainingPlan,
         dataset: Path,
         state: TrainingState,
         device: torch.device,
         reason: Callable[[], str],
     ):
-        self.plan, self.state, self.device, self.reason = plan, state, device, reason
+        self.name, self.plan, self.state = name, plan, state
+        self.device, self.reason = device, reason
         self.precision = resolved_precision(plan.precision, device)
         subset_seed = derived_seed("training subset", plan.experiment_seed)
         train_split = read_split(dataset, "train", plan.train_images, subset_seed)
@@ -131,9 +135,9 @@ class Run:
         if not self._restore():
             self._checkpoint()
         self._evaluate()
-        name = f"{self.plan.dataset} {self.plan.architecture} seed {self.plan.seed}"
         steps = range(self.step, self.plan.steps)
-        for step in track(steps, f"training {name}", self.step, self.plan.batch_size, "images"):
+        purpose = f"training {self.plan.dataset} {self.name}"
+        for step in track(steps, purpose, self.step, self.plan.batch_size, "images"):
             self.advance(step)
         _write_csv(self.state.products / "steps.csv", STEP_COLUMNS, self.step_rows)
         _write_csv(self.state.products / "epochs.csv", EPOCH_COLUMNS, self.epoch_rows)
@@ -185,9 +189,8 @@ class Run:
         # The weights that gave this loss are bad, those of earlier steps gave finite ones.
         good = max((s for s in self.plan.checkpoint_steps if s < step), default="none")
         raise DivergedError(
-            f"{self.plan.architecture} seed {self.plan.seed}: {what} at step {step},"
-            f" learning rate {rate:.4g}; last good checkpoint: step {good}. Lower"
-            " `training.learning_rate`."
+            f"{self.name}: {what} at step {step}, learning rate {rate:.4g}; last good checkpoint:"
+            f" step {good}. Lower `training.learning_rate`."
         )
 
     def _evaluate(self) -> None:
@@ -219,7 +222,7 @@ class Run:
         if reason := self.reason():
             self._save()
             raise TimeLimitError(
-                f"training {self.plan.name} on {self.plan.dataset} stopped after step {self.step}"
+                f"training {self.name} on {self.plan.dataset} stopped after step {self.step}"
                 f" of {self.plan.steps}: {reason}. Its state is saved: run the same command again"
                 " and it goes on"
             )
@@ -249,6 +252,7 @@ class Run:
         # The plan is the same, but the dataset's file or the machine may be another.
         if differing := differing_keys(saved["description"], self.description):
             _LOG.warning("the saved state has another %s: starting anew", ", ".join(differing))
+            self.state.discard()
             return False
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(saved["optimizer"])

@@ -17,20 +17,10 @@ def optimizer(parameters: Iterable[nn.Parameter], plan: TrainingPlan) -> torch.o
     torch's betas and leaves `plan.momentum` unused. Weight decay acts on all parameters. Raises
     ValueError for another name.
     """
+    common = {"lr": plan.learning_rate, "weight_decay": plan.weight_decay, "fused": True}
     if plan.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=plan.learning_rate,
-            momentum=plan.momentum,
-            nesterov=plan.momentum > 0,
-            weight_decay=plan.weight_decay,
-            fused=True,
-        )
+        momentum = {"momentum": plan.momentum, "nesterov": plan.momentum > 0}
+        return torch.optim.SGD(parameters, **common, **momentum)
     if plan.optimizer == "adamw":
-        return torch.optim.AdamW(
-            parameters,
-            lr=plan.learning_rate,
-            weight_decay=plan.weight_decay,
-            fused=True,
-        )
+        return torch.optim.AdamW(parameters, **common)
     raise ValueError(f"`training.optimizer` is {plan.optimizer!r}: write sgd or adamw")

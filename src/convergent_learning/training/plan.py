@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from convergent_learning.files import damaged_file_named
-from convergent_learning.networks.naming import network_name
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,8 @@ class TrainingPlan:
 
     `checkpoints` are epochs (``"1/16"`` is inside the first one) or steps (``"100 steps"``), `seed`
     is the network's and `experiment_seed` the experiment's; `train_images` is the size of the
-    training subset. `optimizer` is a key of `optimizer.OPTIMIZERS`, `schedule` one of
-    `schedule.SCHEDULES`; `milestones` (shares of the steps) and `decay` belong to ``step``.
+    training subset. `optimizer` is ``sgd`` or ``adamw``, `schedule` a key of `schedule.SCHEDULES`;
+    `milestones` (shares of the steps) and `decay` belong to ``step``.
     """
 
     dataset: str
@@ -52,11 +51,6 @@ class TrainingPlan:
         """The plan with these fields, which may have been through JSON."""
         lists = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
         return cls(**{**fields, **lists})
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return network_name(self.architecture, self.seed)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from convergent_learning.datasets.canonical import Split
-from convergent_learning.datasets.image_files import ImageFiles
+from convergent_learning.images.image_files import ImageFiles
 from convergent_learning.randomness import derived_seed
 from convergent_learning.training.data import Normalisation, rows_of_step
 from convergent_learning.training.plan import TrainingPlan
@@ -25,7 +25,7 @@ _SECONDS_TO_SAVE = 10
 
 
 class StreamedBatches:
-    """Batches of image files, see `data.TrainingData`; `workers` processes, or this one if 0.
+    """Batches of image files, see `batches.TrainingData`; `workers` processes, or this one if 0.
 
     Every draw comes from the seeds, the step and the image's row. `crop_padding` has no part here.
     """

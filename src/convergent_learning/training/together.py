@@ -31,6 +31,7 @@ def train_together(
     folders: Sequence[Path],
     state_folder: Path,
     deadline: float | None = None,
+    code: str = "",
 ) -> None:
     """Train the network of each plan into its folder, all at once; a single one in this process.
 
@@ -40,7 +41,7 @@ def train_together(
     in time.
     """
     if len(plans) == 1:
-        train(plans[0], dataset, folders[0], state_folder, deadline)
+        train(plans[0], dataset, folders[0], state_folder, deadline, code)
         return
     threads = max(1, torch.get_num_threads() // len(plans))
     children: list[_Child] = []
@@ -52,6 +53,7 @@ def train_together(
                 "folder": str(folder),
                 "state_folder": str(state_folder),
                 "deadline": deadline,
+                "code": code,
                 "threads": threads,
             }
             children.append(_Child(folder.name, request))
@@ -133,6 +135,7 @@ def _child() -> int:
             Path(request["folder"]),
             Path(request["state_folder"]),
             request["deadline"],
+            request["code"],
         )
     except TimeLimitError as stopped:
         print(stopped, file=sys.stderr)

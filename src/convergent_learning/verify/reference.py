@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from convergent_learning.job_times import stage_times
+import pandas as pd
+
 from convergent_learning.tables.schema import TABLES
 from convergent_learning.verify import roles
 from convergent_learning.verify.spread import measure_spread
@@ -42,6 +43,7 @@ def make_reference(
     out: Path,
     config: dict[str, Any],
     origin: dict[str, Any],
+    times: pd.DataFrame,
     runs: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Make the reference `out` of the tables and claims of `results`.
@@ -56,6 +58,8 @@ def make_reference(
         The resolved config of that run.
     origin : dict
         What made it: commit, versions, machine.
+    times : DataFrame
+        How long that took, one row per stage.
     runs : sequence of path
         Other runs of the same experiment, as `results`: with other seeds, threads or on other
         hardware. The tolerances come from how far they lie apart.
@@ -68,7 +72,7 @@ def make_reference(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".reference-") as scratch:
         made = Path(scratch) / out.name
-        calibration = _write(results, made, config, origin, runs)
+        calibration = _write(results, made, config, origin, times, runs)
         if out.exists():
             shutil.rmtree(out)
         made.rename(out)
@@ -80,6 +84,7 @@ def _write(
     out: Path,
     config: dict[str, Any],
     origin: dict[str, Any],
+    times: pd.DataFrame,
     runs: Sequence[Path],
 ) -> dict[str, Any]:
     (out / "tables").mkdir(parents=True)
@@ -98,7 +103,7 @@ def _write(
     _write_json(out / "spread.json", calibration)
     _write_json(out / "config.json", config)
     _write_json(out / ORIGIN, origin)
-    stage_times(results / "benchmarks").to_csv(out / TIMES, index=False, float_format="%.1f")
+    times.to_csv(out / TIMES, index=False, float_format="%.1f")
     lines = [f"{digest}  {name}\n" for name, digest in sorted(_digests(out).items())]
     (out / SUMS).write_text("".join(lines))
     return calibration

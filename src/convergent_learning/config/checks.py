@@ -1,0 +1,190 @@
+"""Refusal of a bad config before any work starts: one message with every key at fault.
+
+The model says which keys there are and of what type; the rest is here: names that code knows, and
+keys that depend on each other. Imports no torch, as the DAG is built with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from convergent_learning.alignment.registry import metrics
+from convergent_learning.config.errors import ConfigError, problems_of
+from convergent_learning.config.model import (
+    Alignment,
+    Config,
+    Dataset,
+    FamilyLevels,
+    Group,
+    Training,
+)
+from convergent_learning.datasets.catalogue import DATASETS, LAYOUTS, DatasetInfo
+from convergent_learning.networks.layers import LAYERS, graph_node_names, require_image_size
+from convergent_learning.networks.pretrained import IMAGENET_SIDE, pretrained_problems
+from convergent_learning.stimuli import families
+from convergent_learning.stimuli.user_sets import set_problems
+from convergent_learning.training.plan import checkpoint_steps
+
+
+def checked(config: Mapping[str, Any]) -> Config:
+    """The typed config of a mapping as YAML gives it.
+
+    Raises ConfigError unless it keeps to the model and to what code and data allow.
+    """
+    try:
+        typed = Config.model_validate(config)
+    except ValidationError as error:
+        raise ConfigError(problems_of(error, config)) from None
+    problems = list(_problems(typed))
+    if problems:
+        raise ConfigError(problems)
+    return typed
+
+
+def _problems(config: Config) -> Iterator[str]:
+    known: dict[str, DatasetInfo] = {}
+    for index, entry in enumerate(config.datasets):
+        if entry.name in known:
+            yield f"datasets[{index}].name: {entry.name!r} is listed twice; list each once"
+        problems = list(_dataset_problems(entry, f"datasets[{index}]", config.training))
+        yield from problems
+        if not problems:
+            known[entry.name] = entry.info
+    yield from _network_problems(config.networks, known.values())
+    yield from _stimulus_problems(config, known.values())
+    yield from _alignment_problems(config.alignment)
+
+
+def _dataset_problems(entry: Dataset, key: str, training: Training) -> Iterator[str]:
+    if entry.layout is None:
+        if entry.name not in DATASETS:
+            yield (
+                f"{_unknown(f'{key}.name', entry.name, DATASETS)}; or, for your own files, give a"
+                f" `layout` ({', '.join(LAYOUTS)}) and a `source`"
+            )
+            return
+    else:
+        if entry.name in DATASETS:
+            yield (
+                f"{key}.name: {entry.name!r} is the official dataset; call your own files otherwise"
+            )
+        for needed in ("source", "train_images"):
+            if getattr(entry, needed) is None:
+                yield f"{key}.{needed}: a dataset with a `layout` needs it"
+    if entry.layout != "imagefolder":
+        for other in sorted({"image_size", "classes"} & entry.model_fields_set):
+            yield f"{key}.{other}: only for `layout: imagefolder`; remove it"
+    if entry.layout is not None and entry.train_images is None:
+        return
+    if entry.images > entry.info.train:
+        yield f"{key}.train_images: {entry.images} of {entry.info.train}; null takes all"
+    if entry.images < training.batch_size:
+        yield (
+            f"training.batch_size: {training.batch_size} exceeds the {entry.images} training images"
+            f" of {entry.name}; lower it or raise {key}.train_images"
+        )
+    try:
+        steps_per_epoch = max(1, entry.images // training.batch_size)
+        checkpoint_steps(tuple(map(str, training.checkpoints)), training.epochs, steps_per_epoch)
+    except ValueError as error:
+        yield f"training.checkpoints: {error}"
+
+
+def _network_problems(
+    groups: Collection[Group], datasets: Collection[DatasetInfo]
+) -> Iterator[str]:
+    names: list[str] = []
+    for index, group in enumerate(groups):
+        key = f"networks[{index}]"
+        if group.name in names:
+            given = "name" if "name" in group.model_fields_set else "architecture"
+            yield (
+                f"{key}.{given}: {group.name!r} is listed twice; list its seeds together, or give"
+                " one of them a `name`"
+            )
+        names.append(group.name)
+        if group.is_pretrained:
+            yield from pretrained_problems(group.dump(), key)
+            sides = [] if group.factory is not None else [IMAGENET_SIDE]
+        else:
+            sides = [info.side for info in datasets]
+            yield from _trained_problems(group, key, sides)
+        if group.architecture in LAYERS and group.layers != "default":
+            for side in sides:
+                yield from _layer_problems(group, key, side)
+
+
+def _trained_problems(group: Group, key: str, sides: Iterable[int]) -> Iterator[str]:
+    for side in sides:
+        try:
+            require_image_size(group.architecture, side)
+        except ValueError as error:
+            yield f"{key}.architecture: {error}"
+    if group.architecture not in LAYERS:
+        yield (
+            f"{_unknown(f'{key}.architecture', group.architecture, LAYERS)}; or, for another"
+            " network, give a `factory` or published `weights`"
+        )
+    if group.width is None:
+        yield f"{key}.width: a network that is trained here needs it (1 is the published width)"
+    for other in sorted({"arguments", "mean", "std"} & group.model_fields_set):
+        yield f"{key}.{other}: only for a network with a `factory` or `weights`; remove it"
+
+
+def _layer_problems(group: Group, key: str, image_size: int) -> Iterator[str]:
+    known = graph_node_names(group.architecture, image_size)
+    unknown = [name for name in group.layers if name not in known]
+    if unknown:
+        yield _unknown(f"{key}.layers", ", ".join(unknown), known)
+    elif sorted(group.layers, key=known.index) != list(group.layers):
+        yield f"{key}.layers: not in depth order, which is {', '.join(known)}"
+
+
+def _stimulus_problems(config: Config, datasets: Collection[DatasetInfo]) -> Iterator[str]:
+    images, folds = config.stimuli.images, config.alignment.folds
+    if images < 2 * folds:
+        yield (
+            f"stimuli.images: {images} stimuli cannot make {folds} folds of two or more; raise it"
+            " or lower alignment.folds"
+        )
+    for info in datasets:
+        if info.test is not None and images > info.test:
+            yield f"stimuli.images: {images}, but {info.name} has {info.test} test images"
+    sides = {info.name: info.side for info in datasets}
+    yield from set_problems([entry.dump() for entry in config.stimuli.sets], folds, sides)
+    if not isinstance(config.stimuli.families, str):
+        yield from _family_problems(config.stimuli.families)
+
+
+def _family_problems(chosen: Collection[FamilyLevels]) -> Iterator[str]:
+    names: list[str] = []
+    for index, entry in enumerate(chosen):
+        key = f"stimuli.families[{index}]"
+        if entry.family not in families():
+            yield _unknown(f"{key}.family", entry.family, families())
+            continue
+        if entry.family in names:
+            yield f"{key}.family: {entry.family!r} is listed twice; put all levels in one entry"
+        names.append(entry.family)
+        try:
+            families()[entry.family].chosen_levels(entry.levels)
+        except ValueError as error:
+            yield f"{key}.levels: {error}"
+
+
+def _alignment_problems(alignment: Alignment) -> Iterator[str]:
+    for index, metric in enumerate(alignment.metrics):
+        if metric not in metrics():
+            yield _unknown(f"alignment.metrics[{index}]", metric, metrics())
+    if alignment.ridge == "cv" and alignment.folds < 3:
+        yield (
+            "alignment.folds: 2 leave no inner folds for `ridge: cv`; use 3 or more, or a number"
+            " for alignment.ridge"
+        )
+
+
+def _unknown(key: str, value: str, allowed: Iterable[str]) -> str:
+    return f"{key}: unknown {value!r}; allowed: {', '.join(allowed)}"

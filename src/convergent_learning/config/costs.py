@@ -1,0 +1,120 @@
+"""What jobs cost: prices of each kind of work, and the memory and time to ask for.
+
+A job takes Σ (amount of work × seconds a unit), and at its peak the megabytes of an empty job of
+its kind plus a multiple of its largest arrays. Both were fitted to finished runs
+(`workflow.calibrate`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from convergent_learning.config.design import Design
+from convergent_learning.config.jobs import Job
+from convergent_learning.config.sizes import Sizes
+from convergent_learning.config.work import Work, Workload
+
+COMMITTED = Path(__file__).with_name("unit_costs.json")
+ON_GPU = ("training", "activations", "moments")
+ASSUMED_TFLOPS = 30.0
+# What a job asks for is this much more than what it is expected to take: another machine is slower,
+# a library's buffers are larger; a failed job is tried again with more (docs/slurm.md).
+_MEMORY_MARGIN, _TIME_MARGIN = 1.5, 4.0
+_LEAST_MEGABYTES, _LEAST_MINUTES = 1000, 10
+_DOWNLOAD_MINUTES = 720  # of a dataset, or of listing the files of a large one: in no unit cost
+
+
+@dataclass(frozen=True)
+class UnitCosts:
+    """`seconds` of one core by kind of work; `megabytes` by kind of job: an empty one's, a factor.
+
+    `machine` and `runs` say where they were measured.
+    """
+
+    seconds: dict[str, float]
+    megabytes: dict[str, tuple[float, float]]
+    machine: str
+    runs: list[str]
+
+    @classmethod
+    def read(cls, path: Path = COMMITTED) -> UnitCosts:
+        return cls(**json.loads(path.read_text()))
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+    def core_seconds(self, work: Work) -> float:
+        """Raises ValueError for a kind of work that no run has measured."""
+        unknown = sorted(set(work.amounts) - set(self.seconds))
+        if unknown:
+            raise ValueError(
+                f"no unit cost of {', '.join(unknown)}: run an experiment that has it, then"
+                " `python -m convergent_learning.workflow calibrate <experiment> …`"
+            )
+        return sum(amount * self.seconds[kind] for kind, amount in work.amounts.items())
+
+    def peak_megabytes(self, kind: str, work: Work) -> float:
+        """Of a job of `kind`."""
+        empty, factor = self.megabytes[kind]
+        return empty + factor * work.memory
+
+
+class Costs:
+    """Time, memory and disk of the jobs of `design`.
+
+    Stages of `ON_GPU` run there if the config asks for one, at `gpu_tflops` 10¹² operations a
+    second, which is assumed.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        sizes: Sizes | None = None,
+        units: UnitCosts | None = None,
+        gpu_tflops: float = ASSUMED_TFLOPS,
+    ):
+        experiment = design.experiment
+        self.design = design
+        self.sizes = sizes or Sizes(experiment)
+        self._workload = Workload(design, self.sizes)
+        self.units = units or UnitCosts.read()
+        self.gpu_tflops = gpu_tflops if experiment.config.gpu else 0.0
+
+    def work(self, job: Job) -> Work:
+        """What the job has to do."""
+        return self._workload.of(job)
+
+    def on_gpu(self, job: Job) -> bool:
+        return bool(self.gpu_tflops) and job.stage in ON_GPU
+
+    def core_seconds(self, job: Job) -> float:
+        """Processor time of the job without a GPU."""
+        return self.units.core_seconds(self.work(job))
+
+    def seconds(self, job: Job) -> float:
+        """Of the GPU if the job runs there, else of one core."""
+        if not self.on_gpu(job):
+            return self.core_seconds(job)
+        amounts = self.work(job).amounts
+        tflop = amounts.get("tflop:network", 0.0) + amounts.get("gflop:moments", 0.0) / 1e3
+        return tflop / self.gpu_tflops
+
+    def megabytes(self, job: Job) -> float:
+        """Memory at the job's peak."""
+        return self.units.peak_megabytes(job.kind, self.work(job))
+
+    def memory_to_ask(self, job: Job) -> int:
+        """Megabytes that the rule asks for, in hundreds."""
+        asked = max(_LEAST_MEGABYTES, _MEMORY_MARGIN * self.megabytes(job))
+        return 100 * math.ceil(asked / 100)
+
+    def minutes_to_ask(self, job: Job) -> int:
+        """Time that the rule asks for."""
+        expected = self.seconds(job) / 60
+        if job.stage == "training" and not self.on_gpu(job):
+            expected /= job.threads
+        least = _DOWNLOAD_MINUTES if job.rule == "dataset" else _LEAST_MINUTES
+        return least + math.ceil(_TIME_MARGIN * expected)

@@ -1,0 +1,268 @@
+"""What a config means: networks, conditions, training plans, and what is scored together.
+
+Read while the DAG is built, so it imports no torch.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from convergent_learning.config.group import Group
+from convergent_learning.config.model import Config, Dataset
+from convergent_learning.networks.layers import LAYERS, Layer, select_layers
+from convergent_learning.networks.naming import network_name
+from convergent_learning.networks.pretrained import IMAGENET_SIDE, Pretrained
+from convergent_learning.stimuli import condition_slug, families, level_text
+from convergent_learning.stimuli.user_sets import UserSet
+from convergent_learning.training.plan import TrainingPlan
+
+# Keys of `training` that change how fast weights are made, and not which.
+_NOT_PLANNED = ("threads", "trainings_per_gpu")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of the experiment: a seed of a group, whose networks differ in nothing else.
+
+    One that is not trained here has a description in `pretrained`.
+    """
+
+    group: str
+    architecture: str
+    seed: int
+    width: float | None = None
+    pretrained: Pretrained | None = None
+
+    @property
+    def name(self) -> str:
+        return network_name(self.group, self.seed)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Stimuli shown to the networks: ``id``, or an OOD family or user's set at a level."""
+
+    stimuli: str
+    level: str = ""
+
+    @property
+    def slug(self) -> str:
+        return condition_slug(self.stimuli, self.level)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Activations that are scored together: a condition at a training step."""
+
+    condition: Condition
+    step: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.condition.slug}_step{self.step}"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Pairs of networks that one job scores: one network of each side. Iterates over the pairs."""
+
+    name: str
+    first: tuple[Network, ...]
+    second: tuple[Network, ...]
+
+    def __iter__(self) -> Iterator[tuple[Network, Network]]:
+        if self.first == self.second:
+            return itertools.combinations(self.first, 2)
+        return itertools.product(self.first, self.second)
+
+    @property
+    def sides(self) -> tuple[list[str], list[str]]:
+        """Names of the networks of both sides."""
+        return [n.name for n in self.first], [n.name for n in self.second]
+
+
+IDENTITY = Condition("id")
+
+
+class Experiment:
+    """What a checked config means: networks, plans, conditions and blocks of scores."""
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.name = config.experiment
+        self.seed = config.seed
+        self.datasets = [dataset.name for dataset in config.datasets]
+        self.metrics = list(config.alignment.metrics)
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Experiment:
+        """That of a config which was checked before; its files need not be there any more."""
+        return cls(Config.model_validate(config))
+
+    @cached_property
+    def groups(self) -> dict[str, Group]:
+        """Entries of `networks` by their names."""
+        return {group.name: group for group in self.config.networks}
+
+    @cached_property
+    def networks(self) -> list[Network]:
+        return [
+            Network(
+                group.name,
+                group.architecture,
+                seed,
+                group.width,
+                Pretrained.of(group.dump(), seed, self.seed) if group.is_pretrained else None,
+            )
+            for group in self.config.networks
+            for seed in group.seeds
+        ]
+
+    @cached_property
+    def trained(self) -> list[Network]:
+        """Networks that are trained here."""
+        return [network for network in self.networks if network.pretrained is None]
+
+    @cached_property
+    def pretrained(self) -> list[Network]:
+        """Networks that come trained; they are shown the stimuli beside the final checkpoints."""
+        return [network for network in self.networks if network.pretrained is not None]
+
+    @cached_property
+    def conditions(self) -> list[Condition]:
+        """OOD conditions, family by family, mild to strong; then those of the user's sets."""
+        return [
+            *self._family_conditions(),
+            *(Condition(s.stimuli, level) for s in self.user_sets for level in s.conditions),
+        ]
+
+    @cached_property
+    def user_sets(self) -> list[UserSet]:
+        return [UserSet.of(entry.dump()) for entry in self.config.stimuli.sets]
+
+    def stimuli(self) -> list[str]:
+        """Names of the OOD stimuli: families, and the user's sets."""
+        return list(dict.fromkeys(condition.stimuli for condition in self.conditions))
+
+    def paired(self) -> list[str]:
+        """Those whose images correspond one by one with the ID set's, so that maps transfer."""
+        unpaired = [s.stimuli for s in self.user_sets if not s.paired]
+        return [name for name in self.stimuli() if name not in unpaired]
+
+    def dataset(self, name: str) -> Dataset:
+        """The config entry of the dataset called `name`."""
+        return next(dataset for dataset in self.config.datasets if dataset.name == name)
+
+    def layers(self, dataset: str, group: str) -> tuple[Layer, ...]:
+        """Scored layers of a group's networks in depth order; a stem depends on the image size.
+
+        Published weights are those of ImageNet networks.
+        """
+        entry = self.groups[group]
+        if entry.factory is not None or entry.architecture not in LAYERS:
+            return tuple(Layer(name, "block") for name in entry.layers)
+        side = IMAGENET_SIDE if entry.is_pretrained else self.dataset(dataset).info.side
+        return select_layers(entry.architecture, entry.layers, side)
+
+    def plan(self, dataset: str, network: Network) -> TrainingPlan:
+        """The training plan of a network that is trained here on `dataset`."""
+        training = self.groups[network.group].own_training(self.config.training)
+        fields = {key: getattr(training, key) for key in type(training).model_fields}
+        for key in _NOT_PLANNED:
+            fields.pop(key)
+        return TrainingPlan(
+            dataset=dataset,
+            architecture=network.architecture,
+            width=network.width,
+            seed=network.seed,
+            experiment_seed=self.seed,
+            train_images=self.dataset(dataset).images,
+            **fields | {"checkpoints": tuple(map(str, training.checkpoints))},
+        )
+
+    def steps(self, dataset: str) -> list[int]:
+        """Training steps of the checkpoints, 0 first; only 0 where nothing is trained."""
+        return self.plan(dataset, self.trained[0]).checkpoint_steps if self.trained else [0]
+
+    def at(self, dataset: str, step: int) -> list[Network]:
+        """Networks that are shown the stimuli at `step`, in the order of the config."""
+        return self.networks if step == self.steps(dataset)[-1] else self.trained
+
+    def mapped(self, dataset: str, sample: Sample) -> list[Network]:
+        """Networks of which a sample gets all layer pairs: untrained and final, in distribution."""
+        steps = self.steps(dataset)
+        if sample.condition != IDENTITY or sample.step not in (steps[0], steps[-1]):
+            return []
+        first = self.config.alignment.map_seeds
+        return [
+            network
+            for network in self.at(dataset, sample.step)
+            if first is None or network.seed in self.groups[network.group].seeds[:first]
+        ]
+
+    def trainings(self) -> list[tuple[Network, ...]]:
+        """Networks trained in one job: of one group, as many as may share a GPU."""
+        together = self.config.training.trainings_per_gpu
+        return list(self._batches(self.trained, together).values())
+
+    def blocks(self, dataset: str) -> dict[str, list[Sample]]:
+        """Blocks of scores: each is one scoring job a metric.
+
+        ``final`` and ``untrained`` hold every layer pair of every network pair; ``training`` the
+        checkpoints between them and one block for each family its conditions, own layers only.
+        """
+        steps = self.steps(dataset)
+        blocks = {"final": [Sample(IDENTITY, steps[-1])]}
+        if self.trained:
+            blocks["untrained"] = [Sample(IDENTITY, steps[0])]
+        if len(steps) > 2:
+            blocks["training"] = [Sample(IDENTITY, step) for step in steps[1:-1]]
+        for condition in self.conditions:
+            blocks.setdefault(condition.stimuli, []).append(Sample(condition, steps[-1]))
+        return blocks
+
+    def tiles(self, dataset: str, block: str, within: bool = False) -> list[Tile]:
+        """The scoring jobs of a block and metric: one, or one for each two batches of networks.
+
+        within : only pairs of one group are scored
+        """
+        sample = self.blocks(dataset)[block][0]
+        networks = self.at(dataset, sample.step)
+        size = self.config.alignment.networks_per_job
+        if size is None:
+            return [Tile("", tuple(networks), tuple(networks))]
+        mapped = set() if within else {n.name for n in self.mapped(dataset, sample)}
+        batches = self._batches(networks, size)
+        tiles = [
+            Tile(f"_{a}+{b}", batches[a], batches[b])
+            for a, b in itertools.combinations_with_replacement(batches, 2)
+        ]
+        return [
+            tile
+            for tile in tiles
+            if any(x.group == y.group or mapped >= {x.name, y.name} for x, y in tile)
+        ]
+
+    def _batches(self, networks: Sequence[Network], size: int) -> dict[str, tuple[Network, ...]]:
+        """Networks of one group, `size` or fewer of them, under a name for the batch."""
+        batches = {}
+        for group in self.groups:
+            alike = tuple(n for n in networks if n.group == group)
+            for start in range(0, len(alike), size):
+                batches[f"{group}-{start // size + 1}"] = alike[start : start + size]
+        return batches
+
+    def _family_conditions(self) -> Iterator[Condition]:
+        chosen = self.config.stimuli.families
+        entries = (
+            [(name, chosen) for name in families()]
+            if isinstance(chosen, str)
+            else [(entry.family, entry.levels) for entry in chosen]
+        )
+        for family, levels in entries:
+            for level in families()[family].chosen_levels(levels):
+                yield Condition(family, level_text(level))

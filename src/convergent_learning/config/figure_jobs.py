@@ -1,0 +1,190 @@
+"""Jobs from scores to the report: tables, figures, claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from convergent_learning.config.experiment import IDENTITY, Experiment, Sample
+from convergent_learning.config.jobs import Files, Job, job
+from convergent_learning.config.score_jobs import CONTEXT_METRIC, WHOLE_BLOCKS
+from convergent_learning.stimuli import families, level_text
+from convergent_learning.tables.schema import tables_of_figure
+
+FIGURES = (1, 2, 3, 4, 5, 6)
+# Facts of the experiment that a figure reads besides its own tables: one asked for by name computes
+# no more.
+_FACTS = {
+    1: ("accuracy", "datasets", "conditions"),
+    6: ("datasets", "layers", "conditions"),
+    **dict.fromkeys((2, 3, 4, 5), ("datasets", "layers")),
+}
+
+
+class FigureJobs(Files):
+    """Jobs that summarise what the jobs `scoring` found."""
+
+    def __init__(self, experiment: Experiment, scoring: Sequence[Job]):
+        super().__init__(experiment)
+        # Those of the rotated basis last.
+        self._scoring = sorted(scoring, key=lambda one: one.rule == "rotated_scores")
+
+    def all(self) -> Iterator[Job]:
+        """Tables of facts, tables of figures, figures, claims and what is made of them."""
+        yield from self._fact_tables()
+        yield self._stimulus_tiles()
+        for number in FIGURES[1:]:
+            yield Job(
+                f"fig{number}_tables",
+                "figures",
+                f"tables/fig{number}",
+                inputs={
+                    "scores": self._figure_scores(number),
+                    "accuracy": self._figure_accuracy(number),
+                    "facts": self._fact_files(number),
+                },
+                outputs=self._figure_tables(number),
+            )
+        drawn = []
+        for number in FIGURES:
+            pictures = [
+                self.paths.figure.format(number=number, extension=kind) for kind in ("pdf", "png")
+            ]
+            drawn += pictures
+            inputs = {"tables": self._figure_tables(number), "facts": self._fact_files(number)}
+            yield Job(f"fig{number}", "figures", f"figures/fig{number}", {}, inputs, pictures)
+        tables = [table for number in FIGURES for table in self._figure_tables(number)]
+        facts = list(dict.fromkeys(f for number in FIGURES for f in self._fact_files(number)))
+        duplicates = [self.paths.table("duplicate_conditions")]
+        claims = {"claims": [self.paths.claims]}
+        every = {"tables": tables, "facts": facts}
+        yield job("claims", "figures", {}, every, [self.paths.claims])
+        yield job(
+            "report",
+            "figures",
+            {},
+            {"figures": drawn, "duplicates": duplicates, **every, **claims},
+            [self.paths.report],
+        )
+        yield job(
+            "research_object",
+            "figures",
+            {},
+            {"figures": drawn, "report": [self.paths.report], **every, **claims},
+            [self.paths.research_object],
+        )
+
+    def _fact_tables(self) -> Iterator[Job]:
+        datasets = self.experiment.datasets
+        yield self._fact_table(
+            "datasets",
+            [self.dataset_file(dataset) for dataset in datasets],
+            {"datasets": [self._dataset_facts(dataset) for dataset in datasets]},
+        )
+        final = [Sample(IDENTITY, self.experiment.steps(dataset)[-1]) for dataset in datasets]
+        yield self._fact_table(
+            "layers",
+            [self.moments_file(d, sample) for d, sample in zip(datasets, final, strict=True)],
+            {
+                "datasets": datasets,
+                "architectures": {g.name: g.architecture for g in self.experiment.config.networks},
+            },
+        )
+        yield self._fact_table("conditions", [], {"conditions": self._condition_facts()})
+        yield self._fact_table("accuracy", [self.accuracy_file(*each) for each in self._samples])
+        networks = [(d, network) for d in datasets for network in self.experiment.trained]
+        yield job(
+            "training_table",
+            "figures",
+            {},
+            {"curves": [f"{self.network_folder(d, n)}/epochs.csv" for d, n in networks]},
+            [self.paths.table("fig1_training")],
+            {"networks": [(dataset, n.group, n.seed) for dataset, n in networks]},
+        )
+
+    def _fact_table(
+        self, name: str, inputs: list[str], params: dict[str, Any] | None = None
+    ) -> Job:
+        outputs = [self.paths.table(name)]
+        return job(f"{name}_table", "figures", {}, {"files": inputs}, outputs, params or {})
+
+    def _dataset_facts(self, dataset: str) -> dict[str, Any]:
+        """What the table of datasets says besides what the file holds."""
+        last = self.experiment.steps(dataset)[-1]
+        return {
+            "dataset": dataset,
+            "train_images": self.experiment.dataset(dataset).images,
+            "stimuli": self.experiment.config.stimuli.images,
+            "steps_per_epoch": last // self.experiment.config.training.epochs,
+            "final_step": last,
+        }
+
+    def _condition_facts(self) -> list[dict[str, Any]]:
+        """Rows of the table of conditions: places from mild to strong, and their families."""
+        sets = {user_set.stimuli: user_set for user_set in self.experiment.user_sets}
+        rows = []
+        for stimuli in self.experiment.stimuli():
+            about = sets.get(stimuli) or families()[stimuli]
+            levels = [c.level for c in self.experiment.conditions if c.stimuli == stimuli]
+            for order, level in enumerate(levels):
+                identity = "" if about.identity is None else level_text(about.identity)
+                rows.append(
+                    {
+                        "stimuli": stimuli,
+                        "condition": level,
+                        "order": order,
+                        "graded": about.graded,
+                        "identity": identity,
+                        "family": about.group,
+                    }
+                )
+        return rows
+
+    def _stimulus_tiles(self) -> Job:
+        dataset = self.experiment.datasets[0]
+        conditions = [self.stimulus_set(dataset, c) for c in self.experiment.conditions]
+        tables = [f"{self.paths.tables}/fig1_stimuli.png"]
+        tables += [self.paths.table(name) for name in ("fig1_stimuli", "duplicate_conditions")]
+        identity = self.stimulus_set(dataset, IDENTITY)
+        inputs = {"identity": [identity], "conditions": conditions}
+        return job("stimulus_tiles", "figures", {}, inputs, tables)
+
+    @cached_property
+    def _samples(self) -> list[tuple[str, Sample]]:
+        """Every sample of every dataset, by the dataset's name."""
+        return [
+            (dataset, sample)
+            for dataset in self.experiment.datasets
+            for block in self.experiment.blocks(dataset).values()
+            for sample in block
+        ]
+
+    def _figure_scores(self, number: int) -> list[str]:
+        """Score files that figure `number` summarises, of all datasets."""
+        blocks = {5: (*WHOLE_BLOCKS, "training"), 6: ("final", *self.experiment.stimuli())}
+        return [
+            output
+            for one in self._scoring
+            if one.wildcards["block"] in blocks.get(number, WHOLE_BLOCKS)
+            and (one.metric != CONTEXT_METRIC or number == 2)
+            and (one.rule != "rotated_scores" or number == 3)
+            for output in one.outputs
+        ]
+
+    def _figure_accuracy(self, number: int) -> list[str]:
+        """Accuracy files that figure `number` summarises."""
+        last = {dataset: self.experiment.steps(dataset)[-1] for dataset in self.experiment.datasets}
+        shown = {
+            5: [(d, s) for d, s in self._samples if s.condition == IDENTITY],
+            6: [(d, s) for d, s in self._samples if s.step == last[d]],
+        }
+        return [self.accuracy_file(*each) for each in shown.get(number, [])]
+
+    def _figure_tables(self, number: int) -> list[str]:
+        """Tables that figure `number` draws, besides facts of the experiment."""
+        images = [f"{self.paths.tables}/fig1_stimuli.png"] if number == 1 else []
+        return [self.paths.table(name) for name in tables_of_figure(number)] + images
+
+    def _fact_files(self, number: int) -> list[str]:
+        return [self.paths.table(name) for name in _FACTS[number]]

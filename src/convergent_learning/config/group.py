@@ -1,0 +1,175 @@
+"""Keys of `training` and of the entries of `networks`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, Tag
+
+from convergent_learning.config.types import (
+    BelowOne,
+    Channels,
+    Count,
+    Given,
+    Inside,
+    Keys,
+    Listed,
+    ListedOnce,
+    Name,
+    NotNegative,
+    Number,
+    Positive,
+    Seed,
+    Text,
+    TextOrNumber,
+    UpToOne,
+    Width,
+    WordOrList,
+    described,
+)
+
+Optimizer = Annotated[
+    Literal["sgd", "adamw"],
+    Field(description="SGD with Nesterov momentum, or AdamW, which leaves `momentum` unused."),
+]
+LearningRate = Annotated[Positive, Field(description="Peak learning rate.")]
+Momentum = Annotated[BelowOne, Field(description="Momentum of `sgd`.")]
+WeightDecay = Annotated[NotNegative, Field(description="Weight decay.")]
+LabelSmoothing = Annotated[
+    BelowOne, Field(description="Share of the target that is spread over all classes.")
+]
+Schedule = Annotated[
+    Literal["linear", "cosine", "step", "one_cycle", "constant"],
+    Field(
+        description="Learning rate after the warm-up: linear or cosine decay to zero, `step`,"
+        " which multiplies by `decay` at each milestone, or constant; or one cycle."
+    ),
+]
+Warmup = Annotated[
+    BelowOne, Field(description="Share of the steps in which the learning rate rises.")
+]
+Milestones = Annotated[
+    Listed[Inside], Field(description="Milestones of `step`, as shares of the steps.")
+]
+Decay = Annotated[
+    UpToOne, Field(description="Factor of the learning rate at each milestone of `step`.")
+]
+
+
+class Training(Keys):
+    """How networks are trained."""
+
+    epochs: Count = Field(description="Passes over the training images.")
+    batch_size: int = Field(ge=2, description="Images in an optimiser step.")
+    optimizer: Optimizer
+    learning_rate: LearningRate
+    momentum: Momentum
+    weight_decay: WeightDecay
+    label_smoothing: LabelSmoothing
+    schedule: Schedule
+    warmup: Warmup
+    milestones: Milestones
+    decay: Decay
+    crop_padding: int = Field(
+        ge=0, description="Zero padding in pixels before a random crop; 0 crops nothing."
+    )
+    flip: bool = Field(description="Whether half of the images are flipped horizontally.")
+    precision: Literal["auto", "bfloat16", "float32"] = Field(
+        description="Type of the forward pass; `auto` takes whichever this machine is faster with."
+    )
+    threads: Count = Field(
+        description="Threads of one training; weights are reproducible for a fixed number."
+    )
+    trainings_per_gpu: Count = Field(
+        description="Trainings of one group that run at once in one job and share a GPU."
+    )
+    checkpoints: Listed[TextOrNumber] = Field(
+        description='Checkpoints in epochs (`"1/16"`, `"2"`) or steps (`"100 steps"`); the'
+        " untrained network and the last step are always kept."
+    )
+
+
+class Overrides(Keys):
+    """What a group's training does differently from `training`."""
+
+    optimizer: Given[Optimizer] = None
+    learning_rate: Given[LearningRate] = None
+    momentum: Given[Momentum] = None
+    weight_decay: Given[WeightDecay] = None
+    label_smoothing: Given[LabelSmoothing] = None
+    schedule: Given[Schedule] = None
+    warmup: Given[Warmup] = None
+    milestones: Given[Milestones] = None
+    decay: Given[Decay] = None
+
+
+Layers = Annotated[
+    Annotated[Literal["default"], Tag("word")] | Annotated[ListedOnce[str], Tag("list")],
+    WordOrList,
+    described("`default` or a list of graph nodes"),
+]
+
+
+class Group(Keys):
+    """An entry of `networks`: networks that differ in nothing but their seeds."""
+
+    architecture: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="A built-in architecture, a torchvision model if `weights` are published ones,"
+        " or any name for a network of your own.",
+    )
+    name: Name = Field(
+        default_factory=lambda known: known["architecture"],
+        description="What tables and figures call the group; its architecture by default. Two"
+        " groups of one architecture need names.",
+    )
+    width: Given[Width] = Field(
+        None, description="Multiplier of every channel count; 1 is the published width."
+    )
+    seeds: ListedOnce[Seed] = Field(
+        description="One network for each seed, which sets initialisation, data order and"
+        " augmentation.",
+    )
+    layers: Layers = Field(
+        "default",
+        description="Scored layers: `default` (stem, each block, pooled features, logits) or a"
+        " list of graph nodes in depth order.",
+    )
+    training: Overrides = Field(
+        default_factory=Overrides, description="What differs from `training` for this group."
+    )
+    factory: Given[
+        Annotated[
+            str,
+            Field(
+                pattern=r"^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)*:"
+                r"[A-Za-z_][A-Za-z0-9_]*$"
+            ),
+        ]
+    ] = Field(
+        None,
+        description="`package.module:function` that returns a `torch.nn.Module` which is not"
+        " trained here.",
+    )
+    arguments: dict[str, Any] = Field({}, description="Keyword arguments of the factory.")
+    weights: Text | None = Field(
+        None,
+        description="File with a state dict for the factory (`{seed}` becomes the seed), or,"
+        " without a factory, the name of torchvision's published weights.",
+    )
+    mean: Given[Channels[Number]] = Field(
+        None, description="Mean of each channel that a network not trained here expects."
+    )
+    std: Given[Channels[Positive]] = Field(
+        None, description="Standard deviation of each channel, with `mean`."
+    )
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether its networks come trained."""
+        return self.factory is not None or self.weights is not None
+
+    def own_training(self, training: Training) -> Training:
+        """How its networks are trained: by `training`, but for what is its own."""
+        own = {key: getattr(self.training, key) for key in self.training.model_fields_set}
+        return training.model_copy(update=own)

@@ -1,0 +1,166 @@
+"""Jobs from raw data to moments: datasets, stimuli, networks and what they respond."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from convergent_learning.activations.shown import Shown
+from convergent_learning.config.experiment import IDENTITY, Network, Sample
+from convergent_learning.config.jobs import Files, Job, job, sample_wildcards
+
+_DECODING_THREADS = 8
+
+
+class NetworkJobs(Files):
+    """Jobs whose work is on images and networks."""
+
+    def dataset(self, dataset: str) -> Job:
+        entry = self.experiment.dataset(dataset)
+        # The size of the subset changes nothing in an official file; of the user's own data it is
+        # compared with what is there.
+        kept = {"train_images"} if entry.layout is None else set()
+        given = {key: value for key, value in entry.dump().items() if key not in kept}
+        return job(
+            "dataset",
+            "dataset",
+            {"dataset": dataset},
+            outputs=[self.dataset_file(dataset)],
+            params={"entry": given},
+            dataset=dataset,
+            # Image files are decoded by several threads, arrays read by one.
+            threads=_DECODING_THREADS if entry.layout == "imagefolder" else 1,
+        )
+
+    def stimuli(self, dataset: str) -> Iterator[Job]:
+        data = [self.dataset_file(dataset)]
+        identity = self.stimulus_set(dataset, IDENTITY)
+        yield job(
+            "identity_stimuli",
+            "stimuli",
+            {"dataset": dataset},
+            {"dataset": data},
+            [identity],
+            {"images": self.experiment.config.stimuli.images, "seed": self.experiment.seed},
+            dataset=dataset,
+        )
+        own = {user_set.stimuli: user_set for user_set in self.experiment.user_sets}
+        for condition in self.experiment.conditions:
+            stimuli, level = condition.stimuli, condition.level
+            common = {
+                "outputs": [self.stimulus_set(dataset, condition)],
+                "dataset": dataset,
+                "samples": [Sample(condition, 0)],
+            }
+            if stimuli in own:
+                yield job(
+                    "user_stimuli",
+                    "stimuli",
+                    {"dataset": dataset, "user_slug": condition.slug},
+                    {"identity": [identity], "sources": own[stimuli].sources},
+                    params={"user_condition": (own[stimuli], level)},
+                    **common,
+                )
+            else:
+                yield job(
+                    "condition_stimuli",
+                    "stimuli",
+                    {"dataset": dataset, "family": stimuli, "level": level},
+                    {"identity": [identity], "dataset": data},
+                    params={"seed": self.experiment.seed},
+                    **common,
+                )
+
+    def trainings(self, dataset: str) -> Iterator[Job]:
+        for networks in self.experiment.trainings():
+            plans = [self.experiment.plan(dataset, network) for network in networks]
+            folders = [self.network_folder(dataset, network) for network in networks]
+            yield Job(
+                f"train_{dataset}_{networks[0].name}",
+                "training",
+                f"train/{dataset}/{networks[0].name}",
+                {},
+                {"dataset": [self.dataset_file(dataset)]},
+                [
+                    f"{folder}/{product}"
+                    for folder, plan in zip(folders, plans, strict=True)
+                    for product in plan.products
+                ],
+                {
+                    "plans": plans,
+                    "folders": folders,
+                    "state": self.paths.training_state.format(dataset=dataset),
+                },
+                dataset,
+                networks,
+                threads=self.experiment.config.training.threads * len(networks),
+            )
+        for network in self.experiment.pretrained:
+            yield job(
+                "pretrained",
+                "training",
+                {"dataset": dataset, "network": network.name},
+                {"files": network.pretrained.files},
+                [self.paths.description.format(dataset=dataset, network=network.name)],
+                {
+                    "pretrained": network.pretrained,
+                    "layers": self.experiment.layers(dataset, network.group),
+                    "image_size": self.experiment.dataset(dataset).info.side,
+                },
+                dataset=dataset,
+                networks=[network],
+            )
+
+    def activations(self, dataset: str, sample: Sample) -> Job:
+        networks = self.experiment.at(dataset, sample.step)
+        trained = [
+            self.checkpoint(dataset, network, sample.step)
+            for network in networks
+            if network.pretrained is None
+        ]
+        described = [
+            self.paths.description.format(dataset=dataset, network=network.name)
+            for network in networks
+            if network.pretrained is not None
+        ]
+        wildcards = sample_wildcards(dataset, sample)
+        return job(
+            "activations",
+            "activations",
+            wildcards,
+            {
+                "checkpoints": trained,
+                "pretrained": described,
+                "dataset": [self.dataset_file(dataset)],
+                "stimuli": [self.stimulus_set(dataset, sample.condition)],
+            },
+            [self.paths.activations.format(**wildcards), self.paths.accuracy.format(**wildcards)],
+            {"networks": [self._shown(dataset, network, sample.step) for network in networks]},
+            dataset=dataset,
+            networks=networks,
+            samples=[sample],
+        )
+
+    def moments(self, dataset: str, sample: Sample) -> Job:
+        networks = self.experiment.at(dataset, sample.step)
+        wildcards = sample_wildcards(dataset, sample)
+        return job(
+            "moments",
+            "moments",
+            wildcards,
+            {"activations": [self.paths.activations.format(**wildcards)]},
+            [self.paths.moments.format(**wildcards)],
+            {
+                "networks": [network.name for network in networks],
+                "mapped": [network.name for network in self.experiment.mapped(dataset, sample)],
+            },
+            dataset=dataset,
+            networks=networks,
+            samples=[sample],
+        )
+
+    def _shown(self, dataset: str, network: Network, step: int) -> Shown:
+        layers = self.experiment.layers(dataset, network.group)
+        if network.pretrained is not None:
+            return Shown(network.group, network.seed, layers, pretrained=network.pretrained)
+        trained = self.checkpoint(dataset, network, step), self.experiment.plan(dataset, network)
+        return Shown(network.group, network.seed, layers, trained)

@@ -1,0 +1,48 @@
+"""An experiment by its name: config.yaml and the overlay of that name, merged as Snakemake does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from convergent_learning.config.checks import checked
+from convergent_learning.config.experiment import Experiment
+
+
+def experiment_named(name: str, repository: Path = Path()) -> Experiment:
+    """The experiment called `name`.
+
+    Raises ConfigError for a config that the workflow would refuse, and ValueError for a name that
+    is neither the default experiment's nor an overlay's.
+    """
+    return Experiment(checked(resolved_config(name, repository)))
+
+
+def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any]:
+    """config.yaml of `repository` with the overlay of `experiment`.
+
+    Raises ValueError for an experiment that has no overlay.
+    """
+    config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
+    if experiment == config["experiment"]:
+        return config
+    overlay = repository / f"workflow/experiments/{experiment}.yaml"
+    if not overlay.exists():
+        known = sorted(path.stem for path in overlay.parent.glob("*.yaml"))
+        raise ValueError(
+            f"no experiment {experiment!r}; there are {', '.join([config['experiment'], *known])}"
+        )
+    return _merged(config, yaml.safe_load(overlay.read_text(encoding="utf-8")))
+
+
+def _merged(config: Any, overlay: Any) -> Any:
+    """Mappings key by key, anything else replaced: what `--configfile` does."""
+    if not (isinstance(config, dict) and isinstance(overlay, dict)):
+        return overlay
+    keys = [*config, *(key for key in overlay if key not in config)]
+    return {
+        key: _merged(config.get(key), overlay[key]) if key in overlay else config[key]
+        for key in keys
+    }

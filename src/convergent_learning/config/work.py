@@ -1,0 +1,271 @@
+"""What each job has to do: amounts of the kinds of work that `costs` has prices for."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from convergent_learning.alignment.registry import metrics
+from convergent_learning.config.design import Design
+from convergent_learning.config.experiment import Experiment, Network, Sample
+from convergent_learning.config.jobs import Job
+from convergent_learning.config.score_jobs import CONTEXT_METRIC
+from convergent_learning.config.sizes import LayerSize, NetworkSize, Sizes
+
+NetworkPair = tuple[Network, Network]
+
+_GIGA, _MEGA = 1e9, 1e6
+_BATCH = 125  # images of an extraction step
+_BACKWARD = 2  # the backward pass costs twice the forward one
+_SUMMED = 1 << 30  # bytes of cross moments that are summed at once
+_BYTES_A_ROW = 10.5  # of compressed scores
+_BYTES_A_KEPT_ROW = 2e3  # of scores in memory
+
+
+@dataclass(frozen=True)
+class Work:
+    """Amounts by kind of work; megabytes of the largest arrays; bytes left on the disk.
+
+    What a `transient` job leaves is deleted once it was read; `rows` are those of scores.
+    """
+
+    amounts: dict[str, float] = field(default_factory=dict)
+    memory: float = 0.0
+    disk: float = 0.0
+    transient: bool = False
+    rows: float = 0.0
+
+
+class Workload:
+    """The work of the jobs of `design`."""
+
+    def __init__(self, design: Design, sizes: Sizes):
+        self.experiment: Experiment = design.experiment
+        self._design, self._sizes = design, sizes
+        self._images = self.experiment.config.stimuli.images
+        self._folds = self.experiment.config.alignment.folds
+        self._rows: dict[str, float] = {}
+
+    def of(self, job: Job) -> Work:
+        """The work of a job of the design."""
+        return getattr(self, f"_{job.rule}", getattr(self, f"_{job.stage}"))(job)
+
+    def _dataset(self, job: Job) -> Work:
+        info = self.experiment.dataset(job.dataset).info
+        own = self.experiment.dataset(job.dataset).layout is not None
+        stored = 0 if own else (info.train + (info.test or 0)) * 3 * info.side**2
+        amounts = {"start:dataset": 1, "gbyte:dataset": stored / _GIGA}
+        return Work(amounts, stored / _MEGA, stored)
+
+    def _stimuli(self, job: Job) -> Work:
+        side = self.experiment.dataset(job.dataset).info.side
+        pixels = self._images * side**2
+        costly = any(s.condition.stimuli.startswith("eidolon") for s in job.samples)
+        kind = "mpixel:eidolon" if costly else "mpixel:filter"
+        shown = 3 * pixels
+        return Work({"start:stimuli": 1, kind: pixels / _MEGA}, shown / _MEGA, shown)
+
+    def _training(self, job: Job) -> Work:
+        info = self.experiment.dataset(job.dataset).info
+        in_memory = 0 if info.test is None else 3 * info.side**2
+        amounts, memory, disk = {"start:training": 1.0}, 0.0, 0.0
+        for network in job.networks:
+            plan, size = self.experiment.plan(job.dataset, network), self._size(job, network)
+            trained = plan.steps * plan.batch_size * (1 + _BACKWARD)
+            tested = (info.test or 0) * (plan.epochs + 1)
+            _add(amounts, _forward(size, trained + tested))
+            # Weights, gradients and the optimiser's two averages; maps of a batch, kept for the
+            # backward pass.
+            memory += 4 * 4 * size.parameters + 4 * 2 * plan.batch_size * size.elements
+            memory += in_memory * (plan.train_images + (info.test or 0))
+            disk += 4 * size.parameters * len(plan.checkpoint_steps)
+        return Work(amounts, memory / _MEGA, disk)
+
+    def _pretrained(self, job: Job) -> Work:
+        return Work({"start:training": 1})
+
+    def _activations(self, job: Job) -> Work:
+        width = {"float16": 2, "float32": 4}[self.experiment.config.activations.dtype]
+        amounts, disk, largest = {"start:activations": 1.0}, 0.0, 0
+        for network in job.networks:
+            size = self._size(job, network)
+            _add(amounts, _forward(size, self._images))
+            disk += self._images * width * sum(layer.values for layer in size.layers)
+            largest = max(largest, size.elements)
+        amounts["gbyte:activations"] = disk / _GIGA
+        transient = not self.experiment.config.keep_activations
+        return Work(amounts, 4 * 2 * _BATCH * largest / _MEGA, disk, transient)
+
+    def _moments(self, job: Job) -> Work:
+        [sample] = job.samples
+        mapped = self.experiment.mapped(job.dataset, sample)
+        sizes = {network.name: self._size(job, network) for network in job.networks}
+        grids = {layer.side for size in sizes.values() for layer in size.layers}
+        flop = own = cross = 0.0
+        for size in sizes.values():
+            for layer in size.layers:
+                # Partners of all layers: products on each coarser grid too.
+                sides = [g for g in grids if g <= layer.side] if mapped else [layer.side]
+                flop += 2 * self._images * sum(side**2 for side in sides) * layer.units**2
+                own += 8 * self._folds * (len(sides) * layer.units**2 + layer.values)
+        pairs = list(itertools.combinations(job.networks, 2))
+        shuffled = _compared(pairs, [])
+        for (x, y), count, own_layers in [*_compared(pairs, mapped), *shuffled]:
+            for a, b in _layer_pairs(sizes[x.name], sizes[y.name], own=own_layers):
+                flop += count * 2 * self._images * min(a.side, b.side) ** 2 * a.units * b.units
+                cross += count * 4 * self._folds * a.units * b.units
+        largest = max(
+            8 * self._folds * sum(layer.units for layer in size.layers) ** 2
+            for size in sizes.values()
+        )
+        read = self._images * sum(layer.values for size in sizes.values() for layer in size.layers)
+        return Work(
+            {"start:moments": 1, "gflop:moments": flop / _GIGA, "gvalue:moments": read / _GIGA},
+            (own + max(min(_SUMMED, 2 * cross), largest) if mapped else 0.0) / _MEGA,
+            own + cross,
+        )
+
+    def _scores(self, job: Job) -> Work:
+        comparisons = cubes = 0.0
+        for sample in job.samples:
+            for a, b, repeats in self._score_comparisons(job, sample):
+                comparisons += repeats
+                cubes += repeats * _cube(a, b)
+        mapped = [] if job.metric == CONTEXT_METRIC else self._mapped(job)
+        # A file is read at a time, with the ID moments beside it where maps are transferred.
+        files = 1 + bool(job.inputs["transfer"])
+        rows = 2 * self._folds * comparisons
+        return Work(
+            {
+                "start:scores": 1,
+                f"kcomparison:{job.metric}": comparisons / 1e3,
+                f"gcube:{job.metric}": self._folds * cubes / _GIGA,
+            },
+            files * self._kept_moments(job, mapped) / _MEGA,
+            _BYTES_A_ROW * rows,
+            rows=rows,
+        )
+
+    def _score_comparisons(
+        self, job: Job, sample: Sample
+    ) -> Iterator[tuple[LayerSize, LayerSize, int]]:
+        """Pairs of layers and how often each is compared in a job."""
+        mapped = self.experiment.mapped(job.dataset, sample)
+        if job.metric == CONTEXT_METRIC:
+            own_repeats, mapped = len(metrics(context=True)), []
+        else:
+            # Shuffled; by unit; transferred; learned, unless that comes with all layer pairs.
+            own_repeats = 1 + ("unit" in job.params["centers"]) + bool(job.inputs["transfer"])
+            own_repeats += not mapped
+        compared = [(pair, n * own_repeats, own) for pair, n, own in _compared(job.tile, [])]
+        compared += _compared(job.tile, mapped) if mapped else []
+        for (x, y), count, own in compared:
+            for i, j in _layer_pairs(self._size(job, x), self._size(job, y), own=own):
+                if job.metric != "permutation" or i.units == j.units:
+                    yield i, j, count
+
+    def _rotated_scores(self, job: Job) -> Work:
+        draws = self.experiment.config.alignment.rotations
+        comparisons = cubes = widest = 0.0
+        for (x, _), count, _ in _compared(job.tile, []):
+            for layer in self._size(job, x).layers:
+                comparisons += count * draws
+                cubes += count * draws * _cube(layer, layer)
+                widest = max(widest, layer.units)
+        rows = 2 * self._folds * comparisons
+        # The rotations of a layer, for every network of the job, and all rows.
+        rotations = 8 * draws * widest**2 * len(set(itertools.chain(*job.tile.sides)))
+        return Work(
+            {
+                "start:scores": 1,
+                "kcomparison:rotated": comparisons / 1e3,
+                "gcube:rotated": self._folds * cubes / _GIGA,
+            },
+            (self._kept_moments(job, []) + rotations + _BYTES_A_KEPT_ROW * rows) / _MEGA,
+            _BYTES_A_ROW * rows,
+            rows=rows,
+        )
+
+    def _figures(self, job: Job) -> Work:
+        """Tables are made of rows of scores; elsewhere it is the start that counts."""
+        if job.name.startswith("figures/"):
+            return Work({"start:figures": 1})
+        rows = sum(self._score_rows[path] for path in job.inputs.get("scores", []))
+        return Work(
+            {"start:tables": 1, "mrow:tables": rows / _MEGA} if rows else {"start:tables": 1}
+        )
+
+    @property
+    def _score_rows(self) -> dict[str, float]:
+        """Rows of each score file."""
+        if not self._rows:
+            scoring = [job for job in self._design.jobs if job.stage == "scores"]
+            self._rows = {job.outputs[0]: self.of(job).rows for job in scoring}
+        return self._rows
+
+    def _kept_moments(self, job: Job, mapped: list[Network]) -> float:
+        """Bytes of own moments that a scoring job holds at once.
+
+        Those of all layers of the networks with layer x layer maps; of the others', a layer at a
+        time.
+        """
+        names = set(itertools.chain(*job.tile.sides))
+        whole, by_layer = 0.0, Counter()
+        for network in self.experiment.networks:
+            if network.name in names:
+                for layer in self._size(job, network).layers:
+                    size = 8 * self._folds * (layer.units**2 + layer.values)
+                    by_layer[network.group, layer.name] += size
+                    whole += size if network in mapped else 0.0
+        return max(whole, *by_layer.values())
+
+    def _mapped(self, job: Job) -> list[Network]:
+        return self.experiment.mapped(job.dataset, job.samples[0])
+
+    def _size(self, job: Job, network: Network) -> NetworkSize:
+        return self._sizes.of(job.dataset, network)
+
+
+def _compared(
+    pairs: Iterable[NetworkPair], mapped: list[Network]
+) -> list[tuple[NetworkPair, int, bool]]:
+    """A pair of networks for each two groups, how many there are like it, own layers only or all.
+
+    Pairs of `mapped` networks are compared in every pair of their layers, others in own layers
+    within a group.
+    """
+    names = {network.name for network in mapped}
+    counted: dict[tuple[str, str, bool], tuple[NetworkPair, int]] = {}
+    for x, y in pairs:
+        own = not names >= {x.name, y.name}
+        if own and x.group != y.group:
+            continue
+        first, count = counted.get((x.group, y.group, own), ((x, y), 0))
+        counted[x.group, y.group, own] = first, count + 1
+    return [(pair, count, own) for (_, _, own), (pair, count) in counted.items()]
+
+
+def _layer_pairs(x: NetworkSize, y: NetworkSize, own: bool) -> list[tuple[LayerSize, LayerSize]]:
+    """Pairs of the same layer, or all pairs of layers."""
+    if own:
+        return list(zip(x.layers, y.layers, strict=True))
+    return list(itertools.product(x.layers, y.layers))
+
+
+def _add(total: dict[str, float], more: dict[str, float]) -> None:
+    for kind, amount in more.items():
+        total[kind] = total.get(kind, 0.0) + amount
+
+
+def _forward(size: NetworkSize, images: float) -> dict[str, float]:
+    return {
+        "tflop:network": images * size.flop / 1e12,
+        "gelement:network": images * size.elements / _GIGA,
+    }
+
+
+def _cube(x: LayerSize, y: LayerSize) -> float:
+    """Scale of the decompositions and products of a comparison, both directions."""
+    return x.units * y.units * (x.units + y.units) / 2

@@ -1,0 +1,1 @@
+"""Images: arrays and what is accepted as one, image files and folders, amplitude spectra."""

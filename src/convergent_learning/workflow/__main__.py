@@ -1,0 +1,177 @@
+"""`python -m convergent_learning.workflow`: what `make` does besides running Snakemake."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from convergent_learning.config.costs import COMMITTED
+from convergent_learning.config.overlay import resolved_config
+from convergent_learning.files import DamagedFileError
+from convergent_learning.verify.reference import check_digests, make_reference
+from convergent_learning.workflow.archive import ArchiveError, pack, unpack
+from convergent_learning.workflow.drawn import clear_drawings
+from convergent_learning.workflow.job_times import stage_times
+from convergent_learning.workflow.origin import origin
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run from the root of the repository; errors that a user can act on are one line."""
+    parser = argparse.ArgumentParser(prog="python -m convergent_learning.workflow")
+    commands = parser.add_subparsers(required=True)
+
+    def command(name: str, run, about: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about)
+        made.add_argument("experiment")
+        made.set_defaults(run=run)
+        return made
+
+    archive = command("archive", _archive, "pack the checkpoints of a finished experiment")
+    archive.add_argument("archive", type=Path)
+    scores = command("scores", _scores, "from packed checkpoints to the report")
+    scores.add_argument("archive", type=Path)
+    scores.add_argument("--cores", default="1")
+    reference = command("reference", _reference, "make the reference of an experiment")
+    reference.add_argument("--results", type=Path, help="its results (default: results/EXPERIMENT)")
+    reference.add_argument("--commit", help="commit that made them (default: the one checked out)")
+    reference.add_argument(
+        "--runs", type=Path, nargs="*", default=[], help="results of other runs, for the spread"
+    )
+    calibrate = commands.add_parser("calibrate", help="unit costs of the plan from finished runs")
+    calibrate.add_argument("experiments", nargs="+")
+    calibrate.add_argument("--out", type=Path, default=COMMITTED, help="default: the committed")
+    calibrate.set_defaults(run=_calibrate)
+    command("figures", _figures, "draw figures and report from the reference")
+    command("clear", _clear, "remove what `figures` drew")
+    chosen = parser.parse_args(arguments)
+    try:
+        chosen.run(chosen)
+    except (ValueError, FileNotFoundError, DamagedFileError) as error:
+        sys.exit(f"{parser.prog}: {error}")
+    except subprocess.CalledProcessError as failed:
+        sys.exit(failed.returncode)
+
+
+def _archive(chosen: argparse.Namespace) -> None:
+    size = pack(_results(chosen), resolved_config(chosen.experiment), chosen.archive, Path.cwd())
+    print(f"{chosen.archive}: {size / 1e6:.0f} MB, checkpoints of experiment {chosen.experiment}")
+
+
+def _calibrate(chosen: argparse.Namespace) -> None:
+    # Runs a convolution: costs the other commands the import of torch.
+    from convergent_learning.workflow.calibrate import calibrate
+
+    jobs = calibrate(chosen.experiments, chosen.out)
+    print(f"{jobs} jobs of {', '.join(chosen.experiments)}: {chosen.out}")
+
+
+def _scores(chosen: argparse.Namespace) -> None:
+    from convergent_learning.datasets.canonical import read_summary
+
+    start = time.perf_counter()
+    config, results = resolved_config(chosen.experiment), _results(chosen)
+    clear_drawings(results)
+    # The data first: checkpoints must be newer than what they were trained on.
+    data = {entry["name"]: f"results/datasets/{entry['name']}.h5" for entry in config["datasets"]}
+    _snakemake(chosen, *data.values())
+    manifest = unpack(chosen.archive, results, config)
+    for name, path in data.items():
+        found = read_summary(Path(path))
+        for key, value in manifest["datasets"][name].items():
+            if found[key] != value:
+                raise ArchiveError(f"{path}: {key} is {found[key]}, in the archive {value}")
+    _forget_trainings(chosen, [str(results / name) for name in manifest["files"]])
+    _refuse_training(chosen)
+    _snakemake(chosen)
+    print(
+        f"{len(manifest['files'])} files of {chosen.archive} extracted, nothing trained; report:"
+        f" {results}/report.html, after {time.perf_counter() - start:.0f} s"
+    )
+
+
+def _forget_trainings(chosen: argparse.Namespace, files: list[str]) -> None:
+    """Snakemake must not compare the archive's checkpoints with a training that once was here."""
+    if Path(".snakemake/metadata").is_dir():
+        _snakemake(chosen, "--cleanup-metadata", *files, check=False, stderr=subprocess.DEVNULL)
+
+
+def _refuse_training(chosen: argparse.Namespace) -> None:
+    plan = _snakemake(
+        chosen, "--dry-run", check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if plan.returncode:
+        raise ArchiveError(f"the checkpoints are in place, but the dry run failed:\n{plan.stdout}")
+    trainings = [line for line in plan.stdout.splitlines() if line.startswith("train_")]
+    if trainings:
+        raise ArchiveError(
+            f"the checkpoints are in place, yet Snakemake plans {trainings[0].split()[0]}"
+        )
+
+
+def _snakemake(
+    chosen: argparse.Namespace, *arguments: str, check: bool = True, **streams: int
+) -> subprocess.CompletedProcess:
+    overlay = Path(f"workflow/experiments/{chosen.experiment}.yaml")
+    options = ["--configfile", str(overlay)] if overlay.exists() else []
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", chosen.cores, *options]
+    return subprocess.run(command, check=check, text=True, **streams)
+
+
+def _reference(chosen: argparse.Namespace) -> None:
+    about = origin(Path.cwd())
+    if chosen.commit:
+        about["code"] |= {"commit": chosen.commit, "local_changes": False}
+    results, out = chosen.results or _results(chosen), _reference_folder(chosen)
+    calibration = make_reference(
+        results,
+        out,
+        resolved_config(chosen.experiment),
+        about,
+        stage_times(results / "benchmarks"),
+        chosen.runs,
+    )
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    print(f"{out}: {size / 1e6:.1f} MB")
+    for kind, factor in calibration["factors"].items():
+        print(f"  tolerance, {kind}s: {factor} spreads")
+    for run in calibration["left_out"]:
+        for kind, largest in run["largest"].items():
+            print(
+                f"  {run['run']} left out, {kind}s: largest deviation"
+                f" {largest['spreads']} spreads ({largest['at']})"
+            )
+
+
+def _figures(chosen: argparse.Namespace) -> None:
+    # Draws: costs the other commands a second.
+    from convergent_learning.workflow.drawing import draw_from_reference
+
+    start = time.perf_counter()
+    reference, results = _reference_folder(chosen), _results(chosen)
+    if not reference.is_dir():
+        raise FileNotFoundError(f"{reference}: no reference of experiment {chosen.experiment}")
+    check_digests(reference)
+    draw_from_reference(reference, results, Path.cwd())
+    print(
+        f"figures 1 to 6, claims and report drawn from {reference} into {results} in"
+        f" {time.perf_counter() - start:.0f} s; nothing was computed"
+    )
+
+
+def _clear(chosen: argparse.Namespace) -> None:
+    clear_drawings(_results(chosen))
+
+
+def _results(chosen: argparse.Namespace) -> Path:
+    return Path("results") / chosen.experiment
+
+
+def _reference_folder(chosen: argparse.Namespace) -> Path:
+    return Path("results/reference") / chosen.experiment
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Measures unit costs on this machine: from the benchmark files of finished runs.
+
+Two runs of different size tell the start of a job from its work; jobs that had the machine to
+themselves give the best numbers. What arithmetic costs is measured by a convolution: narrow
+networks alone would not tell it from the cost of moving maps. Costs are fitted by least squares
+with coefficients that are not negative, each job weighted so that relative errors count.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.optimize import nnls
+
+from convergent_learning.config.costs import Costs, UnitCosts
+from convergent_learning.config.design import Design
+from convergent_learning.config.overlay import experiment_named
+from convergent_learning.workflow.job_times import job_time
+from convergent_learning.workflow.origin import processor
+
+_IMPORTED = 50.0  # megabytes below which Snakemake sampled a job before it had begun
+_SHORT = 5.0  # seconds under which Snakemake has not sampled a job's processor time well
+
+
+def calibrate(experiments: Sequence[str], out: Path) -> int:
+    """Write the unit costs of finished `experiments`; return how many jobs they rest on."""
+    tables = []
+    for name in experiments:
+        costs = Costs(Design(experiment_named(name)))
+        tables.append(measured(costs, Path("results") / name))
+    arithmetic = {"tflop:network": convolution_seconds()}
+    table = pd.concat(tables, ignore_index=True)
+    fit(table, processor(), list(experiments), arithmetic).write(out)
+    return len(table)
+
+
+def measured(costs: Costs, results: Path) -> pd.DataFrame:
+    """What the jobs of a finished run took, one row for each: kind, work, seconds, megabytes.
+
+    Seconds are those of the processor, which other programs on the machine hardly change; the wall
+    time of jobs too short for Snakemake to sample.
+    """
+    rows = []
+    for job in costs.design.jobs:
+        file = results / f"benchmarks/{job.name}.tsv"
+        if not file.exists():
+            continue
+        time = job_time(file)
+        seconds = time["s"] if time["s"] < _SHORT else time["cpu_time"]
+        rows.append((job.kind, costs.work(job), seconds, time["max_rss"]))
+    return pd.DataFrame(rows, columns=["kind", "work", "seconds", "megabytes"])
+
+
+def fit(
+    measured: pd.DataFrame, machine: str, runs: list[str], known: dict[str, float] | None = None
+) -> UnitCosts:
+    """Unit costs from finished jobs; `known` ones are taken as they are, by kind of work.
+
+    measured : one row for each job: `kind`, `work`, `seconds` and `megabytes`
+    """
+    known = known or {}
+    kinds = sorted({kind for work in measured.work for kind in work.amounts})
+    amounts = np.array([[work.amounts.get(kind, 0.0) for kind in kinds] for work in measured.work])
+    free = [kind not in known for kind in kinds]
+    taken = amounts @ [known.get(kind, 0.0) for kind in kinds]
+    seconds = np.array([known.get(kind, 0.0) for kind in kinds])
+    seconds[free] = _relative_nnls(amounts[:, free], measured.seconds.to_numpy(), taken)
+    megabytes = {}
+    for kind, rows in measured.groupby("kind"):
+        begun = rows.megabytes > _IMPORTED
+        sampled = rows[begun if begun.any() else rows.megabytes > 0]
+        sizes = np.array([[1.0, work.memory] for work in sampled.work])
+        empty, factor = _relative_nnls(sizes, sampled.megabytes.to_numpy())
+        megabytes[kind] = (round(empty, 1), round(factor, 3))
+    rounded = {kind: float(f"{value:.3g}") for kind, value in zip(kinds, seconds, strict=True)}
+    return UnitCosts(rounded, megabytes, machine, runs)
+
+
+def _relative_nnls(amounts: np.ndarray, measured: np.ndarray, taken=0.0) -> np.ndarray:
+    """Coefficients ≥ 0 with amounts @ coefficients + taken near `measured`."""
+    scale = 1 / measured
+    # Columns differ by orders of magnitude: brought to one size for the solver.
+    sizes = np.linalg.norm(amounts * scale[:, None], axis=0)
+    sizes[sizes == 0] = 1
+    solution, _ = nnls(amounts * scale[:, None] / sizes, (measured - taken) * scale)
+    return solution / sizes
+
+
+def convolution_seconds() -> float:
+    """Seconds that one core needs for 10¹² operations of a wide 3 × 3 convolution in float32."""
+    torch.set_num_threads(1)
+    convolution = torch.nn.Conv2d(256, 256, 3, padding=1).to(memory_format=torch.channels_last)
+    images = torch.randn(16, 256, 16, 16).to(memory_format=torch.channels_last)
+    flop = 2 * images.numel() * 256 * 9
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(20):
+            start = time.process_time()
+            convolution(images)
+            seconds.append(time.process_time() - start)
+    return min(seconds) * 1e12 / flop

@@ -1,0 +1,116 @@
+"""The experiment as a research object: RO-Crate metadata beside its products (RO-Crate 1.3)."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rocrate.model import ContextEntity, Person, SoftwareApplication
+from rocrate.rocrate import ROCrate
+
+from convergent_learning.files import replace_when_done
+from convergent_learning.workflow.origin import origin
+
+_PRODUCTS = ("report.html", "claims.json", "figures/*", "tables/*", "provenance/**/*.json")
+
+
+def write_crate(config: dict[str, Any], results: Path, repository: Path) -> None:
+    """Write `results/ro-crate-metadata.json`: products, software, study reproduced, licence.
+
+    Authors, licence and the study come from CITATION.cff of `repository`; the date is that of the
+    commit, so that the same results give the same file.
+    """
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text(encoding="utf-8"))
+    about = origin(repository)
+    crate = ROCrate()
+    study = _study(crate, citation["references"][0])
+    software = _software(crate, citation, about)
+    files = [
+        crate.add_file(
+            dest_path=str(path.relative_to(results)),
+            properties={
+                "name": str(path.relative_to(results)),
+                "encodingFormat": mimetypes.guess_type(path.name)[0] or "text/plain",
+            },
+        )
+        for pattern in _PRODUCTS
+        for path in sorted(results.glob(pattern))
+        if path.is_file()
+    ]
+    run = ContextEntity(
+        crate,
+        "#run",
+        {
+            "@type": "CreateAction",
+            "name": f"snakemake, experiment {config['experiment']}",
+            "instrument": {"@id": software.id},
+            "result": [{"@id": file.id} for file in files],
+            "description": f"on {about['machine']['cpu']}, {about['machine']['cores']} cores",
+        },
+    )
+    crate.add(run)
+    root = crate.root_dataset
+    crate.name = f"Convergent learning: experiment {config['experiment']}"
+    crate.description = citation["abstract"].strip()
+    crate.license = f"https://spdx.org/licenses/{citation['license']}"
+    root["datePublished"] = _date(repository, about["code"]["commit"])
+    root["isBasedOn"] = {"@id": study.id}
+    root["mentions"] = {"@id": run.id}
+    with replace_when_done(results / "ro-crate-metadata.json") as partial:
+        text = json.dumps(crate.metadata.generate(), indent=1, ensure_ascii=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def _software(crate: ROCrate, citation: dict[str, Any], about: dict[str, Any]) -> ContextEntity:
+    code = about["code"]
+    changed = " with local changes" if code["local_changes"] else ""
+    return crate.add(
+        SoftwareApplication(
+            crate,
+            "#convergent-learning",
+            {
+                "name": citation["title"],
+                "version": code["package"],
+                "identifier": f"commit {code['commit']}{changed}" if code["commit"] else "",
+                "author": [author["name"] for author in citation["authors"]],
+                "license": f"https://spdx.org/licenses/{citation['license']}",
+                "softwareRequirements": [f"{k} {v}" for k, v in about["versions"].items()],
+            },
+        )
+    )
+
+
+def _study(crate: ROCrate, reference: dict[str, Any]) -> ContextEntity:
+    authors = [
+        crate.add(
+            Person(
+                crate,
+                f"#{author['family-names'].lower()}",
+                {"name": f"{author['given-names']} {author['family-names']}"},
+            )
+        )
+        for author in reference["authors"]
+    ]
+    return crate.add(
+        ContextEntity(
+            crate,
+            reference["url"],
+            {
+                "@type": "ScholarlyArticle",
+                "name": reference["title"],
+                "author": [{"@id": author.id} for author in authors],
+                "datePublished": str(reference["year"]),
+            },
+        )
+    )
+
+
+def _date(repository: Path, commit: str | None) -> str:
+    if commit is None:
+        return "1970-01-01"
+    command = ["git", "-C", str(repository), "show", "--no-patch", "--format=%cs", commit]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

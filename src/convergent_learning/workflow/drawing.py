@@ -1,0 +1,60 @@
+"""Figures, claims and report from a reference's tables: no network, no score, no torch.
+
+What is drawn into `results/<experiment>/` is marked (`drawn`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+from convergent_learning.claims.evaluation import write_claims
+from convergent_learning.config.experiment import Experiment
+from convergent_learning.report.page import write_report
+from convergent_learning.verify.reference import unpack_tables
+from convergent_learning.workflow import sources
+from convergent_learning.workflow.checksums import digest
+from convergent_learning.workflow.drawn import MARK, DrawingError, clear_drawings
+from convergent_learning.workflow.origin import origin
+from convergent_learning.workflow.record import about_config, finish
+from convergent_learning.workflow.stamps import record_text
+
+FIGURES = range(1, 7)
+
+
+def draw_from_reference(reference: Path, results: Path, repository: Path) -> None:
+    """Draw every figure, decide the claims and write the report into the folder `results`.
+
+    Raises DrawingError if `results` holds anything that was computed.
+    """
+    mark = results / MARK
+    clear_drawings(results)
+    if results.exists() and any(results.iterdir()):
+        raise DrawingError(
+            f"{results} holds computed results, with which these figures would mix: move the folder"
+            f" away first (mv {results} {results}-computed)"
+        )
+    results.mkdir(parents=True, exist_ok=True)
+    mark.write_text(f"drawn from {reference} by `make figures`; computed results replace it\n")
+    config = json.loads((reference / "config.json").read_text(encoding="utf-8"))
+    record = {
+        "rule": "figures from the reference",
+        "wildcards": {},
+        "inputs": {str(path): digest(path) for path in sorted(reference.rglob("*.*"))},
+        **about_config(config),
+        **origin(repository),
+    }
+    unpack_tables(reference, results)
+    (results / "figures").mkdir(exist_ok=True)
+    drawn = []
+    for number in FIGURES:
+        module = importlib.import_module(f"convergent_learning.figures.fig{number}")
+        files = [results / f"figures/fig{number}.{kind}" for kind in ("pdf", "png")]
+        module.draw(results / "tables", *files, record_text(record))
+        drawn += files
+    write_claims(results / "tables", results / "claims.json")
+    source = sources.drawn(reference, repository)
+    write_report(Experiment.of(config), results, FIGURES, results / "report.html", source)
+    drawn += [results / "claims.json", results / "report.html"]
+    finish(record, drawn, results / "provenance/figures.json")

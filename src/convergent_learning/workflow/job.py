@@ -1,0 +1,47 @@
+"""What every job of the workflow does around its work: log, threads, provenance."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from convergent_learning.workflow.checksums import checked_digest
+from convergent_learning.workflow.record import finish, record_of, record_path
+
+
+@contextlib.contextmanager
+def job(snakemake: Any, digest: Callable[[Path], str] = checked_digest) -> Iterator[dict[str, Any]]:
+    """Run the block as the job of a rule, with its record; stamp its outputs if it succeeds.
+
+    Log lines and any traceback go to the rule's log file, torch keeps to the rule's threads, and
+    outputs carry the job's provenance (`provenance.record`). `snakemake` is the object that
+    Snakemake gives a script. The numerical libraries' own thread variables are set by Snakemake
+    before the interpreter starts.
+    """
+    _start(snakemake)
+    record = record_of(snakemake, digest)
+    yield record
+    if snakemake.output:
+        finish(record, snakemake.output, record_path(snakemake.log[0]))
+
+
+def _start(snakemake: Any) -> None:
+    logging.basicConfig(
+        filename=snakemake.log[0],
+        filemode="w",
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    logging.captureWarnings(True)
+    sys.excepthook = _log_then_print
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(snakemake.threads)
+
+
+def _log_then_print(kind, error, traceback) -> None:
+    logging.critical("job failed", exc_info=(kind, error, traceback))
+    sys.__excepthook__(kind, error, traceback)

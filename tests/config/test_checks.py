@@ -1,0 +1,192 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from convergent_learning.config.checks import checked
+from convergent_learning.config.errors import ConfigError
+from convergent_learning.config.experiment import Experiment
+
+ROOT = Path(__file__).parents[2]
+DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def changed(path, value):
+    """The default config with the key at `path` (dotted, numbers index lists) set to `value`."""
+    config = copy.deepcopy(DEFAULT)
+    *parents, last = (int(part) if part.isdigit() else part for part in path.split("."))
+    node = config
+    for part in parents:
+        node = node[part]
+    node[last] = value
+    return config
+
+
+def test_the_default_config_is_accepted():
+    checked(DEFAULT)
+
+
+@pytest.mark.parametrize("overlay", sorted((ROOT / "workflow/experiments").glob("*.yaml")))
+def test_overlays_are_called_like_their_experiment(overlay):
+    assert yaml.safe_load(overlay.read_text())["experiment"] == overlay.stem
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("epochs", 3, ["unknown key epochs", "allowed keys", "training"]),
+        ("training.optimiser", "adam", ["training: unknown key optimiser", "batch_size"]),
+        ("training.epochs", "four", ["training.epochs", "'four'", "integer"]),
+        ("networks.0.seeds", [1, 2, 1], ["networks[0].seeds", "twice"]),
+        ("networks.1.architecture", "alexnet", ["networks[1].architecture", "alexnet", "resnet18"]),
+        ("networks.1.architecture", "resnet18", ["networks[1].architecture", "listed twice"]),
+        (
+            "networks.0.layers",
+            ["relu", "layer9"],
+            ["networks[0].layers", "layer9", "layer4"],
+        ),
+        ("networks.0.layers", ["fc", "relu"], ["networks[0].layers", "depth order"]),
+        ("alignment.metrics", ["linear", "rsa"], ["alignment.metrics[1]", "rsa", "procrustes"]),
+        ("alignment.folds", 2, ["alignment.folds", "ridge: cv"]),
+        ("alignment.ridge", "lasso", ["alignment.ridge", "lasso", "`cv` or a number"]),
+        ("stimuli.images", 0, ["stimuli.images", "0"]),
+        ("stimuli.images", 4, ["stimuli.images", "4 stimuli", "5 folds"]),
+        ("stimuli.images", 20_000, ["stimuli.images", "10000 test images"]),
+        (
+            "stimuli.families",
+            [{"family": "fog", "levels": "all"}],
+            ["stimuli.families[0].family", "fog", "contrast"],
+        ),
+        (
+            "stimuli.families",
+            [{"family": "contrast", "levels": [51]}],
+            ["stimuli.families[0].levels", "51", "50, 30"],
+        ),
+        ("stimuli.families", "some", ["stimuli.families", "some", "`default`, `all`"]),
+        ("datasets.0.name", "mnist", ["datasets[0].name", "mnist", "cifar10, cifar100", "layout"]),
+        ("datasets.0", {"name": "mine", "layout": "cifar100"}, ["datasets[0].source", "needs it"]),
+        (
+            "datasets.0",
+            {"name": "cifar10", "layout": "cifar10", "source": "x", "train_images": 100},
+            ["datasets[0].name", "official"],
+        ),
+        ("datasets.0.image_size", 64, ["datasets[0].image_size", "imagefolder"]),
+        ("networks.0.mean", [0.5] * 3, ["networks[0].mean", "factory"]),
+        ("networks.0.training", {"epochs": 9}, ["networks[0].training", "epochs", "optimizer"]),
+        ("networks.0", {"architecture": "resnet18", "seeds": [1]}, ["networks[0].width"]),
+        (
+            "networks.0",
+            {"architecture": "mine", "factory": "nowhere:f", "seeds": [1], "layers": ["a"]},
+            ["networks[0].factory", "no module 'nowhere'", "PYTHONPATH"],
+        ),
+        (
+            "networks.0",
+            {"architecture": "mine", "factory": "math:f", "seeds": [1], "weights": "no.pt"},
+            ["networks[0].layers: list", "networks[0].weights: there is no file no.pt"],
+        ),
+        (
+            "networks.0",
+            {"architecture": "resnet50", "weights": "IMAGENET1K_V1", "seeds": [1, 2], "width": 1},
+            ["networks[0].seeds", "one seed", "networks[0].width"],
+        ),
+        ("datasets.0.train_images", 10**6, ["datasets[0].train_images", "50000"]),
+        ("training.checkpoints", ["1", "9"], ["training.checkpoints", "'9'", "4 epochs"]),
+    ],
+)
+def test_bad_input_is_named_with_what_is_allowed(path, value, named):
+    with pytest.raises(ConfigError) as caught:
+        checked(changed(path, value))
+    for text in named:
+        assert text in str(caught.value)
+
+
+@pytest.fixture
+def brought(tmp_path):
+    """Two folders that `stimuli.sets` may name: ten images by class, and a corruption."""
+    for i in range(10):
+        path = tmp_path / f"photos/cat/{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "corrupted").mkdir()
+    for name in ("fog", "labels"):
+        (tmp_path / f"corrupted/{name}.npy").touch()
+    return tmp_path
+
+
+def entry(folder, **keys):
+    return {"name": "photos", "layout": "imagefolder", "path": str(folder)} | keys
+
+
+def test_user_sets_become_conditions_after_the_families(brought):
+    fog = entry(brought / "corrupted", name="fog", layout="cifar-c", severities=[5, 1])
+    config = changed("stimuli.sets", [entry(brought / "photos", resize=40), fog])
+    checked(config)
+    experiment = Experiment.of(config)
+    slugs = [condition.slug for condition in experiment.conditions]
+    assert slugs[-3:] == ["photos", "corruption_fog-1", "corruption_fog-5"]
+    assert experiment.stimuli()[-2:] == ["photos", "corruption_fog"]
+    assert "photos" not in experiment.paired()
+    assert {"contrast", "corruption_fog"} <= set(experiment.paired())
+    assert len(experiment.blocks("cifar10")["corruption_fog"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"path": "nowhere"}, ["stimuli.sets[0].path", "no folder", "nowhere"]),
+        ({"name": "contrast"}, ["stimuli.sets[0].name", "'contrast'", "choose another"]),
+        ({"name": "final"}, ["stimuli.sets[0].name", "'final'"]),
+        ({"name": "a-b"}, ["stimuli.sets[0].name", "'a-b'"]),
+        ({"layout": "flat"}, ["stimuli.sets[0].layout", "'flat'", "imagefolder", "cifar-c"]),
+        ({"resize": 16}, ["stimuli.sets[0].resize", "16", "32 pixels of cifar10"]),
+        ({"severities": [1]}, ["stimuli.sets[0].severities", "imagefolder"]),
+        ({"size": 32}, ["stimuli.sets[0]: unknown key size", "severities"]),
+        (
+            {"name": "fog", "layout": "cifar-c", "severities": [1, 6]},
+            ["stimuli.sets[0].severities[1]", "6", "5"],
+        ),
+        (
+            {"name": "snow", "layout": "cifar-c", "path": "corrupted"},
+            ["stimuli.sets[0]", "snow.npy", "fog.npy"],
+        ),
+        ({"layout": "geirhos"}, ["stimuli.sets[0].path", "png is not named"]),
+    ],
+)
+def test_a_user_set_that_cannot_be_is_named_by_its_key(keys, named, brought):
+    keys = {"path": "photos"} | keys
+    if keys.get("layout") == "geirhos":
+        keys["conditions"] = ["0"]
+    given = entry(brought / keys.pop("path"), **keys)
+    with pytest.raises(ConfigError) as caught:
+        checked(changed("stimuli.sets", [given]))
+    for text in named:
+        assert text in str(caught.value)
+
+
+def test_a_user_set_needs_a_name_of_its_own_and_two_images_a_fold(brought):
+    (brought / "photos/cat/0.png").unlink()
+    config = changed("stimuli.sets", [entry(brought / "photos")] * 2)
+    with pytest.raises(ConfigError) as caught:
+        checked(config)
+    assert "stimuli.sets[1].name: 'photos' is the name of another set" in str(caught.value)
+    assert "stimuli.sets[0].path" in str(caught.value)
+    assert "has 9 images; alignment.folds: 5 needs 10" in str(caught.value)
+
+
+def test_the_sets_in_the_documentation_lack_nothing_but_their_folders():
+    text = (ROOT / "docs/stimuli.md").read_text()
+    sets = yaml.safe_load(text.split("```yaml")[1].split("```")[0])["stimuli"]["sets"]
+    with pytest.raises(ConfigError) as caught:
+        checked(changed("stimuli.sets", sets))
+    problems = str(caught.value).splitlines()[1:]
+    assert [p.split(": ")[1].split(" /")[0] for p in problems] == ["no folder"] * len(sets)
+
+
+def test_every_problem_is_in_one_message():
+    config = changed("networks.0.layers", ["layer9"])
+    config["stimuli"]["images"] = 4
+    with pytest.raises(ConfigError) as caught:
+        checked(config)
+    assert "layer9" in str(caught.value)
+    assert "stimuli.images" in str(caught.value)

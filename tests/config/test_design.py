@@ -1,0 +1,163 @@
+"""The plan against the DAG, against a measured run, and against what a network is known to be."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from convergent_learning.config.costs import Costs, UnitCosts
+from convergent_learning.config.design import Design
+from convergent_learning.config.experiment import Experiment, Network
+from convergent_learning.config.overlay import experiment_named, resolved_config
+from convergent_learning.config.plan import plan
+from convergent_learning.config.sizes import Measured, Sizes, measure
+from convergent_learning.config.work import Work
+from convergent_learning.networks.layers import select_layers
+from convergent_learning.workflow.calibrate import fit, measured
+
+ROOT = Path(__file__).parents[2]
+DRY_RUN = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
+# Job seconds by stage of the default experiment on an otherwise idle machine (docs/performance.md).
+MEASURED = {
+    "dataset": 17,
+    "stimuli": 34,
+    "training": 990,
+    "activations": 364,
+    "moments": 139,
+    "scores": 452,
+    "figures": 39,
+}
+
+
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory):
+    return tmp_path_factory.mktemp("sizes") / "network_sizes.json"
+
+
+@pytest.fixture(scope="module")
+def default(sizes):
+    """Costs of the default experiment."""
+    experiment = experiment_named("cifar10", ROOT)
+    return Costs(Design(experiment), Sizes(experiment, sizes))
+
+
+@pytest.fixture(scope="module")
+def smoke(sizes):
+    experiment = experiment_named("smoke", ROOT)
+    return Costs(Design(experiment), Sizes(experiment, sizes))
+
+
+@pytest.mark.parametrize("networks_per_job", [None, 2])
+def test_jobs_are_those_of_a_dry_run(networks_per_job, tmp_path):
+    for name in ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "src"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    config = resolved_config("smoke", ROOT)
+    config["alignment"]["networks_per_job"] = networks_per_job
+    (tmp_path / "smoke.yaml").write_text(yaml.safe_dump(config))
+    dry_run = subprocess.run(
+        [*DRY_RUN, "--configfile", "smoke.yaml"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
+    _, _, stats = (dry_run.stdout + dry_run.stderr).partition("Job stats:")
+    rows = (line.split() for line in stats.partition("\n\n")[0].splitlines()[3:])
+    jobs = Design(Experiment.of(config)).jobs
+    planned = pd.Series([job.rule for job in jobs]).value_counts().to_dict()
+    assert planned == {rule: int(n) for rule, n in rows if rule not in ("total", "all")}
+
+
+def test_the_default_experiment_takes_what_is_planned(default):
+    for stage, seconds in MEASURED.items():
+        jobs = [job for job in default.design.jobs if job.stage == stage]
+        planned = sum(map(default.core_seconds, jobs))
+        assert 1 / 1.5 < planned / seconds < 1.5, (stage, planned)
+
+
+def test_disk_of_moments(default):
+    disk = {j.name: default.work(j).disk for j in default.design.jobs if j.rule == "moments"}
+    assert disk["moments/cifar10/colour-bw_step1560"] == pytest.approx(41_039_872, rel=0.05)
+    assert disk["moments/cifar10/id_step1560"] == pytest.approx(218_364_968, rel=0.05)
+
+
+def test_size_of_a_published_network():
+    layers = select_layers("resnet18", "default", 224)
+    network = Network("resnet18", "resnet18", 1, 1.0)
+    size = measure(Measured(network, layers, 1000, 224, 64))
+    assert size.parameters == 11_689_512
+    assert size.flop == pytest.approx(2 * 1.814e9, rel=0.01)
+    assert [(layer.units, layer.side) for layer in size.layers][-4:-1] == [
+        (512, 4),
+        (512, 4),
+        (512, 1),
+    ]
+
+
+def test_sizes_are_measured_once(smoke, sizes):
+    experiment = smoke.design.experiment
+    network = experiment.networks[0]
+    found = smoke.sizes.of("digits", network).parameters
+    stored = sizes.read_text()
+    sizes.write_text(stored.replace('"parameters": ', '"parameters": 1'))
+    assert Sizes(experiment, sizes).of("digits", network).parameters == int(f"1{found}")
+    sizes.write_text(stored)
+
+
+def test_calibration_finds_the_costs_that_made_the_benchmarks(smoke, tmp_path):
+    truth = smoke.units
+    for job in smoke.design.jobs:
+        file = tmp_path / f"benchmarks/{job.name}.tsv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        seconds = 10 + smoke.core_seconds(job)
+        row = {"s": 3 * seconds, "cpu_time": seconds, "max_rss": smoke.megabytes(job)}
+        pd.DataFrame([row]).to_csv(file, sep="\t", index=False)
+    table = measured(smoke, tmp_path)
+    assert len(table) == len(smoke.design.jobs)
+    fitted = fit(table, "here", ["smoke"], {"tflop:network": truth.seconds["tflop:network"]})
+    for row in table.itertuples():
+        assert fitted.core_seconds(row.work) == pytest.approx(
+            10 + truth.core_seconds(row.work), rel=0.05
+        )
+        assert fitted.peak_megabytes(row.kind, row.work) == pytest.approx(
+            truth.peak_megabytes(row.kind, row.work), rel=0.05
+        )
+
+
+def test_work_that_no_run_has_measured_is_named():
+    with pytest.raises(ValueError, match="no unit cost of kcomparison:new"):
+        UnitCosts.read().core_seconds(Work({"kcomparison:new": 1}))
+
+
+def test_gpu_time_is_called_an_assumption(default):
+    jobs = default.design.jobs
+    assert "GPU time: not" not in plan(jobs, default)
+    config = resolved_config("cifar10", ROOT) | {"gpu": 1}
+    costs = Costs(Design(Experiment.of(config)), default.sizes)
+    assert "GPU time: not measured" in plan(costs.design.jobs, costs)
+
+
+def test_rules_and_their_jobs(default):
+    jobs = default.design.jobs
+    text = plan(jobs, default, rules=True)
+    assert "| activations | 30 |" in text
+    assert f"| all | {len(jobs)} |" in text
+
+
+def test_jobs_ask_for_more_than_they_are_planned_to_take(default):
+    for job in default.design.jobs:
+        assert default.memory_to_ask(job) >= 1.5 * default.megabytes(job)
+        assert 60 * default.minutes_to_ask(job) >= 600 + 4 * default.seconds(job) / job.threads
+
+
+@pytest.mark.parametrize("name", ["cifar10", "paper-cifar", "paper-imagenet"])
+def test_every_input_is_given_or_made_by_one_job(name):
+    jobs = Design(experiment_named(name, ROOT)).jobs
+    made = [output for job in jobs for output in job.outputs]
+    assert len(made) == len(set(made))
+    assert {path for job in jobs for paths in job.inputs.values() for path in paths} <= set(made)
+
+
+def test_unknown_experiment_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"no experiment 'nothing'; there are cifar10, .*smoke"):
+        experiment_named("nothing", ROOT)

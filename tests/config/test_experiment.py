@@ -1,0 +1,110 @@
+import copy
+import itertools
+from pathlib import Path
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convergent_learning.config.experiment import IDENTITY, Condition, Experiment, Sample
+
+DEFAULT = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
+
+
+def test_blocks_cover_every_checkpoint_and_condition_once():
+    experiment = Experiment.of(DEFAULT)
+    samples = [s.name for block in experiment.blocks("cifar10").values() for s in block]
+    steps = experiment.steps("cifar10")
+    expected = [f"id_step{step}" for step in steps]
+    expected += [f"{condition.slug}_step{steps[-1]}" for condition in experiment.conditions]
+    assert sorted(samples) == sorted(expected)
+    assert len(set(samples)) == len(samples)
+
+
+def test_a_plan_holds_what_the_config_says():
+    experiment = Experiment.of(DEFAULT)
+    networks = {network.name: network for network in experiment.networks}
+    plan = experiment.plan("cifar10", networks["vgg11-seed2"])
+    assert (plan.architecture, plan.seed, plan.train_images) == ("vgg11", 2, 25_000)
+    assert plan.digest != experiment.plan("cifar10", networks["vgg11-seed3"]).digest
+
+
+def test_a_network_may_be_trained_in_its_own_way():
+    config = copy.deepcopy(DEFAULT)
+    config["networks"][1]["training"] = {"optimizer": "adamw", "learning_rate": 0.001}
+    experiment = Experiment.of(config)
+    plans = [experiment.plan("cifar10", network) for network in experiment.networks]
+    assert {(plan.architecture, plan.optimizer, plan.learning_rate) for plan in plans} == {
+        ("resnet18", "sgd", 0.1),
+        ("vgg11", "adamw", 0.001),
+    }
+
+
+def test_trainings_that_share_a_gpu_are_of_one_architecture():
+    config = copy.deepcopy(DEFAULT)
+    config["training"]["trainings_per_gpu"] = 2
+    jobs = [[network.name for network in job] for job in Experiment.of(config).trainings()]
+    assert jobs[:2] == [["resnet18-seed1", "resnet18-seed2"], ["resnet18-seed3"]]
+    assert len(jobs) == 4
+
+
+PUBLISHED = {"architecture": "resnet50", "weights": "IMAGENET1K_V1", "seeds": [1]}
+
+
+def test_a_pretrained_network_joins_the_final_checkpoints_only():
+    config = copy.deepcopy(DEFAULT)
+    config["networks"].append(PUBLISHED)
+    experiment = Experiment.of(config)
+    first, *_, last = experiment.steps("cifar10")
+    assert experiment.at("cifar10", first) == experiment.trained
+    assert experiment.at("cifar10", last)[-1].name == "resnet50-seed1"
+    assert len(experiment.trained) == 6
+    assert "layer4.2.relu_2" in [layer.name for layer in experiment.layers("cifar10", "resnet50")]
+
+
+def test_an_experiment_without_training_has_one_step_and_nothing_untrained():
+    experiment = Experiment.of(DEFAULT | {"networks": [PUBLISHED]})
+    assert experiment.steps("cifar10") == [0]
+    assert "untrained" not in experiment.blocks("cifar10")
+
+
+def test_maps_may_be_of_the_first_seeds_only():
+    config = copy.deepcopy(DEFAULT)
+    config["alignment"]["map_seeds"] = 2
+    experiment = Experiment.of(config)
+    first, *_, last = experiment.steps("cifar10")
+    names = [network.name for network in experiment.mapped("cifar10", Sample(IDENTITY, last))]
+    assert names == ["resnet18-seed1", "resnet18-seed2", "vgg11-seed1", "vgg11-seed2"]
+    assert experiment.mapped("cifar10", Sample(Condition("contrast", "50"), last)) == []
+    assert len(Experiment.of(DEFAULT).mapped("cifar10", Sample(IDENTITY, first))) == 6
+
+
+@given(
+    seeds=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    per_job=st.none() | st.integers(1, 6),
+    map_seeds=st.none() | st.integers(2, 5),
+    block=st.sampled_from(["final", "untrained", "training", "contrast"]),
+    within=st.booleans(),
+)
+def test_scoring_jobs_hold_every_pair_once(seeds, per_job, map_seeds, block, within):
+    config = copy.deepcopy(DEFAULT)
+    for entry, count in zip(config["networks"], seeds, strict=True):
+        entry["seeds"] = list(range(1, count + 1))
+    config["alignment"] |= {"networks_per_job": per_job, "map_seeds": map_seeds}
+    experiment = Experiment.of(config)
+    sample = experiment.blocks("cifar10")[block][0]
+    maps = experiment.mapped("cifar10", sample)
+    mapped = set() if within else {network.name for network in maps}
+    expected = {
+        frozenset((x.name, y.name))
+        for x, y in itertools.combinations(experiment.networks, 2)
+        if x.group == y.group or mapped >= {x.name, y.name}
+    }
+    tiles = experiment.tiles("cifar10", block, within)
+    found = [frozenset((x.name, y.name)) for tile in tiles for x, y in tile]
+    assert len(found) == len(set(found))
+    assert set(found) >= expected
+    assert len({tile.name for tile in tiles}) == len(tiles)
+    if per_job is not None:
+        assert all(len(side) <= per_job for tile in tiles for side in tile.sides)
+        assert all(any(frozenset((x.name, y.name)) in expected for x, y in tile) for tile in tiles)
