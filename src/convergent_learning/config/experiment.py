@@ -171,6 +171,7 @@ class Experiment:
     def plan(self, dataset: str, network: Network) -> TrainingPlan:
         """The training plan of a network that is trained here on `dataset`."""
         training = self.groups[network.group].own_training(self.config.training)
+        assert network.width is not None  # only networks with published weights have none
         fields = {key: getattr(training, key) for key in type(training).model_fields}
         for key in _NOT_PLANNED:
             fields.pop(key)

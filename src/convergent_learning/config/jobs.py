@@ -11,6 +11,8 @@ from convergent_learning.config.paths import DATASET, NAMES, Paths
 
 STAGES = ("dataset", "stimuli", "training", "activations", "moments", "scores", "figures")
 
+_NO_PAIRS = Tile("", (), ())
+
 
 @dataclass(frozen=True)
 class Job:
@@ -32,7 +34,7 @@ class Job:
     networks: Sequence[Network] = ()
     samples: Sequence[Sample] = ()
     threads: int = 1
-    tile: Tile | None = None
+    tile: Tile = _NO_PAIRS
     metric: str = ""
 
     @property

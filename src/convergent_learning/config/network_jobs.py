@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from convergent_learning.activations.shown import Shown
 from convergent_learning.config.experiment import IDENTITY, Network, Sample
@@ -46,7 +47,7 @@ class NetworkJobs(Files):
         own = {user_set.stimuli: user_set for user_set in self.experiment.user_sets}
         for condition in self.experiment.conditions:
             stimuli, level = condition.stimuli, condition.level
-            common = {
+            common: dict[str, Any] = {
                 "outputs": [self.stimulus_set(dataset, condition)],
                 "dataset": dataset,
                 "samples": [Sample(condition, 0)],
@@ -95,6 +96,7 @@ class NetworkJobs(Files):
                 threads=self.experiment.config.training.threads * len(networks),
             )
         for network in self.experiment.pretrained:
+            assert network.pretrained is not None
             yield job(
                 "pretrained",
                 "training",

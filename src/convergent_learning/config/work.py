@@ -212,7 +212,7 @@ class Workload:
         time.
         """
         names = set(itertools.chain(*job.tile.sides))
-        whole, by_layer = 0.0, Counter()
+        whole, by_layer = 0.0, Counter[tuple[str, str]]()
         for network in self.experiment.networks:
             if network.name in names:
                 for layer in self._size(job, network).layers:

@@ -83,6 +83,9 @@ def prepare(entry: Mapping[str, Any], out: Path, threads: int = 1) -> None:
 
 def _official(entry: Mapping[str, Any], scratch: Path) -> tuple[Splits, list[str]]:
     info = dataset_info(entry)
+    # Known of every official dataset.
+    assert info.reader is not None
+    assert info.class_names is not None
     module, function = info.reader.split(":")
     splits = getattr(importlib.import_module(module), function)(scratch, entry.get("source"))
     for split, expected in (("train", info.train), ("test", info.test)):

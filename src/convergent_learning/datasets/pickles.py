@@ -54,7 +54,10 @@ _ALLOWED = {
         for core in ("core", "_core")
         for name in ("_reconstruct", "scalar")
     },
-    **{(f"numpy.{core}.numeric", "_frombuffer"): numeric._frombuffer for core in ("core", "_core")},
+    **{
+        (f"numpy.{core}.numeric", "_frombuffer"): numeric._frombuffer  # type: ignore[attr-defined]
+        for core in ("core", "_core")
+    },
 }
 
 

@@ -97,7 +97,7 @@ def _height(tables: Tables) -> float:
 
 def _panels(figure: Figure | SubFigure, tables: Tables, tiles: list[np.ndarray]) -> None:
     heights = [_top_height(tables), 48, 60]
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights)
+    top, middle, bottom = style.split(figure, 3, 1, height_ratios=heights)
     _draw_stimuli(top, tables["fig1_stimuli"], tiles)
     _draw_training(middle, tables)
     _draw_accuracy(bottom.subplots(), tables)
@@ -153,8 +153,7 @@ def _draw_training(figure: SubFigure, tables: Tables) -> None:
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1)
     handles = _key(names)
-    place = {"loc": "outside lower center", "ncols": len(handles)}
-    figure.legend(handles=handles, handlelength=2.2, **place)
+    common.legend_below(figure, handles, len(handles))
 
 
 def _key(names: list[str]) -> list[Line2D]:
@@ -200,8 +199,7 @@ def _draw_accuracy(ax: Axes, tables: Tables) -> None:
     how = {"ls": "--", "lw": 0.7, "mfc": "none", "mec": style.INK}
     looks = zip(names, _LOOKS * len(names), strict=False)
     handles = [common.key(style.group(n), marker=m, color=c, **how) for n, (m, c) in looks]
-    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 5, "borderpad": 0}
-    ax.legend(handles=handles, **place)
+    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=5, borderpad=0)
 
 
 def _separate_families(ax: Axes, conditions: pd.DataFrame) -> None:

@@ -67,8 +67,8 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     # Labels keep their distance in the limits that all panels of a row share in the end.
     for ax, drawn in zip(axes[0], curves, strict=True):
         _label_metrics(ax, drawn)
-    for ax, drawn in zip(axes[1], thirds, strict=True):
-        _label_ends(ax, drawn)
+    for ax, ends in zip(axes[1], thirds, strict=True):
+        _label_ends(ax, ends)
     axes[0, 0].set_ylabel("held-out correlation,\nmean over layers")
     axes[1, 0].set_ylabel("held-out correlation,\nProcrustes by layer")
     axes[2, 0].set_ylabel("test accuracy")
@@ -106,7 +106,7 @@ def _piecewise(xs: list[float], ys: list[float]) -> Callable[[np.ndarray], np.nd
 
 
 def _alignment(ax: Axes, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Draw a curve a metric; returns them."""
+    """Draw a curve per metric; returns them."""
     if rows.empty:
         style.note(ax, "no scores over training")
     curves = {}
@@ -143,12 +143,19 @@ def _label_ends(ax: Axes, ends: list[tuple[str, pd.DataFrame, str]]) -> None:
         height = line * (1 + text.count("\n"))
         y = min(curve["mean"].iloc[-1], free - height / 2)
         free = y - height / 2
-        place = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-        ax.annotate(text, (curve.epoch.max(), y), fontsize=6, color=colour, **place)
+        ax.annotate(
+            text,
+            (curve.epoch.max(), y),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6,
+            color=colour,
+        )
 
 
 def _layers(ax: Axes, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:
-    """Draw a curve a block and one a third; returns the texts to write at their ends."""
+    """Draw a curve per block and third; returns the texts to write at the ends of thirds."""
     blocks = rows[rows.role == "block"]
     if blocks.empty:
         style.note(ax, "no scores over training")

@@ -16,6 +16,11 @@ from convergent_learning.networks.layers import stem
 class ResNet(nn.Module):
     """Stem, four stages of residual blocks, global average pooling, one linear readout."""
 
+    layer1: nn.Module
+    layer2: nn.Module
+    layer3: nn.Module
+    layer4: nn.Module
+
     def __init__(
         self,
         block: type[BasicBlock] | type[Bottleneck],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from convergent_learning.tables.storage import read_table
 
 _ALL = "all"
 _SAID = ["Layer", "Curve", "Depth"]
-_LOOKS = {
+_LOOKS: dict[str, dict[str, Any]] = {
     "trained": {},
     "untrained": {"colour": style.GREY, "dash": "dash"},
     "shuffled stimuli": {"colour": style.GREY, "dash": "dot", "width": 1.5},
@@ -29,7 +30,7 @@ def depth_plot(tables: Path) -> plots.Plot:
     keys = ["dataset", "group_x", "group_y", "metric"]
     for (dataset, x, y, metric), rows in means.groupby(keys, sort=False):
         own = layers[(layers.dataset == dataset) & (layers.group == x)]
-        shown = {"dataset": [dataset], "networks": [f"{x} {y}"], "metric": [metric]}
+        shown: plots.Shown = {"dataset": [dataset], "networks": [f"{x} {y}"], "metric": [metric]}
         for name, points in fig2.series(rows, final[dataset]).items():
             curves += _curve(points, name, metric, shown, fig2.joined(own, points))
     lowest = min(-0.05, means[["mean", "low"]].clip(lower=-0.2).min(axis=None))

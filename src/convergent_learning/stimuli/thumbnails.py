@@ -44,7 +44,8 @@ def thumbnails(
     ValueError
         If the ID set has no such row.
     """
-    tiles, rows = [], []
+    tiles: list[np.ndarray] = []
+    rows: list[tuple[int, int, str, str]] = []
     for path in (identity_h5, *condition_paths):
         with open_stimuli(path) as file:
             n, *shape = file["images"].shape[:3]
@@ -64,8 +65,8 @@ def thumbnails(
             )
     with replace_when_done(out_png) as partial:
         Image.fromarray(np.hstack(tiles)).save(partial, format="PNG")
-    with replace_when_done(out_csv) as partial, open(partial, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with replace_when_done(out_csv) as partial, open(partial, "w", newline="") as table:
+        writer = csv.writer(table, lineterminator="\n")
         writer.writerow(("tile", "image", "stimuli", "condition"))
         writer.writerows(rows)
 

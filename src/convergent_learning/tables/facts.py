@@ -66,7 +66,7 @@ def write_layers(moments: Mapping[str, Path], architectures: Mapping[str, str], 
 
 def _first_of_each_group(networks: Sequence[StoredNetwork]) -> Iterable[StoredNetwork]:
     """The first network of each group, in the order of the config."""
-    first = {}
+    first: dict[str, StoredNetwork] = {}
     for network in networks:
         first.setdefault(network.group, network)
     return first.values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,10 +18,14 @@ def optimizer(parameters: Iterable[nn.Parameter], plan: TrainingPlan) -> torch.o
     torch's betas and leaves `plan.momentum` unused. Weight decay acts on all parameters. Raises
     ValueError for another name.
     """
-    common = {"lr": plan.learning_rate, "weight_decay": plan.weight_decay, "fused": True}
+    common: dict[str, Any] = {
+        "lr": plan.learning_rate,
+        "weight_decay": plan.weight_decay,
+        "fused": True,
+    }
     if plan.optimizer == "sgd":
-        momentum = {"momentum": plan.momentum, "nesterov": plan.momentum > 0}
-        return torch.optim.SGD(parameters, **common, **momentum)
+        nesterov = plan.momentum > 0
+        return torch.optim.SGD(parameters, momentum=plan.momentum, nesterov=nesterov, **common)
     if plan.optimizer == "adamw":
         return torch.optim.AdamW(parameters, **common)
     raise ValueError(f"`training.optimizer` is {plan.optimizer!r}: write sgd or adamw")

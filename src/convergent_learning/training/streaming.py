@@ -31,12 +31,14 @@ class StreamedBatches:
     """
 
     def __init__(self, split: Split, plan: TrainingPlan, device: torch.device, workers: int):
+        images = split.images
+        assert isinstance(images, ImageFiles)
         self._labels = torch.from_numpy(split.labels)
         self._normalise = Normalisation(split, device)
         self._plan = plan
         self._device = device
-        self._training = _Ahead(_Augmented(split.images, plan), workers, device)
-        self._evaluation = _Ahead(_Plain(split.images), workers, device)
+        self._training = _Ahead(_Augmented(images, plan), workers, device)
+        self._evaluation = _Ahead(_Plain(images), workers, device)
 
     def __len__(self) -> int:
         return len(self._labels)

@@ -80,6 +80,7 @@ class _Child:
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
         )
+        assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(request))
         self.process.stdin.close()
         self._relay = threading.Thread(target=self._log, daemon=True)
@@ -99,6 +100,7 @@ class _Child:
         return "".join(self._last_lines) or f"exit status {self.status}"
 
     def _log(self) -> None:
+        assert self.process.stderr is not None
         for line in self.process.stderr:
             if line.strip():
                 self._last_lines.append(line.strip())
