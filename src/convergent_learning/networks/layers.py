@@ -13,6 +13,7 @@ traced graphs.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def require_image_size(architecture: str, image_size: int) -> None:
 
 
 def select_layers(
-    architecture: str, names: list[str] | str, image_size: int = 32
+    architecture: str, names: Sequence[str] | str, image_size: int = 32
 ) -> tuple[Layer, ...]:
     """The default layers, or those called `names` in that order, which must be depth order.
 

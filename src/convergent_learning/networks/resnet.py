@@ -16,6 +16,11 @@ from convergent_learning.networks.layers import stem
 class ResNet(nn.Module):
     """Stem, four stages of residual blocks, global average pooling, one linear readout."""
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+
     def __init__(
         self,
         block: type[BasicBlock] | type[Bottleneck],

@@ -31,7 +31,7 @@ class VGG(nn.Module):
         self.features = make_layers(channels, batch_norm=True)
         if stem(image_size) == "cifar":
             self.avgpool = nn.AdaptiveAvgPool2d(1)
-            self.classifier = nn.Linear(channels[-2], classes)
+            self.classifier: nn.Module = nn.Linear(channels[-2], classes)
         else:
             self.avgpool = nn.AdaptiveAvgPool2d(_POOLED_SIDE)
             self.classifier = _classifier(channels[-2] * _POOLED_SIDE**2, width, classes)

@@ -133,11 +133,11 @@ def duplicate_conditions(paths: Iterable[Path]) -> list[tuple[str, str, float]]:
         with open_stimuli(one) as a, open_stimuli(other) as b:
             difference = _largest_difference(a["images"], b["images"])
             if difference <= 1:
-                slugs = (
+                first, second = (
                     condition_slug(file.attrs["stimuli"], file.attrs["condition"])
                     for file in (a, b)
                 )
-                found.append((*slugs, difference / 255))
+                found.append((first, second, difference / 255))
     return found
 
 

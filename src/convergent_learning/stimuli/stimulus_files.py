@@ -101,7 +101,7 @@ def writing_stimuli(
         def append(images: np.ndarray) -> None:
             nonlocal n_written
             stored[n_written : n_written + len(images)] = images
-            digest.update(np.ascontiguousarray(images))
+            digest.update(np.ascontiguousarray(images).data)
             n_written += len(images)
 
         yield append
@@ -109,7 +109,7 @@ def writing_stimuli(
             raise ValueError(f"{path}: {n_written} of {shape[0]} images were written")
         file.create_dataset("labels", data=labels, **options)
         file.create_dataset("index", data=np.asarray(index, dtype="<i8"), **options)
-        digest.update(labels)
+        digest.update(labels.data)
         made = {"digest": digest.hexdigest(), "format_version": FORMAT_VERSION}
         for name, value in sorted((attributes | made).items()):
             file.attrs[name] = value

@@ -132,7 +132,7 @@ def set_problems(
     sides : mapping of str to int
         Side in pixels of the images of each data set.
     """
-    names = []
+    names: list[str] = []
     for index, entry in enumerate(entries):
         key, user_set = f"stimuli.sets[{index}]", UserSet.of(entry)
         for other in ("resize", "conditions", "severities"):

@@ -17,10 +17,16 @@ def optimizer(parameters: Iterable[nn.Parameter], plan: TrainingPlan) -> torch.o
     torch's betas and leaves `plan.momentum` unused. Weight decay acts on all parameters. Raises
     ValueError for another name.
     """
-    common = {"lr": plan.learning_rate, "weight_decay": plan.weight_decay, "fused": True}
+    rate, decay = plan.learning_rate, plan.weight_decay
     if plan.optimizer == "sgd":
-        momentum = {"momentum": plan.momentum, "nesterov": plan.momentum > 0}
-        return torch.optim.SGD(parameters, **common, **momentum)
+        return torch.optim.SGD(
+            parameters,
+            rate,
+            momentum=plan.momentum,
+            nesterov=plan.momentum > 0,
+            weight_decay=decay,
+            fused=True,
+        )
     if plan.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, **common)
+        return torch.optim.AdamW(parameters, rate, weight_decay=decay, fused=True)
     raise ValueError(f"`training.optimizer` is {plan.optimizer!r}: write sgd or adamw")

@@ -35,8 +35,10 @@ class StreamedBatches:
         self._normalise = Normalisation(split, device)
         self._plan = plan
         self._device = device
-        self._training = _Ahead(_Augmented(split.images, plan), workers, device)
-        self._evaluation = _Ahead(_Plain(split.images), workers, device)
+        images = split.images
+        assert isinstance(images, ImageFiles), "`batches.batches` keeps other images in memory"
+        self._training = _Ahead(_Augmented(images, plan), workers, device)
+        self._evaluation = _Ahead(_Plain(images), workers, device)
 
     def __len__(self) -> int:
         return len(self._labels)
