@@ -20,7 +20,7 @@ def json_schema() -> dict[str, Any]:
 class _Terse(GenerateJsonSchema):
     """Leaves out titles that repeat a key, and null as the default of what may not be null."""
 
-    def field_title_should_be_set(self, schema: CoreSchema) -> bool:  # type: ignore[override]
+    def field_title_should_be_set(self, schema: CoreSchema) -> bool:
         return False
 
     def default_schema(self, schema: WithDefaultSchema) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Keys(BaseModel):
 
 def refused(text: str) -> PydanticCustomError:
     """What is wrong with a value, to be read after the value itself."""
-    return PydanticCustomError("refused", text)  # type: ignore[arg-type]
+    return PydanticCustomError("refused", text)
 
 
 def described(text: str) -> WrapValidator:
