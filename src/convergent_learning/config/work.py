@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from convergent_learning.alignment.registry import metrics
 from convergent_learning.config.design import Design
@@ -46,11 +47,14 @@ class Workload:
         self._design, self._sizes = design, sizes
         self._images = self.experiment.config.stimuli.images
         self._folds = self.experiment.config.alignment.folds
-        self._rows: dict[str, float] = {}
+        self._known: dict[str, Work] = {}
 
     def of(self, job: Job) -> Work:
         """The work of a job of the design."""
-        return getattr(self, f"_{job.rule}", getattr(self, f"_{job.stage}"))(job)
+        if job.name not in self._known:
+            of_its_kind = getattr(self, f"_{job.rule}", getattr(self, f"_{job.stage}"))
+            self._known[job.name] = of_its_kind(job)
+        return self._known[job.name]
 
     def _dataset(self, job: Job) -> Work:
         info = self.experiment.dataset(job.dataset).info
@@ -197,13 +201,11 @@ class Workload:
             {"start:tables": 1, "mrow:tables": rows / _MEGA} if rows else {"start:tables": 1}
         )
 
-    @property
+    @cached_property
     def _score_rows(self) -> dict[str, float]:
         """Rows of each score file."""
-        if not self._rows:
-            scoring = [job for job in self._design.jobs if job.stage == "scores"]
-            self._rows = {job.outputs[0]: self.of(job).rows for job in scoring}
-        return self._rows
+        scoring = [job for job in self._design.jobs if job.stage == "scores"]
+        return {job.outputs[0]: self.of(job).rows for job in scoring}
 
     def _kept_moments(self, job: Job, mapped: list[Network]) -> float:
         """Bytes of own moments that a scoring job holds at once.
