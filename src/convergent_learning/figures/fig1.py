@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import matplotlib.image as mpl_image
 import numpy as np
@@ -200,13 +199,7 @@ def _draw_accuracy(ax: Axes, tables: Tables) -> None:
     how = {"ls": "--", "lw": 0.7, "mfc": "none", "mec": style.INK}
     looks = zip(names, _LOOKS * len(names), strict=False)
     handles = [common.key(style.group(n), marker=m, color=c, **how) for n, (m, c) in looks]
-    legend: dict[str, Any] = {
-        "loc": "lower right",
-        "bbox_to_anchor": (1, 1),
-        "ncols": 5,
-        "borderpad": 0,
-    }
-    ax.legend(handles=handles, **legend)
+    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=5, borderpad=0)
 
 
 def _separate_families(ax: Axes, conditions: pd.DataFrame) -> None:
