@@ -62,15 +62,15 @@ def unpack_files(archive: tarfile.TarFile, folder: Path) -> None:
     Links, devices and owners are left out. Raises ValueError for a name that leads out of `folder`.
     In place of ``extractall(filter="data")``, which Python has since 3.11.4 only.
     """
-    archive_name, inside = str(archive.name), Path(folder).resolve()
+    inside = Path(folder).resolve()
     for member in archive:
         target = (inside / member.name).resolve()
         if not target.is_relative_to(inside):
-            raise ValueError(f"{archive_name}: {member.name} leads out of the archive")
-        contents = archive.extractfile(member) if member.isfile() else None
-        if contents is not None:
+            raise ValueError(f"{archive.name!s}: {member.name} leads out of the archive")
+        source = archive.extractfile(member) if member.isfile() else None
+        if source is not None:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with contents as source, open(target, "wb") as out:
+            with source, open(target, "wb") as out:
                 shutil.copyfileobj(source, out)
 
 

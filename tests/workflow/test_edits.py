@@ -46,7 +46,7 @@ EDITS = {
         {"scores": 7, **SUMMARIES},
     ),
     "both matchings": (
-        "alignment/matching.py",
+        "alignment/unit_matching.py",
         "linear_sum_assignment(correlation, maximize=True)",
         "linear_sum_assignment(-correlation)",
         {"scores": 10, "rotated_scores": 2, **SUMMARIES},
@@ -59,7 +59,7 @@ EDITS = {
         "_EVALUATION_BATCH = 100",
         {**TRAININGS, "training_table": 1, **ACTIVATIONS},
     ),
-    "a figure": ("figures/fig3.py", "_ALPHA = 0.05", "_ALPHA = 0.01", {"fig3": 1, **PAGE}),
+    "a figure": ("figures/fig3.py", "linewidth=0.5", "linewidth=0.6", {"fig3": 1, **PAGE}),
     "a claim": ("claims/contrasts.py", "0.8 * wide", "0.7 * wide", {"claims": 1, **PAGE}),
     "the page": ("report/page.css", "{", "{ ", PAGE),
     "a docstring": (

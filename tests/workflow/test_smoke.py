@@ -111,7 +111,7 @@ def test_a_missing_figure_is_rebuilt_and_nothing_else(own_copy):
 
 def test_an_edited_figure_module_redraws_that_figure_alone(own_copy):
     module = own_copy.folder / "src/convergent_learning/figures/fig3.py"
-    module.write_text(module.read_text().replace("_ALPHA = 0.05", "_ALPHA = 0.01"))
+    module.write_text(module.read_text().replace("linewidth=0.5", "linewidth=0.6"))
     assert own_copy.planned("fig3") == {"fig3": 1}
 
 

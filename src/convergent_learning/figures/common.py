@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.typing import ColorType
 
 from convergent_learning.figures import style
 from convergent_learning.tables.storage import Tables, of_dataset, read_tables
@@ -54,8 +54,8 @@ def draw_by_dataset(
         if len(parts) == 1:
             panels(whole, parts[0])
         else:
-            subfigures = whole.subfigures(len(parts), 1, height_ratios=heights, squeeze=False)
-            for sub, part in zip(subfigures[:, 0], parts, strict=True):
+            subfigures = style.split(whole, len(parts), 1, height_ratios=heights)
+            for sub, part in zip(subfigures, parts, strict=True):
                 sub.suptitle(part["datasets"].dataset.iloc[0], fontsize=8, fontweight="bold")
                 panels(sub, part)
         style.save(whole, out_pdf, out_png, provenance)
@@ -79,8 +79,8 @@ def along_depth(
     With `join` false the blocks are points with bars too: layers between them have no score.
     """
     mean, low, high = columns
-    usual: dict[str, Any] = {"marker": "o", "linestyle": "-", "color": colour, "zorder": 3}
-    line = usual | line
+    default: dict[str, Any] = {"marker": "o", "linestyle": "-", "color": colour, "zorder": 3}
+    line = default | line
     blocks = rows[rows.role == "block"].sort_values("depth")
     if join:
         ax.plot(blocks.depth, blocks[mean], **line)
@@ -88,19 +88,17 @@ def along_depth(
     apart = [("pooled", "s", "white"), ("logits", "^", "white")]
     for role, marker, face in apart if join else [("block", line["marker"], colour), *apart]:
         points = rows[rows.role == role]
-        bars = np.abs(points[[low, high]].to_numpy().T - points[mean].to_numpy())
-        look: dict[str, Any] = {
-            "fmt": marker,
-            "color": colour,
-            "mfc": face,
-            "zorder": line["zorder"],
-        }
-        ax.errorbar(
-            points.depth, points[mean], yerr=np.nan_to_num(bars), ms=3, elinewidth=0.7, **look
-        )
+        look = {"color": colour, "mfc": face, "zorder": line["zorder"]}
+        bars(ax, points.depth, points[[*columns]], fmt=marker, ms=3, elinewidth=0.7, **look)
 
 
-def band(ax: Axes, x: pd.Series, low: pd.Series, high: pd.Series, colour: ColorType) -> None:
+def bars(ax: Axes, x: Any, points: pd.DataFrame, **look: Any) -> None:
+    """Points with their intervals as bars; columns are a value and both ends of its interval."""
+    value, *ends = points.to_numpy(float).T
+    ax.errorbar(x, value, yerr=np.nan_to_num(np.abs(ends - value)), **look)
+
+
+def band(ax: Axes, x: pd.Series, low: pd.Series, high: pd.Series, colour: Any) -> None:
     """An interval as a band; nothing where there is no interval."""
     ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0, zorder=2)
 
@@ -140,8 +138,14 @@ def chance_line(ax: Axes, tables: Tables, x: float, ha: str, va: str) -> None:
     """The accuracy of a guess, named at `x` of the width."""
     chance = float(tables["datasets"].chance.iloc[0])
     ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
-    place: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "ha": ha, "va": va}
-    ax.text(x, chance, "chance", fontsize=6, color=style.GREY, **place)
+    across = ax.get_yaxis_transform()
+    ax.text(x, chance, "chance", transform=across, ha=ha, va=va, fontsize=6, color=style.GREY)
+
+
+def legend_below(figure: Figure | SubFigure, handles: Sequence[Artist], columns: int) -> None:
+    """One legend for all panels of a figure."""
+    place: Any = "outside lower center"  # which matplotlib's types lack
+    figure.legend(handles=list(handles), loc=place, ncols=columns, handlelength=2.2)
 
 
 def sizes(frame: pd.DataFrame, by: str = "group") -> str:

@@ -97,7 +97,7 @@ def _height(tables: Tables) -> float:
 
 def _panels(figure: Figure | SubFigure, tables: Tables, tiles: list[np.ndarray]) -> None:
     heights = [_top_height(tables), 48, 60]
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights, squeeze=False)[:, 0]
+    top, middle, bottom = style.split(figure, 3, 1, height_ratios=heights)
     _draw_stimuli(top, tables["fig1_stimuli"], tiles)
     _draw_training(middle, tables)
     _draw_accuracy(bottom.subplots(), tables)
@@ -153,7 +153,7 @@ def _draw_training(figure: SubFigure, tables: Tables) -> None:
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1)
     handles = _key(names)
-    figure.legend(handles=handles, handlelength=2.2, loc="outside lower center", ncols=len(handles))
+    common.legend_below(figure, handles, len(handles))
 
 
 def _key(names: list[str]) -> list[Line2D]:

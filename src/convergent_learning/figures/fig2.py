@@ -96,7 +96,7 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     axes[0, 0].set_ylim(min(-0.05, fig2["low"].clip(lower=-0.2).min()), 1.02)
     for ax in axes[-1]:
         ax.set_xlabel("relative depth")
-    figure.legend(handles=_key(), loc="outside lower center", ncols=6, handlelength=2.2)
+    common.legend_below(figure, _key(), 6)
 
 
 def _row_label(pairs: list[tuple[str, str]]) -> str:

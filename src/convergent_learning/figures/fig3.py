@@ -75,7 +75,7 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
         ax.set_ylim(differences)
     for ax in axes[-1]:
         ax.set_xlabel("relative depth")
-    figure.legend(handles=_key(), loc="outside lower center", ncols=6, handlelength=2.2)
+    common.legend_below(figure, _key(), 6)
 
 
 def _scores(ax: Axes, rows: pd.DataFrame) -> None:
@@ -87,10 +87,8 @@ def _scores(ax: Axes, rows: pd.DataFrame) -> None:
     ax.fill_between(blocks.depth, low, high, color=style.GREY, alpha=0.45, linewidth=0, zorder=2)
     ax.plot(blocks.depth, blocks.rotated, color=style.GREY, linewidth=0.8)
     apart = rows[rows.role != "block"]
-    error = np.abs(apart[["rotated_low", "rotated_high"]].to_numpy().T - apart.rotated.to_numpy())
-    ax.errorbar(
-        apart.depth, apart.rotated, yerr=error, fmt="_", color=style.GREY, ms=5, elinewidth=2
-    )
+    drawn = apart[["rotated", "rotated_low", "rotated_high"]]
+    common.bars(ax, apart.depth, drawn, fmt="_", color=style.GREY, ms=5, elinewidth=2)
     colour = style.metric_colour(_METRIC)
     columns = ("learned", "learned_low", "learned_high")
     common.along_depth(ax, rows, colour, columns, mfc="white", ms=3)

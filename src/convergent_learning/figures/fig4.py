@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -82,10 +82,9 @@ def _height(tables: Tables) -> float:
 def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     height = _maps_height(tables)
     if len(common.groups(tables)) == 1:  # one row: the shares beside the maps
-        maps, shares = figure.subfigures(1, 2, width_ratios=[126, 57], squeeze=False)[0]
+        maps, shares = style.split(figure, 1, 2, width_ratios=[126, 57])
     else:
-        heights = [height, _SHARES_MM]
-        maps, shares = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
+        maps, shares = style.split(figure, 2, 1, height_ratios=[height, _SHARES_MM])
     _draw_maps(maps, tables)
     _draw_shares(shares, tables)
 
@@ -190,8 +189,7 @@ def _draw_shares(figure: SubFigure, tables: Tables) -> None:
             ax.tick_params(axis="x", rotation=60)
     axes[0].set_ylabel("share of layers whose best\nmatch is within one layer")
     axes[0].set_ylim(-0.02, 1.08)
-    columns = 4 if len(names) > 1 else 2
-    figure.legend(handles=_key(), loc="outside lower center", ncols=columns, handlelength=2.2)
+    common.legend_below(figure, _key(), 4 if len(names) > 1 else 2)
 
 
 def _draw_share(ax: Axes, rows: pd.DataFrame, metrics: list[str], final: int) -> None:
@@ -201,11 +199,10 @@ def _draw_share(ax: Axes, rows: pd.DataFrame, metrics: list[str], final: int) ->
     for place, metric in enumerate(metrics):
         for step, shift, face in ((final, -0.12, None), (0, 0.12, "white")):
             row = rows[(rows.metric == metric) & (rows.step == step)]
-            bars = np.abs(row[["low", "high"]].clip(0, 1).to_numpy().T - row["mean"].to_numpy())
             colour = style.metric_colour(metric)
-            look: dict[str, Any] = {"fmt": "o", "color": colour, "mfc": face or colour, "ms": 4}
-            at = np.full(len(row), place + shift)
-            ax.errorbar(at, row["mean"], yerr=np.nan_to_num(bars), elinewidth=0.9, **look)
+            look = {"color": colour, "mfc": face or colour, "ms": 4, "elinewidth": 0.9}
+            points = row[["mean", "low", "high"]].clip(0, 1)
+            common.bars(ax, np.full(len(row), place + shift), points, fmt="o", **look)
     ax.set_xlim(-0.5, len(metrics) - 0.5)
     ax.set_xticks(range(len(metrics)), [_in_two_lines(metric) for metric in metrics])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -107,7 +106,7 @@ def _piecewise(xs: list[float], ys: list[float]) -> Callable[[np.ndarray], np.nd
 
 
 def _alignment(ax: Axes, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Draw a curve a metric; returns them."""
+    """Draw a curve per metric; returns them."""
     if rows.empty:
         style.note(ax, "no scores over training")
     curves = {}
@@ -144,12 +143,19 @@ def _label_ends(ax: Axes, ends: list[tuple[str, pd.DataFrame, str]]) -> None:
         height = line * (1 + text.count("\n"))
         y = min(curve["mean"].iloc[-1], free - height / 2)
         free = y - height / 2
-        place: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-        ax.annotate(text, (curve.epoch.max(), y), fontsize=6, color=colour, **place)
+        ax.annotate(
+            text,
+            (curve.epoch.max(), y),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6,
+            color=colour,
+        )
 
 
 def _layers(ax: Axes, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:
-    """Draw a curve a block and one a third; returns the texts to write at their ends."""
+    """Draw a curve per block and third; returns the texts to write at the ends of thirds."""
     blocks = rows[rows.role == "block"]
     if blocks.empty:
         style.note(ax, "no scores over training")

@@ -11,6 +11,7 @@ from string import ascii_lowercase
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -75,7 +76,7 @@ _LEVELS = {
 _ABBREVIATIONS = {"cca", "cka", "r2"}
 _ARCHITECTURES = {"resnet": "ResNet-", "vgg": "VGG-", "vit_": "ViT-", "alexnet": "AlexNet"}
 
-_RC: dict[Any, Any] = {
+_RC: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
     "font.size": 7,
@@ -116,9 +117,7 @@ _RC: dict[Any, Any] = {
 @contextmanager
 def applied() -> Iterator[None]:
     """The style, whatever the user's matplotlibrc says; restored afterwards."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_RC)
+    with mpl.style.context(_RC, after_reset=True):
         yield
 
 
@@ -127,6 +126,11 @@ def figure(height_mm: float, width_mm: float = TWO_COLUMNS) -> Figure:
     made = Figure(figsize=(width_mm * _MM, height_mm * _MM), layout="constrained")
     FigureCanvasAgg(made)
     return made
+
+
+def split(made: Figure | SubFigure, rows: int, columns: int, **ratios: Any) -> list[SubFigure]:
+    """Parts of a figure, row by row."""
+    return list(made.subfigures(rows, columns, squeeze=False, **ratios).flat)
 
 
 def save(made: Figure, out_pdf: str | Path, out_png: str | Path, provenance: str = "") -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.colors import to_hex
@@ -90,11 +89,19 @@ def _depth_curves(
     for key, points in each.groupby(["stimuli", "condition"], sort=False):
         look = style.family(key[0])
         said = _along_depth(points, style.condition(*key))
-        legend = key[0] not in named
         # Twenty bands would hide the curves: intervals are in the numbers.
-        how: dict[str, Any] = {"band": False, "width": 1.2, "marker": look.marker, "legend": legend}
-        shade = to_hex(shades.get(key, look.colour))
-        curves += plots.curve(points, shown, look.label, shade, said, value=value, **how)
+        curves += plots.curve(
+            points,
+            shown,
+            look.label,
+            to_hex(shades.get(key, look.colour)),
+            said,
+            value=value,
+            band=False,
+            width=1.2,
+            marker=look.marker,
+            legend=key[0] not in named,
+        )
         named.add(key[0])
     mean, name = rows[rows.stimuli == "all"], "mean of conditions"
     said = _along_depth(mean, name)

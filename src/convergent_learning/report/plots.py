@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ _ROLES = {"pooled": "square-open", "logits": "triangle-up-open"}
 # What stands behind the value of a point.
 _BEHIND = ("95% interval", "n")
 
-Shown = dict[str, Sequence[str]]
+Shown = dict[str, list[str]]
 Curve = dict[str, Any]  # of plotly, and at which settings of the switches it is `shown`
 
 
@@ -149,7 +149,7 @@ def curve(
         mean, low, high = (_rounded(rows[column]) for column in value)
         symbols = [_ROLES.get(role, _SYMBOLS[marker] + "-open" * hollow) for role in rows.role]
         trace: Curve = {
-            "shown": {key: list(values) for key, values in shown.items()},
+            "shown": shown,
             "type": "scatter",
             "name": name,
             "legendgroup": name,
@@ -218,14 +218,13 @@ def _band(line: Curve, low: list[float | None], high: list[float | None]) -> Cur
 
 def on_dark(colour: str) -> str:
     """`colour`, mixed with white until it is legible on the dark page."""
-    page, mixed = _luminance(to_rgb(_DARK_PAGE)), np.array(to_rgb(colour))
-    while (_luminance(mixed) + 0.05) / (page + 0.05) < _LEAST_CONTRAST:
-        mixed = mixed + (1 - mixed) * 0.1
-    red, green, blue = mixed
+    page, (red, green, blue) = _luminance(*to_rgb(_DARK_PAGE)), to_rgb(colour)
+    while (_luminance(red, green, blue) + 0.05) / (page + 0.05) < _LEAST_CONTRAST:
+        red, green, blue = (c + (1 - c) * 0.1 for c in (red, green, blue))
     return to_hex((red, green, blue))
 
 
-def _luminance(rgb: Iterable[float]) -> float:
+def _luminance(*rgb: float) -> float:
     """Relative luminance of sRGB (WCAG 2)."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
     return float(np.dot([0.2126, 0.7152, 0.0722], linear))

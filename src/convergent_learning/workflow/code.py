@@ -21,7 +21,8 @@ _LONGEST_FILE_NAME = 255
 # Modules that cannot change a result: they show progress, write a file whole or not at all, keep
 # logs and records. What only they import does not count either.
 UNRELATED = frozenset(
-    f"{_PACKAGE}.{name}" for name in ("files", "progress", "workflow.job", "workflow.stamps")
+    f"{_PACKAGE}.{name}"
+    for name in ("files", "progress", "workflow.job", "workflow.record", "workflow.stamps")
 )
 
 
@@ -55,8 +56,6 @@ def _named(loaded: str | Callable) -> tuple[str, str | None]:
     if not isinstance(loaded, str):
         function = getattr(loaded, "func", loaded)  # of a partial
         module, name = function.__module__, function.__qualname__
-    if _file(module) is None:
-        raise ModuleNotFoundError(f"there is no module {module} in this package")
     return module, name
 
 
@@ -95,7 +94,8 @@ def _target(source: Source) -> tuple[str, str | None] | None:
 
 def _module(name: str) -> Module:
     path = _file(name)
-    assert path is not None  # only names of modules wait
+    if path is None:
+        raise ModuleNotFoundError(f"there is no module {name} in this package")
     return read_module(path, name if path.name == "__init__.py" else name.rpartition(".")[0])
 
 
