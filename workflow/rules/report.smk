@@ -22,6 +22,6 @@ rule report:
     params:
         config=config,
         figures=FIGURES,
-        code=code("report.py", *(f"figures.fig{number}" for number in FIGURES)),
+        code=code("report.py", *(f"convergent_learning.figures.fig{number}" for number in FIGURES)),
     script:
         "../scripts/report.py"

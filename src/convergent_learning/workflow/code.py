@@ -37,9 +37,9 @@ def code_digest(script: Path, *loaded: str | Callable) -> str:
     Parameters
     ----------
     script : path
-    loaded : functions, or names of modules below this package
-        What the script finds by name where it runs: a function from a registry, or a whole module
-        such as ``figures.fig3``.
+    loaded : functions, or texts ``"module"`` or ``"module:function"``
+        What the script finds by name where it runs: a function of a registry, or of a module, or
+        all of a module.
 
     Raises
     ------
@@ -52,11 +52,11 @@ def code_digest(script: Path, *loaded: str | Callable) -> str:
 
 
 def _named(loaded: str | Callable) -> tuple[str, str | None]:
-    module, name = f"{_PACKAGE}.{loaded}", None
-    if not isinstance(loaded, str):
-        function = getattr(loaded, "func", loaded)  # of a partial
-        module, name = function.__module__, function.__qualname__
-    return module, name
+    if isinstance(loaded, str):
+        module, _, name = loaded.partition(":")
+        return module, name or None
+    function = getattr(loaded, "func", loaded)  # of a partial
+    return function.__module__, function.__qualname__
 
 
 def _lines(script: Path, start: list[tuple[str, str | None]]) -> set[str]:
