@@ -162,7 +162,8 @@ class NetworkJobs(Files):
 
     def _shown(self, dataset: str, network: Network, step: int) -> Shown:
         layers = self.experiment.layers(dataset, network.group)
-        if network.pretrained is not None:
-            return Shown(network.group, network.seed, layers, pretrained=network.pretrained)
-        trained = self.checkpoint(dataset, network, step), self.experiment.plan(dataset, network)
-        return Shown(network.group, network.seed, layers, trained)
+        source = network.pretrained or (
+            self.checkpoint(dataset, network, step),
+            self.experiment.plan(dataset, network),
+        )
+        return Shown(network.group, network.seed, layers, source)

@@ -80,7 +80,7 @@ class Family:
         text = level_text(value)
         if text not in allowed:
             levels = ", ".join(map(level_text, self.levels))
-            besides = "".join(f" (identity: {level_text(known)})" for known in identity)
+            besides = "" if self.identity is None else f" (identity: {level_text(self.identity)})"
             raise ValueError(
                 f"family {self.name!r} has no level {value!r}; allowed: {levels}{besides}"
             )
