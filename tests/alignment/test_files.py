@@ -20,7 +20,7 @@ from convergent_learning.alignment import (
     write_moments,
 )
 from convergent_learning.alignment.maps import mapped_correlation
-from convergent_learning.alignment.tables import COLUMNS
+from convergent_learning.alignment.score_tables import COLUMNS
 from convergent_learning.files import DamagedFileError
 
 # name, units, grid, role: a 1 x 1 stem of tokens before a finer grid breaks the usual order

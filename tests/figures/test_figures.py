@@ -14,6 +14,7 @@ import simulated
 from PIL import Image
 
 from convergent_learning.figures import common, style
+from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.schema import COLUMNS
 
 NUMBERS = range(1, 7)
@@ -99,6 +100,21 @@ def test_five_groups_fit_on_a_page(make_tables, tmp_path):
         assert "nan" not in _module(number).caption(tables)
 
 
+def test_groups_that_share_an_architecture_are_drawn_by_name(make_tables, tmp_path):
+    """Two groups of ResNet-18s, which across groups have every layer in common."""
+    names = ("labels", "shuffled-labels")
+    layers = dict.fromkeys(names, simulated.LAYERS["resnet18"])
+    folder = make_tables(groups=names, layers=layers, architecture="resnet18")
+    assert set(pd.read_csv(folder / "layers.csv").architecture) == {"resnet18"}
+    for number in NUMBERS:
+        assert _is_whole(*_draw(number, folder, tmp_path))
+        caption = _module(number).caption(folder)
+        for name in names:
+            assert f"{name}, 3 networks" in caption
+        assert "differ in their seed alone" in caption or number == 1
+    assert "labels – shuffled-labels, 9 pairs" in _module(2).caption(folder)
+
+
 def test_letters_go_on_after_z():
     assert [style.nth_letter(place) for place in (0, 25, 26, 52)] == ["a", "z", "aa", "ba"]
 
@@ -118,7 +134,7 @@ def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
 
 def test_no_figure_or_statistic_imports_torch():
     modules = [f"convergent_learning.figures.fig{n}" for n in NUMBERS]
-    modules += ["convergent_learning.claims.evaluation", "convergent_learning.tables.pairs"]
+    modules += ["convergent_learning.claims.evaluation", "convergent_learning.tables.figure_tables"]
     code = f"import {', '.join(modules)}, sys; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -174,8 +190,10 @@ def test_names_in_print():
     assert style.group("mine") == "mine"
     assert style.level("rotation", "90") == "90°"
     assert style.level("colour", "bw") == ""
-    assert style.number(-0.001) == "0.00"
-    assert style.number(-0.5) == "−0.50"
+    assert style.pair("vgg11", "mine") == "VGG-11 – mine"
+    assert in_print(-0.001, 2) == "0.00"
+    assert in_print(-0.5) == "−0.500"
+    assert in_print(float("nan")) == in_print(None) == "–"
 
 
 def test_limits_show_points_and_cut_wide_intervals():

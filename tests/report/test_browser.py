@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from convergent_learning.report import plots
+from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.storage import read_table
 
 pytestmark = pytest.mark.slow
@@ -123,8 +123,8 @@ def test_hovering_a_layer_gives_its_numbers(visit, drawn_page):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     said = page.locator("#depth .hovertext").text_content()
     assert row.layer_x in said
-    assert f"Score: {plots.text(row['mean'])}" in said
-    assert f"{plots.text(row.low)} to {plots.text(row.high)}" in said
+    assert f"Score: {in_print(row['mean'])}" in said
+    assert f"{in_print(row.low)} to {in_print(row.high)}" in said
     assert "3 networks, 3 pairs" in said
 
 
@@ -132,9 +132,7 @@ def test_the_table_below_a_plot_has_the_same_numbers(visit):
     page = visit()
     page.locator("summary", has_text="Numbers of “Alignment across depth”").click()
     rows = page.locator("#depth-plot .numbers tbody tr")
-    points = page.evaluate(
-        "document.getElementById('depth').data.flatMap(c => c.customdata ?? []).filter(r => r)"
-    )
+    points = page.evaluate("document.getElementById('depth').data.flatMap(c => c.customdata ?? [])")
     assert rows.count() == len(points)
     assert re.fullmatch(r"−?\d\.\d{3}", rows.first.locator("td").nth(2).text_content())
 

@@ -13,6 +13,7 @@ from convergent_learning.figures import style
 from convergent_learning.report import plots
 from convergent_learning.report.depth_plot import depth_plot
 from convergent_learning.report.ood_plot import ood_plot
+from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.storage import read_table
 
 
@@ -76,16 +77,16 @@ def test_the_depth_plot_has_the_numbers_of_figure_2(page):
     [panel] = depth_plot(tables).panels
     fig2 = read_table(tables, "fig2")
     drawn = sum(len(curve["customdata"]) for curve in _lines(panel))
-    breaks = sum(curve["y"].count(None) for curve in _lines(panel))
     final = fig2.step == fig2.step.max()
     compared = (fig2.center == "position") & (fig2.baseline == "learned")
-    assert drawn - breaks == (final | compared).sum()
+    assert drawn == (final | compared).sum()
     row = fig2[(fig2.metric == "linear") & (fig2.step == 0) & (fig2.layer_x == "block2")].iloc[0]
-    [curve] = [c for c in _lines(panel) if _is(c, "resnet18 resnet18", "linear", "untrained")]
+    curve, apart = (c for c in _lines(panel) if _is(c, "resnet18 resnet18", "linear", "untrained"))
+    assert [point[0] for point in apart["customdata"]] == ["flatten", "fc"]
     place = curve["x"].index(pytest.approx(row.depth, abs=1e-5))
     assert curve["y"][place] == pytest.approx(row["mean"], abs=1e-5)
     assert curve["customdata"][place][0] == "block2"
-    assert curve["customdata"][place][3] == plots.text(row["mean"])
+    assert curve["customdata"][place][3] == in_print(row["mean"])
 
 
 def _lines(panel):

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from convergent_learning.tables.figure_tables import write_tables
+from convergent_learning.tables.schema import COLUMNS
 
 LAYERS = {
     "resnet18": [
@@ -77,8 +78,12 @@ def score_frame(
     layers: dict[str, list] | None = None,
     families: dict[str, list[str]] | None = None,
     dataset: str = "cifar10",
+    architecture: str | None = None,
 ) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
-    """Score rows of all blocks, and the accuracy, datasets, layers and conditions tables."""
+    """Score rows of all blocks, and the accuracy, datasets, layers and conditions tables.
+
+    Groups are called like their architectures unless all have the `architecture` that is given.
+    """
     world = _World(
         effects or Effects(),
         np.random.default_rng(rng),
@@ -92,7 +97,7 @@ def score_frame(
         dataset=dataset, fold=np.tile(np.arange(n_folds), len(means)), n_dead_x=0, n_dead_y=0
     )
     frame["score"] += world.rng.normal(0, 0.002, len(frame))
-    return frame.reset_index(drop=True), world.context(dataset)
+    return frame.reset_index(drop=True), world.context(dataset, architecture)
 
 
 def write_scores(folder: Path, frame: pd.DataFrame, context: dict[str, pd.DataFrame]) -> list[Path]:
@@ -130,23 +135,11 @@ class _World:
         self.pairs = list(combinations(self.networks, 2))
         self.offsets: dict = {}
 
-    def context(self, dataset):
+    def context(self, dataset, architecture):
         layer_rows = [
-            (dataset, a, a, name, depth, role, units, positions, 8, 8)
+            (dataset, a, architecture or a, name, depth, role, units, positions, 8, 8)
             for a in self.layers
             for (name, role, units, positions), depth in self._depths(a)
-        ]
-        columns = [
-            "dataset",
-            "group",
-            "architecture",
-            "layer",
-            "depth",
-            "role",
-            "units",
-            "positions",
-            "height",
-            "width",
         ]
         conditions = [
             (f, level, i, len(levels) > 1, "", "eidolon" if f.startswith("eidolon") else f)
@@ -163,40 +156,14 @@ class _World:
             for f, levels in self.families.items()
             for i, level in enumerate(levels)
         ]
-        facts = [
-            "dataset",
-            "classes",
-            "chance",
-            "train_images",
-            "stimuli",
-            "steps_per_epoch",
-            "final_step",
-        ]
-        facts += ["sha256_train", "sha256_test"]
-        return {
-            "layers": pd.DataFrame(layer_rows, columns=columns),
-            "conditions": pd.DataFrame(
-                conditions,
-                columns=["stimuli", "condition", "order", "graded", "identity", "family"],
-            ),
-            "accuracy": pd.DataFrame(
-                accuracy,
-                columns=[
-                    "dataset",
-                    "group",
-                    "seed",
-                    "step",
-                    "stimuli",
-                    "condition",
-                    "accuracy",
-                    "n",
-                ],
-            ),
-            "datasets": pd.DataFrame(
-                [(dataset, 10, CHANCE, 50000, 1000, STEPS_PER_EPOCH, max(STEPS), "", "")],
-                columns=facts,
-            ),
+        sizes = (50000, 1000, STEPS_PER_EPOCH, max(STEPS))
+        rows = {
+            "layers": layer_rows,
+            "conditions": conditions,
+            "accuracy": accuracy,
+            "datasets": [(dataset, 10, CHANCE, *sizes, "", "")],
         }
+        return {name: pd.DataFrame(each, columns=COLUMNS[name]) for name, each in rows.items()}
 
     def maps(self):
         rows = []

@@ -35,6 +35,12 @@ class Checkout:
         """The file that makes the experiment the smoke experiment."""
         return self.folder / SMOKE
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Runs the code that lies here, which a test may edit, and not what is installed."""
+        source = str(self.folder / "src")
+        return os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": source}
+
     def command(self, *arguments: str, configfile: str = SMOKE) -> list[str]:
         overlay = ["--configfile", configfile] if configfile else []
         return [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", *overlay]
@@ -47,21 +53,17 @@ class Checkout:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=environment(),
+            env=self.environment,
         )
 
-    def planned(self, *arguments: str, **options: str) -> set[str]:
-        """Names of the rules that a dry run would execute."""
+    def planned(self, *arguments: str, **options: str) -> dict[str, int]:
+        """Numbers of jobs that a dry run would execute, by rule."""
         done = self.snakemake("-n", *arguments, **options)
         assert done.returncode == 0, done.stdout
         _, _, stats = done.stdout.partition("Job stats:")
         rows = stats.partition("\n\n")[0].split("\n")[3:]
-        return {row.split()[0] for row in rows} - {"total"}
-
-
-def environment() -> dict[str, str]:
-    """No more threads than a job asks for, whatever machine the tests run on."""
-    return os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+        jobs = {row.split()[0]: int(row.split()[1]) for row in rows}
+        return {rule: count for rule, count in jobs.items() if rule not in ("all", "total")}
 
 
 @pytest.fixture

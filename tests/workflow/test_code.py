@@ -6,6 +6,8 @@ import pytest
 
 from convergent_learning.workflow import code, syntax
 
+PACKAGE = "convergent_learning"
+OTHER = f"{PACKAGE}.other"
 SCRIPT = """
 from convergent_learning.metrics import score
 from convergent_learning.progress import track
@@ -117,10 +119,17 @@ def test_the_script_counts_as_a_whole(digest):
 
 
 def test_modules_that_are_loaded_by_name_count_as_a_whole(digest):
-    assert digest("other") != digest()
-    assert digest("other", other="LIMIT = 2") != digest("other")
+    assert digest(OTHER) != digest()
+    assert digest(OTHER, other="LIMIT = 2") != digest(OTHER)
     with pytest.raises(ModuleNotFoundError, match=r"convergent_learning\.none"):
-        digest("none")
+        digest(f"{PACKAGE}.none")
+
+
+def test_functions_that_are_loaded_by_name_count_with_what_they_use(digest):
+    other = f"{PACKAGE}.metrics:other"
+    assert digest(other) != digest()
+    assert digest(other, other="LIMIT = 2") != digest(other)
+    assert digest(other, other="LIMIT = 1\nclass Other: size = 1") == digest(other)
 
 
 def test_functions_from_a_registry_count_with_what_they_use(digest):

@@ -14,6 +14,7 @@ from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.figure_jobs import FIGURES
 from convergent_learning.config.paths import DATASET, NAMES
 from convergent_learning.config.score_jobs import CONTEXT_METRIC
+from convergent_learning.datasets.catalogue import dataset_info
 from convergent_learning.stimuli import families
 from convergent_learning.workflow.code import code_digest
 from convergent_learning.workflow.drawn import DrawingError, refuse_drawings
@@ -76,8 +77,14 @@ def value(rule, name):
 
 
 def code(script, *loaded):
-    """What a rule runs, for its params: a script, and what that loads by name."""
+    """The digest of the code that a script runs, and of what it loads by name, for params."""
     return code_digest(Path(workflow.basedir) / "workflow/scripts" / script, *loaded)
+
+
+def readers(wildcards):
+    """The function that reads an official dataset; none for the user's own."""
+    reader = dataset_info(DESIGN.job("dataset", wildcards).params["entry"]).reader
+    return [] if reader is None else [reader]
 
 
 def metric_functions(name):

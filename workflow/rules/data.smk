@@ -16,7 +16,7 @@ rule dataset:
         runtime=minutes("dataset"),
     params:
         entry=value("dataset", "entry"),
-        code=code("dataset.py"),
+        code=lambda wildcards: code("dataset.py", *readers(wildcards)),
     script:
         "../scripts/dataset.py"
 

@@ -191,7 +191,7 @@ for number in FIGURES:
             ENVIRONMENT
         params:
             number=number,
-            code=code("figure.py", f"figures.fig{number}"),
+            code=code("figure.py", f"convergent_learning.figures.fig{number}"),
         script:
             "../scripts/figure.py"
 

@@ -22,7 +22,6 @@ rule report:
     params:
         config=config,
         figures=FIGURES,
-        repository=lambda wildcards: workflow.basedir,
-        code=code("report.py", *(f"figures.fig{number}" for number in FIGURES)),
+        code=code("report.py", *(f"convergent_learning.figures.fig{number}" for number in FIGURES)),
     script:
         "../scripts/report.py"

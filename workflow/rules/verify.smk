@@ -51,7 +51,6 @@ rule research_object:
         ENVIRONMENT
     params:
         config=config,
-        repository=workflow.basedir,
         code=code("research_object.py"),
     script:
         "../scripts/research_object.py"

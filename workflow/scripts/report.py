@@ -3,6 +3,7 @@ from pathlib import Path
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.report.page import write_report
 from convergent_learning.workflow.job import job
+from convergent_learning.workflow.record import repository
 from convergent_learning.workflow.sources import computed
 
 with job(snakemake):
@@ -12,5 +13,5 @@ with job(snakemake):
         out.parent,
         snakemake.params.figures,
         out,
-        computed(out.parent, Path(snakemake.params.repository)),
+        computed(out.parent, repository(snakemake)),
     )

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from convergent_learning.alignment.tables import rotated_table
+from convergent_learning.alignment.score_tables import rotated_table
 from convergent_learning.files import replace_when_done
 from convergent_learning.workflow.job import job
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from convergent_learning.alignment.tables import score_table
+from convergent_learning.alignment.score_tables import score_table
 from convergent_learning.files import replace_when_done
 from convergent_learning.workflow.job import job
 

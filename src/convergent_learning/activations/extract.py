@@ -19,7 +19,7 @@ from scipy.special import softmax
 from convergent_learning import __version__
 from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
 from convergent_learning.activations.shown import Shown
-from convergent_learning.alignment.positions import sample_positions
+from convergent_learning.alignment.positions import Positions, sample_positions
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import replace_when_done
 from convergent_learning.networks.checkpoints import Checkpoint, load_checkpoint
@@ -46,7 +46,7 @@ def extract(
     stimuli: Path,
     out: Path,
     accuracy: Path,
-    positions: int | str,
+    positions: Positions,
     dtype: str,
 ) -> None:
     """Write ``<network>.h5`` into folder `out` for each network.
@@ -100,7 +100,7 @@ def _describe(
     network: Shown,
     checkpoint: Checkpoint,
     stimulus_set: Stimuli,
-    positions: int | str,
+    positions: Positions,
     dtype: str,
 ) -> None:
     file.attrs.update(
@@ -127,7 +127,7 @@ def _forward(
     checkpoint: Checkpoint,
     stimulus_set: Stimuli,
     layers: tuple[Layer, ...],
-    positions: int | str,
+    positions: Positions,
     dtype: str,
     device: torch.device,
 ) -> np.ndarray:

@@ -1,39 +1,33 @@
-"""Alignment of two sets of responses to the same stimuli: arrays in, scores out.
+"""Alignment of two sets of responses to the same stimuli: arrays or files in, scores out.
 
 >>> from convergent_learning.alignment import score
 >>> score(x, y)["procrustes"].mean  # doctest: +SKIP
 
-Names are loaded when first used: scoring from stored moments (`tables`) must not import torch.
+No module that is imported here imports torch: scores of stored moments (`score_tables`) do without.
 """
 
 from __future__ import annotations
 
-import importlib
+from .api import RotatedBasis, Score, rotated_basis, score, shuffled, transfer
+from .crossvalidation import folds
+from .positions import grid_size, sample_positions
+from .registry import metrics, register
+from .score_tables import rotated_table, score_table
+from .store import write_moments
 
-_HOME = {
-    "Score": "api",
-    "RotatedBasis": "api",
-    "score": "api",
-    "rotated_basis": "api",
-    "shuffled": "api",
-    "transfer": "api",
-    "folds": "crossvalidation",
-    "metrics": "registry",
-    "register": "registry",
-    "rotated_table": "tables",
-    "score_table": "tables",
-    "sample_positions": "positions",
-    "grid_size": "positions",
-    "write_moments": "store",
-}
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-
-
-def __dir__():
-    return sorted(set(globals()) | set(_HOME))
+__all__ = [
+    "RotatedBasis",
+    "Score",
+    "folds",
+    "grid_size",
+    "metrics",
+    "register",
+    "rotated_basis",
+    "rotated_table",
+    "sample_positions",
+    "score",
+    "score_table",
+    "shuffled",
+    "transfer",
+    "write_moments",
+]

@@ -9,11 +9,19 @@ pairs of two networks on that grid are one matrix product.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
-from .moments import LayerMoments, common_grid
+from .moments import Grid, LayerMoments, common_grid
+from .responses import Responses
+
+Device: TypeAlias = str | torch.device
+Names: TypeAlias = tuple[str, str]  # of two networks, x and y
+Layers: TypeAlias = tuple[int, int]  # a layer of x, a layer of y
+_Matrices: TypeAlias = Mapping[Grid, torch.Tensor]  # (units, stimuli, positions) of one network
 
 ROWS = 16384  # samples a product: float32 sums stay short, and the block stays near the cache
 SHIFT_STIMULI = 64
@@ -22,16 +30,20 @@ DEFAULT_MEMORY = 1 << 30
 
 
 def accumulate(
-    networks,
-    fold_of,
-    pairs=(),
+    networks: Mapping[str, Sequence[Responses]],
+    fold_of: np.ndarray,
+    pairs: Sequence[Names] = (),
     *,
-    own=None,
-    learned=True,
-    shuffles=None,
-    memory=DEFAULT_MEMORY,
-    device=None,
-):
+    own: Collection[str] | None = None,
+    learned: bool = True,
+    shuffles: Mapping[str, np.ndarray] | None = None,
+    memory: int = DEFAULT_MEMORY,
+    device: Device | None = None,
+) -> tuple[
+    dict[str, list[LayerMoments]],
+    dict[Names, dict[Layers, np.ndarray]],
+    dict[Names, dict[Layers, np.ndarray]],
+]:
     """Fold moments of every layer, and cross moments of all layer pairs of each pair of networks.
 
     Parameters
@@ -79,7 +91,7 @@ def accumulate(
     nulls = {pair: _Cross(stacks[pair[0]], stacks[pair[1]]) for pair in pairs if shuffles}
     with _exact_float32():
         for start, stop in _blocks(layers, memory, shuffles):
-            _add_block(start, stop, stacks, fold_of, products, nulls, shuffles)
+            _add_block(start, stop, stacks, fold_of, products, nulls, shuffles or {})
     for stack in stacks.values():
         stack.check_finite()
     return (
@@ -89,7 +101,15 @@ def accumulate(
     )
 
 
-def _add_block(start, stop, stacks, fold_of, products, nulls, shuffles):
+def _add_block(
+    start: int,
+    stop: int,
+    stacks: Mapping[str, _Stack],
+    fold_of: np.ndarray,
+    products: Mapping[Names, _Cross],
+    nulls: Mapping[Names, _Cross],
+    shuffles: Mapping[str, np.ndarray],
+) -> None:
     """Add stimuli start … stop-1 to all sums; nothing read outlives the call."""
     read = {name: stack.read(start, stop) for name, stack in stacks.items()}
     for fold in np.unique(fold_of[start:stop]):
@@ -115,11 +135,20 @@ class _Stack:
     cells, in the order of the next finer grid.
     """
 
-    def __init__(self, responses, chain, fold_of, own, dtype, device):
+    def __init__(
+        self,
+        responses: Sequence[Responses],
+        chain: Sequence[Grid],
+        fold_of: np.ndarray,
+        own: bool,
+        dtype: torch.dtype,
+        device: torch.device,
+    ):
         self.responses, self.own, self.dtype, self.device = responses, own, dtype, device
         self.n_folds = int(fold_of.max()) + 1
         self.counts = torch.bincount(torch.as_tensor(fold_of)).to(device)
-        self.rows, finer = {}, []
+        self.rows: dict[Grid, list[int]] = {}
+        finer: list[int] = []
         for grid in chain:
             finer = [i for i, layer in enumerate(responses) if layer.grid == grid] + finer
             if finer:
@@ -128,30 +157,31 @@ class _Stack:
             g: sum(responses[i].grid == g for i in rows) for g, rows in self.rows.items()
         }
         self.shift = [_shift(layer, device, dtype) for layer in responses]
-        self.sums = {g: self._zeros(self.units(g), g[0] * g[1]) for g in self.rows}
+        self.sums = {g: self.zeros(self.units(g), g[0] * g[1]) for g in self.rows}
         self.second = {
-            (i, g): self._zeros(responses[i].units, responses[i].units)
+            (i, g): self.zeros(responses[i].units, responses[i].units)
             for g, rows in self.rows.items()
             for i in rows
             if own
         }
 
-    def units(self, grid, native=None):
+    def units(self, grid: Grid, native: bool | None = None) -> int:
         """Rows of the stacked matrix: all, or only the native (True) or averaged (False) ones."""
         chosen = [i for i in self.rows[grid] if native in (None, self.responses[i].grid == grid)]
         return sum(self.responses[i].units for i in chosen)
 
-    def slices(self, grid):
+    def slices(self, grid: Grid) -> dict[int, slice]:
         """Layer index -> its rows in the stacked matrix of this grid."""
         ends = np.cumsum([0] + [self.responses[i].units for i in self.rows[grid]])
         return {i: slice(a, b) for i, a, b in zip(self.rows[grid], ends, ends[1:], strict=False)}
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> list[torch.Tensor]:
         return [layer.block(start, stop) for layer in self.responses]
 
-    def build(self, blocks):
+    def build(self, blocks: Sequence[torch.Tensor]) -> dict[Grid, torch.Tensor]:
         """Blocks (m, c, positions), one a layer -> grid -> shifted matrix (units, m, positions)."""
-        matrices, finer, finer_grid = {}, None, None
+        matrices: dict[Grid, torch.Tensor] = {}
+        finer = None
         for grid, rows in self.rows.items():
             m, positions = len(blocks[0]), grid[0] * grid[1]
             matrix = self._empty(self.units(grid), m, positions)
@@ -163,18 +193,18 @@ class _Stack:
                 matrix[start:stop].sub_(self.shift[i])
                 start = stop
             if finer is not None:
-                matrix[start:].copy_(_average(finer, finer_grid, grid))
-            matrices[grid], finer, finer_grid = matrix, matrix, grid
+                matrix[start:].copy_(_average(matrices[finer], finer, grid))
+            matrices[grid], finer = matrix, grid
         return matrices
 
-    def add(self, fold, matrices):
+    def add(self, fold: int, matrices: _Matrices) -> None:
         for grid, matrix in matrices.items():
             self.sums[grid][fold] += matrix.sum(1)
             if self.own:
                 for i, rows in self.slices(grid).items():
                     self.second[i, grid][fold] += _gram(_flat(matrix[rows]))
 
-    def check_finite(self):
+    def check_finite(self) -> None:
         for i, layer in enumerate(self.responses):
             sums = self.sums[layer.grid][:, self.slices(layer.grid)[i]]
             if not torch.isfinite(sums).all():
@@ -188,7 +218,7 @@ class _Stack:
                     "float64"
                 )
 
-    def moments(self):
+    def moments(self) -> list[LayerMoments]:
         """Own moments of each layer, on its own grid and every coarser one of the chain."""
         result = []
         for i, layer in enumerate(self.responses):
@@ -198,20 +228,21 @@ class _Stack:
                 centred = _centred(self.second[i, grid], sums, sums, self.counts)
                 products[grid] = centred.cpu().numpy()
                 if grid == layer.grid:
-                    means = self.shift[i].squeeze(1).double() + sums / self.counts[:, None, None]
-                    means = means.transpose(1, 2).cpu().numpy()
+                    mean = self.shift[i].squeeze(1).double() + sums / self.counts[:, None, None]
+                    means = mean.transpose(1, 2).cpu().numpy()
             counts = self.counts.cpu().numpy()
             result.append(LayerMoments(counts, layer.grid, means, products, layer.label))
         return result
 
-    def _empty(self, units, m, positions):
+    def _empty(self, units: int, m: int, positions: int) -> torch.Tensor:
         # With one position the file's order (stimuli, units) is kept: products take a transposed
         # matrix at full speed, and no transposing copy is made.
         if positions == 1:
             return torch.empty(m, units, dtype=self.dtype, device=self.device).T[:, :, None]
         return torch.empty(units, m, positions, dtype=self.dtype, device=self.device)
 
-    def _zeros(self, *shape):
+    def zeros(self, *shape: int) -> torch.Tensor:
+        """Accumulator with one float64 array of this shape for each fold."""
         return torch.zeros(self.n_folds, *shape, dtype=torch.float64, device=self.device)
 
 
@@ -222,29 +253,29 @@ class _Cross:
     native rows of y. So every pair of layers is met once.
     """
 
-    def __init__(self, x, y):
+    def __init__(self, x: _Stack, y: _Stack):
         self.x, self.y = x, y
-        self.parts = {}
+        self.parts: dict[tuple[Grid, bool], torch.Tensor] = {}
         for grid in x.rows:
             if grid not in y.rows:
                 continue
-            self.parts[grid, True] = x._zeros(x.units(grid, True), y.units(grid))
-            self.parts[grid, False] = x._zeros(x.units(grid, False), y.units(grid, True))
+            self.parts[grid, True] = x.zeros(x.units(grid, True), y.units(grid))
+            self.parts[grid, False] = x.zeros(x.units(grid, False), y.units(grid, True))
 
-    def add(self, fold, x, y):
+    def add(self, fold: int, x: _Matrices, y: _Matrices) -> None:
         for (grid, native), total in self.parts.items():
             if total[fold].numel():
                 rows, columns = self._select(grid, native, _flat(x[grid]), _flat(y[grid]), 0)
                 total[fold] += rows @ columns.T
 
-    def centred(self):
+    def centred(self) -> dict[Layers, np.ndarray]:
         """(layer of x, layer of y) -> (K, p, q) float64 array, centred and divided by positions."""
         result = {}
         for (grid, native), total in self.parts.items():
             if not total.numel():
                 continue
-            sums = self._select(grid, native, self.x.sums[grid], self.y.sums[grid], 1)
-            centred = _centred(total, *sums, self.x.counts).cpu().numpy()
+            sums_x, sums_y = self._select(grid, native, self.x.sums[grid], self.y.sums[grid], 1)
+            centred = _centred(total, sums_x, sums_y, self.x.counts).cpu().numpy()
             offset = 0 if native else self.x.units(grid, True)
             for i, rows in self.x.slices(grid).items():
                 for j, columns in self.y.slices(grid).items():
@@ -254,13 +285,15 @@ class _Cross:
                         result[i, j] = centred[:, shifted, columns]
         return result
 
-    def _select(self, grid, native, x, y, axis):
+    def _select(
+        self, grid: Grid, native: bool, x: torch.Tensor, y: torch.Tensor, axis: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         split, width = self.x.units(grid, True), self.y.units(grid, None if native else True)
         rows = x.narrow(axis, 0, split) if native else x.narrow(axis, split, x.shape[axis] - split)
         return rows, y.narrow(axis, 0, width)
 
 
-def _grid_chain(layers):
+def _grid_chain(layers: Iterable[Responses]) -> list[Grid]:
     """Grids from fine to coarse; each must divide the one before."""
     chain = sorted({layer.grid for layer in layers}, key=lambda g: -g[0] * g[1])
     for fine, coarse in itertools.pairwise(chain):
@@ -268,7 +301,9 @@ def _grid_chain(layers):
     return chain
 
 
-def _blocks(layers, memory, shuffles):
+def _blocks(
+    layers: Sequence[Responses], memory: int, shuffles: Mapping[str, np.ndarray] | None
+) -> list[tuple[int, int]]:
     """Ranges of stimuli. Arrays in memory are viewed whole; files are read in bounded blocks.
 
     Larger blocks than `BLOCK` gain nothing, unless stimuli are shuffled: those outside the block
@@ -285,19 +320,21 @@ def _blocks(layers, memory, shuffles):
     return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def _parts(members, stacks):
+def _parts(members: np.ndarray, stacks: Mapping[str, _Stack]) -> list[np.ndarray]:
     """The members of a fold in parts of at most `ROWS` samples."""
     positions = max(rows * columns for stack in stacks.values() for rows, columns in stack.rows)
     size = max(1, ROWS // positions)
     return [members[start : start + size] for start in range(0, len(members), size)]
 
 
-def _select(blocks, indices):
-    indices = torch.as_tensor(indices)
-    return [block.index_select(0, indices.to(block.device)) for block in blocks]
+def _select(blocks: Iterable[torch.Tensor], indices: np.ndarray) -> list[torch.Tensor]:
+    chosen = torch.as_tensor(indices)
+    return [block.index_select(0, chosen.to(block.device)) for block in blocks]
 
 
-def _reordered(responses, read, indices, start):
+def _reordered(
+    responses: Iterable[Responses], read: Sequence[torch.Tensor], indices: np.ndarray, start: int
+) -> list[torch.Tensor]:
     """Blocks of the stimuli `indices`: from the block just read if it holds them, else the file."""
     local = indices - start
     if local.min() >= 0 and local.max() < len(read[0]):
@@ -305,13 +342,13 @@ def _reordered(responses, read, indices, start):
     return [layer.gather(indices) for layer in responses]
 
 
-def _shift(layer, device, dtype):
+def _shift(layer: Responses, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """Provisional mean (units, 1, positions) from the first stimuli; need not be accurate."""
     first = layer.block(0, min(SHIFT_STIMULI, layer.n)).to(device).double()
     return first.mean(0).nan_to_num(0.0, 0.0, 0.0)[:, None].to(dtype)
 
 
-def _average(matrix, fine, coarse):
+def _average(matrix: torch.Tensor, fine: Grid, coarse: Grid) -> torch.Tensor:
     """(units, m, fine positions) -> (units, m, coarse positions): mean over each cell."""
     units, m, _ = matrix.shape
     maps = matrix.reshape(units, m, *fine)
@@ -319,11 +356,11 @@ def _average(matrix, fine, coarse):
     return torch.nn.functional.avg_pool2d(maps, kernel).reshape(units, m, -1)
 
 
-def _flat(matrix):
+def _flat(matrix: torch.Tensor) -> torch.Tensor:
     return matrix.reshape(len(matrix), -1)
 
 
-def _gram(matrix, block=128):
+def _gram(matrix: torch.Tensor, block: int = 128) -> torch.Tensor:
     """matrix @ matrix.T; the lower triangle of blocks is mirrored, not computed."""
     units = len(matrix)
     if units <= 2 * block:
@@ -337,7 +374,9 @@ def _gram(matrix, block=128):
     return gram
 
 
-def _centred(second, sums_x, sums_y, counts):
+def _centred(
+    second: torch.Tensor, sums_x: torch.Tensor, sums_y: torch.Tensor, counts: torch.Tensor
+) -> torch.Tensor:
     """Fold products (K, p, q) and sums (K, units, positions) -> centred per position, in place."""
     correction = sums_x @ sums_y.transpose(1, 2) / counts[:, None, None]
     return second.sub_(correction).div_(sums_x.shape[2])
@@ -346,9 +385,9 @@ def _centred(second, sums_x, sums_y, counts):
 class _exact_float32:
     """TF32 and reduced-precision products off, restored afterwards."""
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self._precision = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("highest")
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         torch.set_float32_matmul_precision(self._precision)

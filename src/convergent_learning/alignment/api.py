@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from . import registry
-from .accumulate import accumulate
-from .comparison import compare
 from .crossvalidation import check_folds, shuffle_within
 from .crossvalidation import folds as make_folds
-from .evaluate import BACKWARD, FORWARD, evaluate
+from .evaluate import BACKWARD, FORWARD, Direction, FoldScore, evaluate
+from .layer_pair import LayerPair, paired
 from .maps import check_ridge
-from .positions import check_positions
-from .responses import Responses
+from .moments import Center
+from .positions import Positions, check_positions
+from .registry import Metric
+from .ridge import Ridge
 from .rotation import haar, rotated
+
+if TYPE_CHECKING:
+    from .accumulate import Device
+    from .responses import Array
 
 CLAIMED = ("linear", "procrustes", "permutation", "soft_matching")
 
@@ -33,9 +41,9 @@ class Score:
 
     mean: float
     folds: np.ndarray
-    directions: dict[str, np.ndarray]
+    directions: dict[Direction, np.ndarray]
     n_dead: tuple[int, int]
-    maps: dict[str, list] | None = None
+    maps: dict[Direction, list[Any]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,23 +59,23 @@ class RotatedBasis:
     learned: float
     draws: np.ndarray
     p: float
-    directions: dict[str, np.ndarray]
+    directions: dict[Direction, np.ndarray]
 
 
 def score(
-    x,
-    y,
-    metrics=None,
-    n_folds=5,
-    folds=None,
-    seed=0,
-    positions="all",
-    center="position",
-    ridge="cv",
-    device=None,
+    x: Array,
+    y: Array,
+    metrics: str | Sequence[str] | None = None,
+    n_folds: int = 5,
+    folds: npt.ArrayLike | None = None,
+    seed: int = 0,
+    positions: Positions = "all",
+    center: Center = "position",
+    ridge: Ridge = "cv",
+    device: Device | None = None,
     *,
-    keep_maps=False,
-):
+    keep_maps: bool = False,
+) -> dict[str, Score]:
     """Cross-validated alignment of two sets of responses to the same stimuli.
 
     Parameters
@@ -105,43 +113,43 @@ def score(
         Unknown metric; different numbers of stimuli; too few for the folds; NaN or infinite
         responses; `permutation` asked for with p != q; grids that do not divide.
     """
-    forward = _comparison(x, y, n_folds, folds, seed, positions, center, ridge, device)
+    forward = _layer_pair(x, y, n_folds, folds, seed, positions, center, ridge, device)
     return _scores(forward, metrics, ridge, keep_maps)
 
 
 def shuffled(
-    x,
-    y,
-    metrics=None,
-    n_folds=5,
-    folds=None,
-    seed=0,
-    positions="all",
-    center="position",
-    ridge="cv",
-    device=None,
-):
+    x: Array,
+    y: Array,
+    metrics: str | Sequence[str] | None = None,
+    n_folds: int = 5,
+    folds: npt.ArrayLike | None = None,
+    seed: int = 0,
+    positions: Positions = "all",
+    center: Center = "position",
+    ridge: Ridge = "cv",
+    device: Device | None = None,
+) -> dict[str, Score]:
     """The null of `score`: stimuli of y permuted within folds (whole images). Same result."""
-    forward = _comparison(
+    forward = _layer_pair(
         x, y, n_folds, folds, seed, positions, center, ridge, device, shuffle=True
     )
     return _scores(forward, metrics, ridge)
 
 
 def transfer(
-    x,
-    y,
-    onto_x,
-    onto_y,
-    metrics=None,
-    n_folds=5,
-    folds=None,
-    seed=0,
-    positions="all",
-    center="position",
-    ridge="cv",
-    device=None,
-):
+    x: Array,
+    y: Array,
+    onto_x: Array,
+    onto_y: Array,
+    metrics: str | Sequence[str] | None = None,
+    n_folds: int = 5,
+    folds: npt.ArrayLike | None = None,
+    seed: int = 0,
+    positions: Positions = "all",
+    center: Center = "position",
+    ridge: Ridge = "cv",
+    device: Device | None = None,
+) -> dict[str, Score]:
     """Maps fitted on (x, y), scored on the held-out images of another condition.
 
     Parameters
@@ -152,8 +160,8 @@ def transfer(
     Other parameters and the result are those of `score`.
     """
     common = (n_folds, folds, seed, positions, center, ridge, device)
-    forward = _comparison(x, y, *common)
-    onto = _comparison(onto_x, onto_y, *common, names=("onto_x", "onto_y"))
+    forward = _layer_pair(x, y, *common)
+    onto = _layer_pair(onto_x, onto_y, *common, names=("onto_x", "onto_y"))
     for side, fitted, scored in (
         ("x", forward.source, onto.source),
         ("y", forward.target, onto.target),
@@ -172,18 +180,18 @@ def transfer(
 
 
 def rotated_basis(
-    x,
-    y,
-    metric="permutation",
-    n_draws=99,
-    seed=0,
-    n_folds=5,
-    folds=None,
-    positions="all",
-    center="position",
-    ridge="cv",
-    device=None,
-):
+    x: Array,
+    y: Array,
+    metric: str = "permutation",
+    n_draws: int = 99,
+    seed: int = 0,
+    n_folds: int = 5,
+    folds: npt.ArrayLike | None = None,
+    positions: Positions = "all",
+    center: Center = "position",
+    ridge: Ridge = "cv",
+    device: Device | None = None,
+) -> RotatedBasis:
     """Is the basis of the units special? Learned score against Haar-rotated sources.
 
     `seed` seeds folds and rotations; the other parameters are those of `score`.
@@ -192,19 +200,19 @@ def rotated_basis(
     -------
     RotatedBasis
     """
-    forward = _comparison(x, y, n_folds, folds, seed, positions, center, ridge, device)
+    forward = _layer_pair(x, y, n_folds, folds, seed, positions, center, ridge, device)
     chosen = registry.metric(metric)
     learned = _scores(forward, metric, ridge)[metric].mean
-    directions = {}
-    for direction, comparison in ((FORWARD, forward), (BACKWARD, forward.reversed())):
-        rotations = haar(comparison.source.units, n_draws, seed, direction)
+    directions: dict[Direction, np.ndarray] = {}
+    for direction, pair in ((FORWARD, forward), (BACKWARD, forward.reversed())):
+        rotations = haar(pair.source.units, n_draws, seed, direction)
         directions[direction] = np.array(
             [
                 [
                     entry.score
                     for entry in evaluate(chosen, turned, ridge=ridge, directions=[FORWARD])
                 ]
-                for turned in rotated(comparison, rotations)
+                for turned in rotated(pair, rotations)
             ]
         )
     draws = np.mean([values.mean(1) for values in directions.values()], axis=0)
@@ -212,30 +220,34 @@ def rotated_basis(
     return RotatedBasis(learned, draws, p, directions)
 
 
-def _comparison(
-    x,
-    y,
-    n_folds,
-    folds,
-    seed,
-    positions,
-    center,
-    ridge,
-    device,
-    shuffle=False,
-    names=("x", "y"),
-):
+def _layer_pair(
+    x: Array,
+    y: Array,
+    n_folds: int,
+    folds: npt.ArrayLike | None,
+    seed: int,
+    positions: Positions,
+    center: Center,
+    ridge: Ridge,
+    device: Device | None,
+    shuffle: bool = False,
+    names: tuple[str, str] = ("x", "y"),
+) -> LayerPair:
+    # Imported here: torch takes seconds to load, and scores of stored moments do without.
+    from .accumulate import accumulate
+    from .responses import Responses
+
     check_positions(positions)
-    x, y = (Responses(a, name, positions) for a, name in zip((x, y), names, strict=True))
-    if x.n != y.n:
+    source, target = Responses(x, names[0], positions), Responses(y, names[1], positions)
+    if source.n != target.n:
         raise ValueError(
-            f"{x.label} has {x.n} stimuli and {y.label} has {y.n}: "
+            f"{source.label} has {source.n} stimuli and {target.label} has {target.n}: "
             "both sides must hold the same images in order"
         )
-    fold_of = make_folds(x.n, n_folds, seed) if folds is None else check_folds(folds, x.n)
+    fold_of = make_folds(source.n, n_folds, seed) if folds is None else check_folds(folds, source.n)
     check_ridge(ridge, fold_of.max() + 1)
     own, cross, null = accumulate(
-        {"x": [x], "y": [y]},
+        {"x": [source], "y": [target]},
         fold_of,
         [("x", "y")],
         learned=not shuffle,
@@ -243,17 +255,23 @@ def _comparison(
         device=device,
     )
     products = (null if shuffle else cross)["x", "y"][0, 0]
-    return compare(own["x"][0], own["y"][0], products, center)
+    return paired(own["x"][0], own["y"][0], products, center)
 
 
-def _scores(forward, metrics, ridge, keep_maps=False, scored_on=None):
+def _scores(
+    forward: LayerPair,
+    metrics: str | Sequence[str] | None,
+    ridge: Ridge,
+    keep_maps: bool = False,
+    scored_on: LayerPair | None = None,
+) -> dict[str, Score]:
     return {
         metric.name: _collect(evaluate(metric, forward, scored_on, ridge=ridge), keep_maps)
         for metric in _chosen(metrics, forward)
     }
 
 
-def _chosen(metrics, forward):
+def _chosen(metrics: str | Sequence[str] | None, forward: LayerPair) -> list[Metric]:
     """Metrics by name, after refusing what these widths do not allow."""
     p, q = forward.source.units, forward.target.units
     if metrics is None:
@@ -269,7 +287,7 @@ def _chosen(metrics, forward):
     return named
 
 
-def _collect(entries, keep_maps):
+def _collect(entries: Sequence[FoldScore], keep_maps: bool) -> Score:
     directions = {
         name: np.array([entry.score for entry in entries if entry.direction == name])
         for name in (FORWARD, BACKWARD)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import numpy.typing as npt
 
 
-def folds(n, n_folds=5, seed=0):
+def folds(n: int, n_folds: int = 5, seed: int = 0) -> np.ndarray:
     """Fold of each stimulus: one seeded shuffle, sizes equal to within one.
 
     Folds are over stimuli, so all positions of an image fall in the same fold. They depend on the
@@ -36,7 +37,7 @@ def folds(n, n_folds=5, seed=0):
     return fold_of
 
 
-def check_folds(fold_of, n):
+def check_folds(fold_of: npt.ArrayLike, n: int) -> np.ndarray:
     """Return an explicit fold array as int64 ``(n,)`` with values 0 … K-1, or raise ValueError."""
     fold_of = np.asarray(fold_of)
     if fold_of.shape != (n,) or not np.issubdtype(fold_of.dtype, np.integer):
@@ -52,7 +53,7 @@ def check_folds(fold_of, n):
     return fold_of.astype(np.int64)
 
 
-def shuffle_within(fold_of, seed, name=""):
+def shuffle_within(fold_of: np.ndarray, seed: int, name: str = "") -> np.ndarray:
     """Permutation of the stimuli that stays within folds, reproducible from (seed, name).
 
     Returns

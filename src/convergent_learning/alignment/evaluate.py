@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .comparison import split
+from .layer_pair import LayerPair, Moments, split
+from .registry import Metric
+from .ridge import Ridge
 
-FORWARD, BACKWARD = "x->y", "y->x"
+Direction: TypeAlias = Literal["x->y", "y->x"]
+FORWARD: Direction = "x->y"
+BACKWARD: Direction = "y->x"
 
 
 class FoldScore(NamedTuple):
-    direction: str
+    direction: Direction
     fold: int
     score: float
     n_dead_x: int
@@ -21,29 +26,37 @@ class FoldScore(NamedTuple):
     fitted: Any
 
 
-def evaluate(metric, forward, scored_on=None, *, ridge="cv", directions=(FORWARD, BACKWARD)):
+def evaluate(
+    metric: Metric,
+    forward: LayerPair,
+    scored_on: LayerPair | None = None,
+    *,
+    ridge: Ridge = "cv",
+    directions: Sequence[Direction] = (FORWARD, BACKWARD),
+) -> list[FoldScore]:
     """Fit on the training folds, score on the held-out fold, for both directions.
 
     Parameters
     ----------
-    metric : Metric
-    forward : Comparison of x as source with y as target
-    scored_on : Comparison, optional
+    metric
+    forward : x as source with y as target
+    scored_on : optional
         The same layers on other stimuli: maps fitted on `forward` are scored there (transfer).
 
     Returns
     -------
-    list of FoldScore, folds within directions
+    folds within directions
     """
     options = {"ridge": ridge} if metric.takes_ridge else {}
     shared = metric.symmetric and forward.same_grid and len(directions) == 2
-    forward_fits, scores = {}, []
+    forward_fits: dict[int, Any] = {}
+    scores = []
     for direction in directions:
         flip = direction == BACKWARD
-        comparison = forward.reversed() if flip else forward
+        pair = forward.reversed() if flip else forward
         target = scored_on.reversed() if flip and scored_on is not None else scored_on
-        for fold in comparison.folds:
-            train, held_out = split(comparison, fold, target)
+        for fold in pair.folds:
+            train, held_out = split(pair, fold, target)
             if not (train.live_x.any() and train.live_y.any()):
                 _warn_dead(train, fold)
                 fitted, value = None, np.nan
@@ -53,16 +66,16 @@ def evaluate(metric, forward, scored_on=None, *, ridge="cv", directions=(FORWARD
             else:
                 fitted = forward_fits[fold] = metric.fit(train, **options)
                 value = metric.score(fitted, held_out)
-            dead = [int((~train.live_x).sum()), int((~train.live_y).sum())]
-            scores.append(
-                FoldScore(direction, fold, float(value), *dead[:: -1 if flip else 1], fitted)
-            )
+            n_dead_x, n_dead_y = int((~train.live_x).sum()), int((~train.live_y).sum())
+            if flip:
+                n_dead_x, n_dead_y = n_dead_y, n_dead_x
+            scores.append(FoldScore(direction, fold, float(value), n_dead_x, n_dead_y, fitted))
     return scores
 
 
-def _warn_dead(train, fold):
-    comparison = train.comparison
-    dead = comparison.target if train.live_x.any() else comparison.source
+def _warn_dead(train: Moments, fold: int) -> None:
+    pair = train.pair
+    dead = pair.target if train.live_x.any() else pair.source
     warnings.warn(
         f"no unit of {dead.label} varies over the stimuli (fold {fold}): its score is NaN",
         RuntimeWarning,

@@ -7,16 +7,19 @@ formed: cov(ŷ, y)_j = (M'V_xy)_jj and var(ŷ)_j = (M'V_xx M)_jj.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from .layer_pair import Moments
 from .moments import block
 from .registry import register
-from .ridge import RIDGE_GRID, pearson, ridge_scores, shrinkage
+from .ridge import RIDGE_GRID, Ridge, pearson, ridge_scores, shrinkage
 
 RANK = 1e-6  # float32 products hold no smaller singular values
 
 
-def mapped_correlation(weights, held_out):
+def mapped_correlation(weights: np.ndarray, held_out: Moments) -> float:
     """Mean over live target units of the held-out r; NaN if there is none."""
     if not (held_out.live_x.any() and held_out.live_y.any()):
         return np.nan
@@ -26,22 +29,21 @@ def mapped_correlation(weights, held_out):
 
 
 @register("linear", score=mapped_correlation)
-def linear(train, ridge="cv"):
+def linear(train: Moments, ridge: Ridge = "cv") -> np.ndarray:
     """Ridge least squares of y on x, with penalty λ·tr(C)/p on the centred moment C of x.
 
     ridge : "cv" or float
         λ itself, or "cv": that of ``RIDGE_GRID`` with the best score in an inner cross-validation
         over the training folds. 0 gives the minimum-norm least-squares map.
     """
-    if ridge == "cv":
-        ridge = RIDGE_GRID[ridge_scores(train).argmax()]
+    strength = RIDGE_GRID[ridge_scores(train).argmax()] if isinstance(ridge, str) else ridge
     values, vectors = train.eigh()
     projected = vectors.T @ block(train.xy, train.live_x, train.live_y)
-    return _expand(vectors @ (shrinkage(values, ridge)[:, None] * projected), train)
+    return _expand(vectors @ (shrinkage(values, strength)[:, None] * projected), train)
 
 
 @register("procrustes", score=mapped_correlation)
-def procrustes(train):
+def procrustes(train: Moments) -> np.ndarray:
     """Rotation/reflection that best maps x onto y.
 
     UV' of the SVD of X'Y; zero-padding the narrower side (Williams et al. 2021) leaves exactly the
@@ -54,7 +56,7 @@ def procrustes(train):
     return _expand(u[:, :rank] @ vt[:rank], train)
 
 
-def check_ridge(ridge, n_folds):
+def check_ridge(ridge: Any, n_folds: int) -> None:
     """Raise ValueError unless `ridge` is "cv" (with at least 3 folds) or a number >= 0."""
     if ridge == "cv":
         if n_folds < 3:
@@ -65,7 +67,7 @@ def check_ridge(ridge, n_folds):
         raise ValueError(f"ridge is {ridge!r}: use 'cv' or a number of at least 0")
 
 
-def _expand(weights, train):
+def _expand(weights: np.ndarray, train: Moments) -> np.ndarray:
     """Live block -> (p, q) with zeros at dead units."""
     if train.live_x.all() and train.live_y.all():
         return weights

@@ -1,4 +1,4 @@
-"""Second moments of a directed comparison, for any split of the folds. numpy only.
+"""Second moments of one or two layers, for any split of the folds. numpy only.
 
 Stored per fold k: the stimulus count n_k, the mean of each unit at each position, and products
 centred within fold and position, summed over stimuli and averaged over positions. They merge into
@@ -9,9 +9,18 @@ target equals the one with the target averaged over the cells.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
+
+Center: TypeAlias = Literal["position", "unit"]
+Folds: TypeAlias = tuple[int, ...]
+Grid: TypeAlias = tuple[int, int]  # rows, columns
+Eigh: TypeAlias = tuple[np.ndarray, np.ndarray]  # values, vectors
+Svd: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]  # u, s, vt
+_T = TypeVar("_T")
 
 DEAD = 1e-9  # variance of a dead unit, relative to the largest of its layer
 
@@ -28,17 +37,17 @@ class LayerMoments:
     """
 
     counts: np.ndarray
-    grid: tuple[int, int]
+    grid: Grid
     means: np.ndarray
-    products: dict[tuple[int, int], np.ndarray]
+    products: dict[Grid, np.ndarray]
     label: str = "a layer"
-    _cache: dict = field(default_factory=dict, repr=False)
+    _cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @property
-    def units(self):
+    def units(self) -> int:
         return self.means.shape[2]
 
-    def sums(self, grid, center):
+    def sums(self, grid: Grid, center: Center) -> Sums:
         """Own products as `Sums`."""
         offsets = self.offsets(grid, center)
         return self.kept(
@@ -46,24 +55,24 @@ class LayerMoments:
             lambda: Sums(self.counts, self.products[grid], offsets, offsets, center),
         )
 
-    def offsets(self, grid, center):
+    def offsets(self, grid: Grid, center: Center) -> np.ndarray:
         """Fold means (K, positions, p) on a grid, less the mean over all folds."""
         return self.kept(("offsets", grid, center), lambda: self._offsets(grid, center))
 
-    def kept(self, key, compute):
+    def kept(self, key: Hashable, compute: Callable[[], _T]) -> _T:
         """What `compute` returns, kept under `key`: all partners of a layer share it."""
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]
 
-    def live(self, grid, center, folds):
+    def live(self, grid: Grid, center: Center, folds: Folds) -> np.ndarray:
         """Mask of the units that vary over the stimuli of `folds`."""
         return self.kept(
             ("live", grid, center, folds),
             lambda: live(self.sums(grid, center).over(folds).diagonal()),
         )
 
-    def inner_live(self, grid, center, folds):
+    def inner_live(self, grid: Grid, center: Center, folds: Folds) -> np.ndarray:
         """Mask of the units that vary in every split of `folds` into one and the rest."""
         sets = [part for parts in leave_one_out(folds) for part in parts]
         return self.kept(
@@ -71,7 +80,7 @@ class LayerMoments:
             lambda: np.all([self.live(grid, center, part) for part in sets], axis=0),
         )
 
-    def _offsets(self, grid, center):
+    def _offsets(self, grid: Grid, center: Center) -> np.ndarray:
         means = self.means
         if grid != self.grid:
             rows, columns = self.grid[0] // grid[0], self.grid[1] // grid[1]
@@ -89,7 +98,14 @@ class LayerMoments:
 class Sums:
     """Products about a common origin: additive over folds, centred for any union of them."""
 
-    def __init__(self, counts, products, x, y, center):
+    def __init__(
+        self,
+        counts: np.ndarray,
+        products: np.ndarray,
+        x: np.ndarray,
+        y: np.ndarray,
+        center: Center,
+    ):
         self._counts = np.asarray(counts, dtype=np.float64)
         weight = self._counts[:, None, None]
         self._raw = products + np.matmul((weight * x).transpose(0, 2, 1), y) / x.shape[1]
@@ -97,9 +113,9 @@ class Sums:
         if center == "unit":  # one mean a unit: only the sum over positions matters
             self._x = self._x.mean(1, keepdims=True)
             self._y = self._y.mean(1, keepdims=True)
-        self._cache = {}
+        self._cache: dict[Hashable, Any] = {}
 
-    def over(self, folds):
+    def over(self, folds: Folds) -> np.ndarray:
         """(p, q) product over the stimuli of `folds`, centred with the means of those folds."""
         if folds not in self._cache:
             chosen = list(folds)
@@ -108,7 +124,7 @@ class Sums:
             self._cache[folds] = self._raw[chosen].sum(0) - correction
         return self._cache[folds]
 
-    def svd(self, folds, rows, columns):
+    def svd(self, folds: Folds, rows: np.ndarray, columns: np.ndarray) -> Svd:
         """Thin SVD of the block of two masks of `over`."""
         key = "svd", folds, rows.tobytes(), columns.tobytes()
         if key not in self._cache:
@@ -116,7 +132,7 @@ class Sums:
             self._cache[key] = np.linalg.svd(product, full_matrices=False)
         return self._cache[key]
 
-    def each(self, sets):
+    def each(self, sets: Sequence[Folds]) -> np.ndarray:
         """`over` each of several sets of folds, (len(sets), p, q), in one product."""
         chosen = np.array([[k in folds for k in range(len(self._counts))] for folds in sets], float)
         x, y = np.tensordot(chosen, self._x, 1), np.tensordot(chosen, self._y, 1)
@@ -124,7 +140,7 @@ class Sums:
         return np.tensordot(chosen, self._raw, 1) - x.transpose(0, 2, 1) @ y / weight
 
 
-def common_grid(a, b):
+def common_grid(a: Grid, b: Grid) -> Grid:
     """The coarser of two grids; ValueError unless it divides the other."""
     coarse, fine = (a, b) if a[0] * a[1] <= b[0] * b[1] else (b, a)
     if fine[0] % coarse[0] or fine[1] % coarse[1]:
@@ -135,18 +151,19 @@ def common_grid(a, b):
     return coarse
 
 
-def block(matrix, rows, columns):
+def block(matrix: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """matrix[..., rows, columns] for two masks; the matrix itself when both are full."""
     if not rows.all():
         matrix = matrix[..., rows, :]
     return matrix if columns.all() else matrix[..., columns]
 
 
-def live(variances):
+def live(variances: np.ndarray) -> np.ndarray:
     """Mask of the units whose variance is above ``DEAD`` times the layer's largest."""
     largest = variances.max(initial=0.0)
     return variances > max(DEAD * largest, np.finfo(np.float64).tiny)
 
 
-def leave_one_out(folds):
+def leave_one_out(folds: Folds) -> list[tuple[Folds, Folds]]:
+    """Each split of `folds` into all but one and that one."""
     return [(tuple(k for k in folds if k != j), (j,)) for j in folds]

@@ -7,11 +7,15 @@ extraction calls it on the fly, a scoring job only asks for shapes.
 from __future__ import annotations
 
 import math
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
-MODES = ("all", "center", "average", "units")
+Mode: TypeAlias = Literal["all", "center", "average", "units"]
+Positions: TypeAlias = int | Mode
+MODES: tuple[Mode, ...] = get_args(Mode)
+_Array = TypeVar("_Array")
 
 
-def sample_positions(activations, positions="all"):
+def sample_positions(activations: _Array, positions: Positions = "all") -> _Array:
     """Keep the chosen positions of activation maps.
 
     Parameters
@@ -35,29 +39,30 @@ def sample_positions(activations, positions="all"):
     ValueError
         If the array has neither 2 nor 4 dimensions, or `positions` is not one of the above.
     """
-    if activations.ndim not in (2, 4):
+    maps: Any = activations  # numpy and torch share no type
+    if maps.ndim not in (2, 4):
         raise ValueError(
-            f"activations must be (n, c) or (n, c, h, w), got shape {tuple(activations.shape)}; "
+            f"activations must be (n, c) or (n, c, h, w), got shape {tuple(maps.shape)}; "
             "arrange token sequences as a (n, c, h, w) grid and the class token as its own layer"
         )
     check_positions(positions)
-    if activations.ndim == 2 or positions == "all":
+    if maps.ndim == 2 or positions == "all":
         return activations
-    n, c, h, w = activations.shape
+    n, c, h, w = maps.shape
     if positions == "units":
-        return activations.reshape(n, c * h * w)
+        return maps.reshape(n, c * h * w)
     if positions == "average":
         # Through float32: the sum of a float16 map can exceed what float16 holds.
-        half = activations.dtype.itemsize == 2
-        mean = (_widen(activations) if half else activations).mean((2, 3))
-        return _cast(mean, activations.dtype)
+        half = maps.dtype.itemsize == 2
+        mean = (_widen(maps) if half else maps).mean((2, 3))
+        return _cast(mean, maps.dtype)
     if positions == "center":
-        return activations[:, :, h // 2, w // 2]
+        return maps[:, :, h // 2, w // 2]
     g = grid_size(h, w, positions)
-    return activations[:, :, _kept(h, g)][:, :, :, _kept(w, g)]
+    return maps[:, :, _kept(h, g)][:, :, :, _kept(w, g)]
 
 
-def grid_size(h, w, P):
+def grid_size(h: int, w: int, P: int) -> int:
     """Side g of the regular grid: the largest power of two <= min(h, w, sqrt(P)).
 
     >>> grid_size(32, 32, 64), grid_size(7, 7, 64), grid_size(1, 1, 64)
@@ -68,7 +73,7 @@ def grid_size(h, w, P):
     return 1 << (side.bit_length() - 1)
 
 
-def shape_after(h, w, positions):
+def shape_after(h: int, w: int, positions: Positions) -> tuple[int, int]:
     """Rows and columns that ``sample_positions`` leaves of an h x w map; (1, 1) for (n, c)."""
     check_positions(positions)
     if positions == "all":
@@ -79,7 +84,7 @@ def shape_after(h, w, positions):
     return g, g
 
 
-def check_positions(positions):
+def check_positions(positions: object) -> None:
     """Raise ValueError unless `positions` is a mode's name or a positive int."""
     if isinstance(positions, str):
         valid = positions in MODES
@@ -92,16 +97,16 @@ def check_positions(positions):
         )
 
 
-def _kept(length, g):
+def _kept(length: int, g: int) -> slice | list[int]:
     """Indices floor((i + 1/2)·length/g), i = 0 … g-1: the middle of each cell."""
     if length % g == 0:  # a slice is a view: nothing is copied yet
         return slice(length // g // 2, None, length // g)
     return [((2 * i + 1) * length) // (2 * g) for i in range(g)]
 
 
-def _widen(activations):
+def _widen(activations: Any) -> Any:
     return activations.float() if hasattr(activations, "float") else activations.astype("float32")
 
 
-def _cast(values, dtype):
+def _cast(values: Any, dtype: Any) -> Any:
     return values.to(dtype) if hasattr(values, "to") else values.astype(dtype)

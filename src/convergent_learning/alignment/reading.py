@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
+import h5py
 import numpy as np
 
 from ..files import damaged_file_named, open_hdf5
-from .comparison import compare
-from .moments import LayerMoments
+from .layer_pair import LayerPair, paired
+from .moments import Center, Grid, LayerMoments
+
+Between: TypeAlias = tuple[Collection[str], Collection[str]]
+Kind: TypeAlias = Literal["cross", "shuffled"]
 
 
 @dataclass(frozen=True)
-class Layer:
+class StoredLayer:
     """A layer's place in its network; its moments are read by `MomentsFile.moments`."""
 
     name: str
@@ -24,11 +31,13 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Network:
+class StoredNetwork:
+    """A network of the file: what it is called there, and its layers in depth order."""
+
     name: str
     group: str
     seed: int
-    layers: tuple[Layer, ...]
+    layers: tuple[StoredLayer, ...]
 
 
 class MomentsFile:
@@ -40,24 +49,26 @@ class MomentsFile:
         If the file cannot be read: names it and says to delete it.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path):
         self.path = path
         self._stack = ExitStack()
         self._file = self._stack.enter_context(open_hdf5(path, "counts", "networks"))
         with damaged_file_named(path, KeyError, OSError):
-            self.attrs = dict(self._file.attrs)
+            self.attrs: dict[str, Any] = dict(self._file.attrs)
             self._counts = self._file["counts"][:]
             groups = self._file["networks"].values()
             self.networks = [_network(g) for g in sorted(groups, key=lambda g: g.attrs["order"])]
-        self._moments = {}
+        self._moments: dict[tuple[str, str], LayerMoments] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> MomentsFile:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def pairs(self, between=None):
+    def pairs(
+        self, between: Between | None = None
+    ) -> Iterator[tuple[StoredNetwork, StoredNetwork]]:
         """Pairs of networks that have cross moments, in file order.
 
         between : two collections of network names, optional
@@ -68,36 +79,44 @@ class MomentsFile:
             if x.name in cross and y.name in cross[x.name] and _lie_between(x, y, between):
                 yield x, y
 
-    def is_mapped(self, x, y):
+    def is_mapped(self, x: StoredNetwork, y: StoredNetwork) -> bool:
         """Whether a pair has the cross moments of all its layer pairs, not of own layers only."""
         return self._file[f"cross/{x.name}/{y.name}/{x.layers[0].name}"].shape[2] == sum(
             layer.units for layer in y.layers
         )
 
-    def moments(self, network, layer):
+    def moments(self, network: StoredNetwork, layer: StoredLayer) -> LayerMoments:
         """Own LayerMoments, read once."""
         key = network.name, layer.name
         if key not in self._moments:
             group = self._file[f"networks/{network.name}/layers/{layer.name}"]
             products = {
-                tuple(int(side) for side in grid.split("x")): dataset[:]
-                for grid, dataset in group["products"].items()
+                _grid(grid.split("x")): dataset[:] for grid, dataset in group["products"].items()
             }
             self._moments[key] = LayerMoments(
                 self._counts,
-                tuple(int(side) for side in group.attrs["grid"]),
+                _grid(group.attrs["grid"]),
                 group["means"][:],
                 products,
                 f"layer {layer.name!r} of network {network.name!r} in {self.path}",
             )
         return self._moments[key]
 
-    def forget(self, layer):
+    def forget(self, layer: str) -> None:
         """Free the own moments of all networks' layers called `layer`."""
         self._moments = {key: kept for key, kept in self._moments.items() if key[1] != layer}
 
-    def comparisons(self, x, y, layer_x, *, own=False, kind="cross", center="position"):
-        """(layer of y, Comparison) of one layer of x with its stored partners.
+    def layer_pairs(
+        self,
+        x: StoredNetwork,
+        y: StoredNetwork,
+        layer_x: StoredLayer,
+        *,
+        own: bool = False,
+        kind: Kind = "cross",
+        center: Center = "position",
+    ) -> Iterator[tuple[StoredLayer, LayerPair]]:
+        """(layer of y, LayerPair) of one layer of x with its stored partners.
 
         own : only the layer of the same name
         kind : "cross" or "shuffled"
@@ -105,35 +124,40 @@ class MomentsFile:
         dataset = self._file[f"{kind}/{x.name}/{y.name}/{layer_x.name}"]
         stored = y.layers
         if kind != "cross" or not self.is_mapped(x, y):
-            stored = [layer for layer in stored if layer.name == layer_x.name]
+            stored = tuple(layer for layer in stored if layer.name == layer_x.name)
         ends = np.cumsum([0] + [layer.units for layer in stored])
-        row = None if own else dataset[:]
+        stored_row = dataset if own else dataset[:]  # own: only the part that is needed is read
         for layer_y, start, stop in zip(stored, ends, ends[1:], strict=False):
             if own and layer_y.name != layer_x.name:
                 continue
-            cross = dataset[:, :, start:stop] if own else row[:, :, start:stop]
+            cross = stored_row[:, :, start:stop]
             a, b = self.moments(x, layer_x), self.moments(y, layer_y)
-            yield layer_y, compare(a, b, cross.astype(np.float64), center)
+            yield layer_y, paired(a, b, cross.astype(np.float64), center)
 
-    def has_shuffled(self, x, y):
+    def has_shuffled(self, x: StoredNetwork, y: StoredNetwork) -> bool:
         return f"shuffled/{x.name}/{y.name}" in self._file
 
 
-def _lie_between(x, y, between):
+def _lie_between(x: StoredNetwork, y: StoredNetwork, between: Between | None) -> bool:
     if between is None:
         return True
     first, second = between
     return (x.name in first and y.name in second) or (x.name in second and y.name in first)
 
 
-def _network(group):
+def _grid(sides: Iterable[Any]) -> Grid:
+    rows, columns = (int(side) for side in sides)
+    return rows, columns
+
+
+def _network(group: h5py.Group) -> StoredNetwork:
     layers = sorted(group["layers"].values(), key=lambda g: g.attrs["order"])
-    return Network(
+    return StoredNetwork(
         group.name.rsplit("/", 1)[1],
         str(group.attrs["group"]),
         int(group.attrs["seed"]),
         tuple(
-            Layer(
+            StoredLayer(
                 str(g.attrs["layer"]),
                 float(g.attrs["depth"]),
                 str(g.attrs["role"]),

@@ -6,10 +6,18 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from .layer_pair import Moments
 
 # Modules that register metrics when they are imported, in the order in which `metrics` names them.
-_MODULES = ("maps", "matching", "context")
+_MODULES = ("maps", "unit_matching", "context")
 _METRICS: dict[str, Metric] = {}
+
+Fit: TypeAlias = Callable[..., Any]
+Scoring: TypeAlias = "Callable[[Any, Moments], float]"
+_F = TypeVar("_F", bound=Fit)
 
 
 @dataclass(frozen=True)
@@ -24,28 +32,35 @@ class Metric:
     """
 
     name: str
-    fit: Callable
-    score: Callable
+    fit: Fit
+    score: Scoring
     symmetric: bool = False
     context: bool = False
     equal_widths: bool = False
 
     @property
-    def takes_ridge(self):
+    def takes_ridge(self) -> bool:
         return "ridge" in inspect.signature(self.fit).parameters
 
 
-def register(name, score, *, symmetric=False, context=False, equal_widths=False):
+def register(
+    name: str,
+    score: Scoring,
+    *,
+    symmetric: bool = False,
+    context: bool = False,
+    equal_widths: bool = False,
+) -> Callable[[_F], _F]:
     """Decorator that makes a fit function a metric, known by `name` everywhere."""
 
-    def add(fit):
+    def add(fit: _F) -> _F:
         _METRICS[name] = Metric(name, fit, score, symmetric, context, equal_widths)
         return fit
 
     return add
 
 
-def metric(name):
+def metric(name: str) -> Metric:
     """The metric called `name`; ValueError listing the known ones otherwise."""
     _load()
     if name not in _METRICS:
@@ -53,13 +68,13 @@ def metric(name):
     return _METRICS[name]
 
 
-def metrics(context=False):
+def metrics(context: bool = False) -> tuple[str, ...]:
     """Names of the registered metrics, or of the context measures."""
     _load()
     return tuple(name for name, entry in _METRICS.items() if entry.context == context)
 
 
-def _load():
+def _load() -> None:
     # By name: what imports the registry uses one metric, and does not depend on all of them.
     for module in _MODULES:
         importlib.import_module(f".{module}", __package__)

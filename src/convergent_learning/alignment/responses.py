@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+import h5py
 import numpy as np
 import torch
 
-from .positions import sample_positions, shape_after
+from .positions import Positions, sample_positions, shape_after
+
+Array: TypeAlias = np.ndarray | torch.Tensor | h5py.Dataset
 
 
 class Responses:
@@ -19,7 +24,7 @@ class Responses:
     positions : see ``positions.sample_positions``
     """
 
-    def __init__(self, array, label, positions="all"):
+    def __init__(self, array: Array, label: str, positions: Positions = "all"):
         if not hasattr(array, "shape"):
             raise ValueError(
                 f"{label} is a {type(array).__name__}: pass a numpy array, a torch tensor or an "
@@ -36,25 +41,26 @@ class Responses:
             raise ValueError(f"{label} has dtype {first.dtype}: pass floating point responses")
         self.dtype, self.device = first.dtype, first.device
         self.units = first.shape[1]
-        self.grid = shape_after(*(array.shape[2:] or (1, 1)), positions)
+        height, width = array.shape[2:] or (1, 1)
+        self.grid = shape_after(height, width, positions)
 
     @property
-    def bytes_a_stimulus(self):
+    def bytes_a_stimulus(self) -> int:
         return self.units * self.grid[0] * self.grid[1] * 4
 
-    def block(self, start, stop):
+    def block(self, start: int, stop: int) -> torch.Tensor:
         """Stimuli start … stop-1 as a tensor ``(m, c, positions)``; a view where possible."""
         sampled = sample_positions(_tensor(self._array[start:stop]), self.positions)
         return sampled.reshape(len(sampled), sampled.shape[1], -1)
 
-    def gather(self, indices):
+    def gather(self, indices: np.ndarray) -> torch.Tensor:
         """The stimuli of `indices`, in any order, as a tensor ``(m, c, positions)``."""
         unique, inverse = np.unique(indices, return_inverse=True)
         sampled = sample_positions(_tensor(self._array[unique]), self.positions)
         return sampled.reshape(len(sampled), sampled.shape[1], -1)[torch.as_tensor(inverse)]
 
 
-def _tensor(array):
+def _tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
     if isinstance(array, torch.Tensor):
         return array.detach()
     array = np.asarray(array)

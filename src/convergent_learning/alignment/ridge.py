@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-from .moments import block
+from .layer_pair import LayerPair, Moments
+from .moments import Folds, block
+
+Ridge: TypeAlias = float | Literal["cv"]
 
 RIDGE_GRID = np.logspace(-6, 2, 9)
 _TINY = np.finfo(np.float64).tiny
 
 
-def ridge_scores(train):
+def ridge_scores(train: Moments) -> np.ndarray:
     """Score of each λ of ``RIDGE_GRID``, by leaving out each fold of the training split in turn.
 
     Rotating the source changes no prediction, hence not the choice: it is made once, unrotated.
     Scores of all outer folds are made together and kept.
     """
-    comparison = train.comparison.unrotated
-    rotated = comparison is not train.comparison
-    live_x = comparison.live_x(train.folds) if rotated else train.live_x
-    live_x = live_x & comparison.source.inner_live(comparison.grid, comparison.center, train.folds)
-    target = comparison.target
-    live_y = train.live_y & target.inner_live(target.grid, comparison.center, train.folds)
-    scores = comparison.kept(
+    pair = train.pair.unrotated
+    rotated = pair is not train.pair
+    live_x = pair.live_x(train.folds) if rotated else train.live_x
+    live_x = live_x & pair.source.inner_live(pair.grid, pair.center, train.folds)
+    target = pair.target
+    live_y = train.live_y & target.inner_live(target.grid, pair.center, train.folds)
+    scores = pair.kept(
         ("ridge", live_x.tobytes(), live_y.tobytes()),
-        lambda: inner_scores(comparison, live_x, live_y),
+        lambda: inner_scores(pair, live_x, live_y),
     )
-    [outer] = set(comparison.folds) - set(train.folds)
+    [outer] = set(pair.folds) - set(train.folds)
     return scores[outer]
 
 
-def inner_scores(comparison, live_x, live_y):
+def inner_scores(pair: LayerPair, live_x: np.ndarray, live_y: np.ndarray) -> np.ndarray:
     """Inner cross-validated score of each λ of ``RIDGE_GRID``, summed, for every outer fold.
 
     With the eigenvectors U of a fitted moment, a = U'X'Y and the held-out V = U'X'XU, the fit of
@@ -48,20 +53,20 @@ def inner_scores(comparison, live_x, live_y):
     float array, ``(K, len(RIDGE_GRID))``
         Meaningless for outer folds where a unit of `live_x` or `live_y` varies in some splits only.
     """
-    folds = comparison.folds
+    folds = pair.folds
     scores = np.zeros((len(folds), len(RIDGE_GRID)))
     if not (live_x.any() and live_y.any()):
         return scores
     left_out = list(itertools.combinations(folds, 2))
-    fitted_on = [tuple(k for k in folds if k not in pair) for pair in left_out]
-    basis, shrinkages, held_out_xx = comparison.source.kept(
-        ("ridge", comparison.grid, comparison.center, live_x.tobytes()),
-        lambda: _source_side(comparison, left_out, fitted_on, live_x),
+    fitted_on = [tuple(k for k in folds if k not in two) for two in left_out]
+    basis, shrinkages, held_out_xx = pair.source.kept(
+        ("ridge", pair.grid, pair.center, live_x.tobytes()),
+        lambda: _source_side(pair, left_out, fitted_on, live_x),
     )
-    spread = np.stack([comparison.variance_y((k,))[live_y] for k in folds])
+    spread = np.stack([pair.variance_y((k,))[live_y] for k in folds])
     spread = np.sqrt(np.maximum(spread, _TINY))[:, None]
-    held_out = np.stack([block(comparison.xy((k,)), live_x, live_y) for k in folds]) / spread
-    fitted = block(comparison.xy_each(fitted_on), live_x, live_y) / spread.mean(0)
+    held_out = np.stack([block(pair.xy((k,)), live_x, live_y) for k in folds]) / spread
+    fitted = block(pair.xy_each(fitted_on), live_x, live_y) / spread.mean(0)
     fitted, held_out = basis @ fitted.astype(np.float32), held_out.astype(np.float32)
     for i, (j, k) in enumerate(left_out):
         weights = shrinkages[i].T[:, :, None] * fitted[i][:, None]  # (p, λ, q): one wide product
@@ -74,33 +79,39 @@ def inner_scores(comparison, live_x, live_y):
     return scores
 
 
-def shrinkage(values, ridge):
+def shrinkage(values: np.ndarray, ridge: float | np.ndarray) -> np.ndarray:
     """1/(eigenvalue + penalty); directions without variance get no weight."""
     penalised = values + ridge * values.mean()
     floor = len(values) * np.finfo(np.float64).eps * values[-1]
     return np.divide(1.0, penalised, out=np.zeros_like(penalised), where=penalised > floor)
 
 
-def pearson(covariance, variance_x, variance_y):
+def pearson(
+    covariance: np.ndarray, variance_x: np.ndarray, variance_y: np.ndarray | np.float32
+) -> np.ndarray:
     """r, and 0 where a side does not vary (a zero map predicts a constant)."""
     scale = np.sqrt(np.maximum(variance_x, 0) * np.maximum(variance_y, 0))
     return np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
 
 
-def _source_side(comparison, left_out, fitted_on, live_x):
+def _source_side(
+    pair: LayerPair, left_out: Sequence[Folds], fitted_on: Sequence[Folds], live_x: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each pair of folds left out, in float32 and in units of the mean eigenvalue.
 
     basis (p, p) is U', shrinkages (λ, p), held-out xx of both folds (2p, p), one above the
     other.
     """
     basis, shrinkages, held_out = [], [], []
-    for pair, folds in zip(left_out, fitted_on, strict=True):
-        values, vectors = comparison.eigh(folds, live_x)
+    for two, folds in zip(left_out, fitted_on, strict=True):
+        values, vectors = pair.eigh(folds, live_x)
         mean = max(values.mean(), _TINY)
         basis.append(vectors.T / np.sqrt(mean))
         shrinkages.append(mean * shrinkage(values, RIDGE_GRID[:, None]))
-        rotated = [
-            vectors.T @ block(comparison.xx((k,)), live_x, live_x) @ vectors / mean for k in pair
-        ]
+        rotated = [vectors.T @ block(pair.xx((k,)), live_x, live_x) @ vectors / mean for k in two]
         held_out.append(np.concatenate(rotated))
-    return tuple(np.float32(np.stack(parts)) for parts in (basis, shrinkages, held_out))
+    return _stacked(basis), _stacked(shrinkages), _stacked(held_out)
+
+
+def _stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack(parts).astype(np.float32)

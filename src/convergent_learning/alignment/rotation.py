@@ -7,16 +7,17 @@ Source x becomes xQ with Q Haar-random; X'Y becomes Q'X'Y and X'X becomes Q'X'XQ
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 
-from .comparison import Comparison
-from .moments import block, live
+from .layer_pair import LayerPair
+from .moments import Eigh, Folds, Svd, block, live
 
 CHUNK = 32 << 20  # bytes of rotated products held at once
 
 
-def haar(units, n_draws, seed, *names):
+def haar(units: int, n_draws: int, seed: int, *names: str) -> np.ndarray:
     """(n_draws, units, units) Haar-random orthogonal matrices, reproducible from (seed, names).
 
     QR of a Gaussian matrix with the signs of R's diagonal moved to Q (Mezzadri 2007). A smaller
@@ -31,73 +32,75 @@ def haar(units, n_draws, seed, *names):
     return rotations
 
 
-def rotated(comparison, rotations):
-    """The comparison with its source rotated, once for each (p, p) matrix of `rotations`.
+def rotated(pair: LayerPair, rotations: np.ndarray) -> Iterator[LayerPair]:
+    """The pair with its source rotated, once for each (p, p) matrix of `rotations`.
 
     Products of a chunk of draws are made together, one matrix product for each split.
     """
     units = rotations.shape[1]
-    width = max(units, len(comparison.variance_y(comparison.folds)))
+    width = max(units, len(pair.variance_y(pair.folds)))
     size = max(1, CHUNK // (8 * units * width))
     for start in range(0, len(rotations), size):
-        chunk = _Chunk(comparison, rotations[start : start + size])
+        chunk = _Chunk(pair, rotations[start : start + size])
         for draw in range(len(chunk.rotations)):
-            yield _Rotated(comparison, chunk, draw)
+            yield _Rotated(pair, chunk, draw)
 
 
 class _Chunk:
     """Rotated products of several draws, each made when first asked for."""
 
-    def __init__(self, comparison, rotations):
+    def __init__(self, pair: LayerPair, rotations: np.ndarray):
         self.rotations = rotations
         self._transposed = np.ascontiguousarray(rotations.transpose(0, 2, 1))
-        self._comparison, self._products, self._variances = comparison, {}, {}
+        self._pair = pair
+        self._products: dict[Folds, np.ndarray] = {}
+        self._variances: dict[Folds, np.ndarray] = {}
 
-    def xy(self, folds):
+    def xy(self, folds: Folds) -> np.ndarray:
         if folds not in self._products:
-            self._products[folds] = self._left(self._comparison.xy(folds))
+            self._products[folds] = self._left(self._pair.xy(folds))
         return self._products[folds]
 
-    def variance_x(self, folds):
+    def variance_x(self, folds: Folds) -> np.ndarray:
         if folds not in self._variances:
-            left = self._left(self._comparison.xx(folds))
+            left = self._left(self._pair.xx(folds))
             self._variances[folds] = np.einsum("dij,dij->di", left, self._transposed)
         return self._variances[folds]
 
-    def _left(self, product):
+    def _left(self, product: np.ndarray) -> np.ndarray:
         draws, p, _ = self._transposed.shape
         return (self._transposed.reshape(draws * p, p) @ product).reshape(draws, p, -1)
 
 
-class _Rotated(Comparison):
-    """One draw; has what a Comparison has, with the products of the rotated source."""
+class _Rotated(LayerPair):
+    """One draw; has what a LayerPair has, with the products of the rotated source."""
 
-    def __init__(self, base, chunk, draw):
+    def __init__(self, base: LayerPair, chunk: _Chunk, draw: int):
         self.__dict__.update(base.__dict__)
         self._base, self._chunk, self._draw = base, chunk, draw
 
     @property
-    def unrotated(self):
+    def unrotated(self) -> LayerPair:
         return self._base
 
-    def reversed(self):
-        raise TypeError("a rotated comparison has one direction: its source is rotated")
+    def reversed(self) -> LayerPair:
+        raise TypeError("a rotated pair has one direction: its source is rotated")
 
-    def xy(self, folds):
+    def xy(self, folds: Folds) -> np.ndarray:
         return self._chunk.xy(folds)[self._draw]
 
-    def variance_x(self, folds):
+    def variance_x(self, folds: Folds) -> np.ndarray:
         return self._chunk.variance_x(folds)[self._draw]
 
-    def xx(self, folds):
+    def xx(self, folds: Folds) -> np.ndarray:
         rotation = self._chunk.rotations[self._draw]
         return rotation.T @ self._base.xx(folds) @ rotation
 
-    def live_x(self, folds):
+    def live_x(self, folds: Folds) -> np.ndarray:
         return live(self.variance_x(folds))
 
-    def svd(self, folds, live_x, live_y):
+    def svd(self, folds: Folds, live_x: np.ndarray, live_y: np.ndarray) -> Svd:
         return np.linalg.svd(block(self.xy(folds), live_x, live_y), full_matrices=False)
 
-    def eigh(self, folds, live):
+    def eigh(self, folds: Folds, live: np.ndarray) -> Eigh:
         return np.linalg.eigh(block(self.xx(folds), live, live))

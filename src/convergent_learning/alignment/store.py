@@ -13,21 +13,26 @@ Cross moments keep 24 bits, the precision of the products they are sums of.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import h5py
 import numpy as np
-import torch
 
 from .. import __version__
 from ..files import damaged_file_named, open_hdf5, replace_when_done
 from ..progress import track
-from .accumulate import accumulate
 from .crossvalidation import folds, shuffle_within
-from .responses import Responses
+from .moments import LayerMoments
+
+if TYPE_CHECKING:
+    from .accumulate import Device, Names
 
 MEMORY = 2 << 30
+_Networks: TypeAlias = "Mapping[str, _ActivationFile]"
 CHUNK = (1024, 256)  # units of x, of y: a megabyte
 SHARED = ("dataset", "step", "stimuli", "condition", "stimulus_digest")
 PER_NETWORK = ("group", "seed", "weights_digest", "dtype", "positions")
@@ -35,15 +40,15 @@ PER_LAYER = ("layer", "order", "depth", "role")
 
 
 def write_moments(
-    activations,
-    out,
-    mapped,
-    n_folds,
-    seed,
-    shuffled,
-    device=None,
-    memory=MEMORY,
-):
+    activations: Iterable[Path],
+    out: Path,
+    mapped: Collection[str],
+    n_folds: int,
+    seed: int,
+    shuffled: bool,
+    device: Device | None = None,
+    memory: int = MEMORY,
+) -> None:
     """Accumulate the fold moments of all networks at one condition.
 
     Parameters
@@ -74,7 +79,6 @@ def write_moments(
     DamagedFileError
         A file cannot be read: names it and says to delete it.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     with ExitStack() as stack:
         networks = _open(activations, stack)
         unknown = sorted(set(mapped) - set(networks))
@@ -84,38 +88,37 @@ def write_moments(
         partial = stack.enter_context(replace_when_done(out))
         target = stack.enter_context(h5py.File(partial, "w"))
         _describe(target, networks, fold_of, n_folds, seed)
-        passes = list(_passes(networks, set(mapped), n_folds, shuffled, memory // 2))
+        passes = list(_passes(networks, mapped, n_folds, shuffled, memory // 2))
         for job in track(passes, Path(out).name):
             _run(job, target, networks, fold_of, seed, memory // 2, device)
 
 
-class _Network:
+class _ActivationFile:
     """An open activation file: attributes and layers in depth order."""
 
-    def __init__(self, path, stack):
+    def __init__(self, path: Path, stack: ExitStack):
         self.path = path
         file = stack.enter_context(open_hdf5(path, "layers"))
         with damaged_file_named(path, KeyError, OSError):
-            self.attrs = {key: file.attrs[key] for key in SHARED + PER_NETWORK}
+            self.attrs: dict[str, Any] = {key: file.attrs[key] for key in SHARED + PER_NETWORK}
             datasets = sorted(file["layers"].values(), key=lambda d: d.attrs["order"])
-            self.layers = {d.attrs["layer"]: d for d in datasets}
+            self.layers: dict[str, h5py.Dataset] = {d.attrs["layer"]: d for d in datasets}
             self.layer_attrs = {
                 d.attrs["layer"]: {k: d.attrs[k] for k in PER_LAYER} for d in datasets
             }
         self.group = self.attrs["group"]
         self.name = Path(path).stem
 
-    def responses(self, names):
-        where = (
-            f"network {self.name!r} on {self.attrs['stimuli']} {self.attrs['condition']}".rstrip()
-        )
-        return [Responses(self.layers[n], f"layer {n!r} of {where} ({self.path})") for n in names]
+    def label(self, layer: str) -> str:
+        """What messages call a layer."""
+        where = f"on {self.attrs['stimuli']} {self.attrs['condition']}".rstrip()
+        return f"layer {layer!r} of network {self.name!r} {where} ({self.path})"
 
 
-def _open(paths, stack):
-    networks = {}
+def _open(paths: Iterable[Path], stack: ExitStack) -> dict[str, _ActivationFile]:
+    networks: dict[str, _ActivationFile] = {}
     for path in paths:
-        network = _Network(path, stack)
+        network = _ActivationFile(path, stack)
         if network.name in networks:
             raise ValueError(f"{path}: network {network.name} was given twice")
         networks[network.name] = network
@@ -124,7 +127,7 @@ def _open(paths, stack):
     return networks
 
 
-def _stimuli(networks):
+def _stimuli(networks: _Networks) -> int:
     """Number of stimuli, after checking that all files are of the same ones."""
     first = next(iter(networks.values()))
     n = len(next(iter(first.layers.values())))
@@ -144,7 +147,9 @@ def _stimuli(networks):
     return n
 
 
-def _describe(target, networks, fold_of, n_folds, seed):
+def _describe(
+    target: h5py.File, networks: _Networks, fold_of: np.ndarray, n_folds: int, seed: int
+) -> None:
     first = next(iter(networks.values()))
     target.attrs.update({key: first.attrs[key] for key in SHARED})
     target.attrs.update(
@@ -159,18 +164,23 @@ def _describe(target, networks, fold_of, n_folds, seed):
         group.attrs.update({key: network.attrs[key] for key in PER_NETWORK}, order=order)
 
 
+@dataclass(frozen=True)
 class _Pass:
     """One stream over some layers of some networks."""
 
-    def __init__(self, layers, pairs, own, learned, shuffled):
-        self.layers, self.pairs = layers, pairs
-        self.own, self.learned, self.shuffled = own, learned, shuffled
+    layers: Mapping[str, Sequence[str]]
+    pairs: Sequence[Names]
+    own: Collection[str]
+    learned: bool
+    shuffled: bool
 
 
-def _passes(networks, mapped, n_folds, shuffled, memory):
+def _passes(
+    networks: _Networks, mapped: Collection[str], n_folds: int, shuffled: bool, memory: int
+) -> Iterator[_Pass]:
     """Layer x layer in groups of pairs whose sums fit; own layers stream layer by layer."""
     pairs = list(itertools.combinations(networks, 2))
-    maps = [pair for pair in pairs if mapped.issuperset(pair)]
+    maps = [pair for pair in pairs if set(pair) <= set(mapped)]
     if mapped:
         yield from _groups(networks, maps, n_folds, memory)
     for group in {network.group: None for network in networks.values()}:
@@ -186,9 +196,12 @@ def _passes(networks, mapped, n_folds, shuffled, memory):
                 yield _Pass(layers, within, (), False, True)
 
 
-def _groups(networks, pairs, n_folds, memory):
+def _groups(
+    networks: _Networks, pairs: Sequence[Names], n_folds: int, memory: int
+) -> Iterator[_Pass]:
     width = {n: sum(d.shape[1] for d in networks[n].layers.values()) for n in networks}
-    group, size, groups = [], 0, []
+    group: list[Names] = []
+    size, groups = 0, []
     for x, y in pairs:
         needed = n_folds * width[x] * width[y] * 8
         if group and size + needed > memory:
@@ -196,7 +209,7 @@ def _groups(networks, pairs, n_folds, memory):
             group, size = [], 0
         group.append((x, y))
         size += needed
-    done = set()
+    done: set[str] = set()
     for chosen in [*groups, group]:
         names = {name for pair in chosen for name in pair} if done else set(networks)
         layers = {name: list(networks[name].layers) for name in networks if name in names}
@@ -204,19 +217,36 @@ def _groups(networks, pairs, n_folds, memory):
         done |= names
 
 
-def _run(job, target, networks, fold_of, seed, memory, device):
+def _run(
+    job: _Pass,
+    target: h5py.File,
+    networks: _Networks,
+    fold_of: np.ndarray,
+    seed: int,
+    memory: int,
+    device: Device | None,
+) -> None:
+    # Imported here: torch takes seconds to load, and scores of stored moments do without.
+    import torch
+
+    from .accumulate import accumulate
+    from .responses import Responses
+
     shuffles = None
     if job.shuffled:
         shuffles = {name: shuffle_within(fold_of, seed, name) for name in job.layers}
     own, cross, null = accumulate(
-        {name: networks[name].responses(layers) for name, layers in job.layers.items()},
+        {
+            name: [Responses(networks[name].layers[n], networks[name].label(n)) for n in layers]
+            for name, layers in job.layers.items()
+        },
         fold_of,
         job.pairs,
         own=job.own,
         learned=job.learned,
         shuffles=shuffles,
         memory=memory,
-        device=device,
+        device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
     )
     for name, moments in own.items():
         for layer, layer_moments in zip(job.layers[name], moments, strict=True):
@@ -232,7 +262,9 @@ def _run(job, target, networks, fold_of, seed, memory, device):
                 target.create_dataset(name, data=stored, chunks=chunks, fletcher32=True)
 
 
-def _write_layer(target, network, layer, moments):
+def _write_layer(
+    target: h5py.File, network: _ActivationFile, layer: str, moments: LayerMoments
+) -> None:
     group = target.create_group(f"networks/{network.name}/layers/{layer}")
     group.attrs.update(network.layer_attrs[layer], units=moments.units, grid=moments.grid)
     group.create_dataset("means", data=moments.means, fletcher32=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from convergent_learning.claims.ingredients import (
@@ -44,7 +43,7 @@ class Contrast(NamedTuple):
         """Mean over pairs with its interval."""
         families = None
         if self.left_out is not None:
-            families = np.array([v.reindex(self.values.index).to_numpy() for v in self.left_out])
+            families = [each.reindex(self.values.index).to_numpy() for each in self.left_out]
         pairs = Pairs.of(self.values.index.to_frame())
         return jackknife(self.values.to_numpy(), pairs, families)
 

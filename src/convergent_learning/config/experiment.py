@@ -181,7 +181,12 @@ class Experiment:
 
     def steps(self, dataset: str) -> list[int]:
         """Training steps of the checkpoints, 0 first; only 0 where nothing is trained."""
-        return self.plan(dataset, self.trained[0]).checkpoint_steps if self.trained else [0]
+        return self._steps[dataset]
+
+    @cached_property
+    def _steps(self) -> dict[str, list[int]]:
+        plans = {name: self.plan(name, n) for name in self.datasets for n in self.trained[:1]}
+        return {n: plans[n].checkpoint_steps if n in plans else [0] for n in self.datasets}
 
     def at(self, dataset: str, step: int) -> list[Network]:
         """Networks that are shown the stimuli at `step`, in the order of the config.

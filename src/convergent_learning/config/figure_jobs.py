@@ -137,7 +137,7 @@ class FigureJobs(Files):
                         "order": order,
                         "graded": about.graded,
                         "identity": identity,
-                        "family": about.group,
+                        "family": about.counts_as,
                     }
                 )
         return rows

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convergent_learning import alignment, networks
+from convergent_learning.alignment.positions import Positions, shape_after
 from convergent_learning.config.experiment import Experiment, Network
 from convergent_learning.files import replace_when_done
 from convergent_learning.networks.layers import Layer
@@ -65,7 +66,7 @@ class Measured:
     layers: tuple[Layer, ...]
     classes: int
     image_size: int
-    positions: int | str
+    positions: Positions
 
 
 class Sizes:
@@ -159,9 +160,7 @@ def _built(asked: Measured) -> tuple[str, torch.nn.Module]:
         return "meta", build(network.architecture, asked.classes, network.width, asked.image_size)
 
 
-def _layer(name: str, activations: torch.Tensor, positions: int | str) -> LayerSize:
-    from convergent_learning.alignment.positions import shape_after
-
+def _layer(name: str, activations: torch.Tensor, positions: Positions) -> LayerSize:
     units = activations.shape[1]
     if activations.ndim == 2:
         return LayerSize(name, units, 1)

@@ -47,10 +47,14 @@ class Workload:
         self._design, self._sizes = design, sizes
         self._images = self.experiment.config.stimuli.images
         self._folds = self.experiment.config.alignment.folds
+        self._known: dict[str, Work] = {}
 
     def of(self, job: Job) -> Work:
         """The work of a job of the design."""
-        return getattr(self, f"_{job.rule}", getattr(self, f"_{job.stage}"))(job)
+        if job.name not in self._known:
+            of_its_kind = getattr(self, f"_{job.rule}", getattr(self, f"_{job.stage}"))
+            self._known[job.name] = of_its_kind(job)
+        return self._known[job.name]
 
     def _dataset(self, job: Job) -> Work:
         info = self.experiment.dataset(job.dataset).info

@@ -62,6 +62,7 @@ def fetch(workdir: Path, source: str | None = None) -> Splits:
 
 
 def _with_digests(splits: Splits) -> Splits:
+    assert _INFO.sha256 is not None
     for split, expected in _INFO.sha256.items():
         found = records.digest(*splits[split])
         if found != expected:

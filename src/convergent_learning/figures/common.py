@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
 
 from convergent_learning.figures import style
-from convergent_learning.tables.storage import read_table
+from convergent_learning.tables.storage import Tables, of_dataset, read_tables
 
 INTERVAL = (
     "Bands and bars are 95% intervals of the mean over pairs (delete-one-network jackknife, "
     "stratified by group); one that reaches the frame goes on beyond it."
 )
-Tables = dict[str, pd.DataFrame]
 
 
 def draw_by_dataset(
@@ -36,7 +38,7 @@ def draw_by_dataset(
     folder : path
         The tables folder.
     names : sequence of str
-        Tables to read; `datasets` among them.
+        Tables to read; `datasets` is read beside them.
     height : callable
         Height in mm for the tables of one dataset.
     panels : callable
@@ -44,7 +46,7 @@ def draw_by_dataset(
     provenance : str
         What made the figure, for the metadata of both files.
     """
-    tables = load(folder, names)
+    tables = read_tables(folder, ["datasets", *names])
     parts = [of_dataset(tables, dataset) for dataset in tables["datasets"].dataset]
     heights = [height(part) for part in parts]
     with style.applied():
@@ -52,34 +54,16 @@ def draw_by_dataset(
         if len(parts) == 1:
             panels(whole, parts[0])
         else:
-            subfigures = whole.subfigures(len(parts), 1, height_ratios=heights, squeeze=False)
-            for sub, part in zip(subfigures[:, 0], parts, strict=True):
+            subfigures = style.split(whole, len(parts), 1, height_ratios=heights)
+            for sub, part in zip(subfigures, parts, strict=True):
                 sub.suptitle(part["datasets"].dataset.iloc[0], fontsize=8, fontweight="bold")
                 panels(sub, part)
         style.save(whole, out_pdf, out_png, provenance)
 
 
-def load(folder: str | Path, names: Sequence[str]) -> Tables:
-    """The named tables."""
-    return {name: read_table(folder, name) for name in names}
-
-
-def of_dataset(tables: Tables, dataset: str) -> Tables:
-    """The rows of one dataset; tables without a dataset column are whole."""
-    return {
-        name: frame[frame.dataset == dataset] if "dataset" in frame else frame
-        for name, frame in tables.items()
-    }
-
-
 def groups(tables: Tables) -> list[str]:
-    """Architectures in the order of layers.csv."""
+    """Groups in the order of layers.csv."""
     return list(dict.fromkeys(tables["layers"].group))
-
-
-def final_step(tables: Tables) -> int:
-    """Last training step of the dataset."""
-    return int(tables["datasets"].final_step.iloc[0])
 
 
 def along_depth(
@@ -88,14 +72,15 @@ def along_depth(
     colour: str,
     columns: tuple[str, str, str] = ("mean", "low", "high"),
     join: bool = True,
-    **line: object,
+    **line: Any,
 ) -> None:
     """A curve over the blocks with its band; pooled features and logits apart, with bars.
 
     With `join` false the blocks are points with bars too: layers between them have no score.
     """
     mean, low, high = columns
-    line = {"marker": "o", "linestyle": "-", "color": colour, "zorder": 3} | line
+    default: dict[str, Any] = {"marker": "o", "linestyle": "-", "color": colour, "zorder": 3}
+    line = default | line
     blocks = rows[rows.role == "block"].sort_values("depth")
     if join:
         ax.plot(blocks.depth, blocks[mean], **line)
@@ -103,14 +88,17 @@ def along_depth(
     apart = [("pooled", "s", "white"), ("logits", "^", "white")]
     for role, marker, face in apart if join else [("block", line["marker"], colour), *apart]:
         points = rows[rows.role == role]
-        bars = np.abs(points[[low, high]].to_numpy().T - points[mean].to_numpy())
-        look = {"fmt": marker, "color": colour, "mfc": face, "zorder": line["zorder"]}
-        ax.errorbar(
-            points.depth, points[mean], yerr=np.nan_to_num(bars), ms=3, elinewidth=0.7, **look
-        )
+        look = {"color": colour, "mfc": face, "zorder": line["zorder"]}
+        bars(ax, points.depth, points[[*columns]], fmt=marker, ms=3, elinewidth=0.7, **look)
 
 
-def band(ax: Axes, x: pd.Series, low: pd.Series, high: pd.Series, colour: str) -> None:
+def bars(ax: Axes, x: Any, points: pd.DataFrame, **look: Any) -> None:
+    """Points with their intervals as bars; columns are a value and both ends of its interval."""
+    value, *ends = points.to_numpy(float).T
+    ax.errorbar(x, value, yerr=np.nan_to_num(np.abs(ends - value)), **look)
+
+
+def band(ax: Axes, x: pd.Series, low: pd.Series, high: pd.Series, colour: Any) -> None:
     """An interval as a band; nothing where there is no interval."""
     ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0, zorder=2)
 
@@ -141,13 +129,32 @@ def depth_axis(ax: Axes, layers: pd.DataFrame) -> None:
         ax.axvspan((last + later) / 2, 1.05, color=style.PALE, linewidth=0, zorder=0)
 
 
+def key(label: str, **look: Any) -> Line2D:
+    """An entry of a legend: a line that is drawn nowhere."""
+    return Line2D([], [], label=label, **({"color": style.INK} | look))
+
+
+def chance_line(ax: Axes, tables: Tables, x: float, ha: str, va: str) -> None:
+    """The accuracy of a guess, named at `x` of the width."""
+    chance = float(tables["datasets"].chance.iloc[0])
+    ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
+    across = ax.get_yaxis_transform()
+    ax.text(x, chance, "chance", transform=across, ha=ha, va=va, fontsize=6, color=style.GREY)
+
+
+def legend_below(figure: Figure | SubFigure, handles: Sequence[Artist], columns: int) -> None:
+    """One legend for all panels of a figure."""
+    place: Any = "outside lower center"  # which matplotlib's types lack
+    figure.legend(handles=list(handles), loc=place, ncols=columns, handlelength=2.2)
+
+
 def sizes(frame: pd.DataFrame, by: str = "group") -> str:
-    """How many networks and pairs a figure rests on, in words."""
+    """How many networks and pairs of each group a figure rests on, in words."""
     said = []
     for name, rows in frame.groupby(by, sort=False):
         networks, pairs = int(rows.n_networks.max()), int(rows.n_pairs.max())
         said.append(f"{style.group(str(name))}, {networks} networks ({pairs} pairs)")
-    return "n: " + "; ".join(said) + "."
+    return f"n of each group, whose networks differ in their seed alone: {'; '.join(said)}."
 
 
 def interval_sentence(frame: pd.DataFrame, low: str = "low") -> str:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from convergent_learning.figures import common, style
+from convergent_learning.tables.storage import Tables, final_step, read_table, read_tables
 
 _TILE_MM = 13.5
 _MIN_COLUMNS = 10  # so that a few families do not make large tiles
@@ -29,16 +30,16 @@ def draw(
     """Draw figure 1 from the tables folder (with fig1_stimuli.png) into a PDF and a PNG."""
     tiles = _tiles(Path(tables))
 
-    def panels(figure: Figure | SubFigure, parts: common.Tables) -> None:
+    def panels(figure: Figure | SubFigure, parts: Tables) -> None:
         _panels(figure, parts, tiles)
 
-    names = ["datasets", "conditions", "accuracy", "fig1_training", "fig1_stimuli"]
+    names = ["conditions", "accuracy", "fig1_training", "fig1_stimuli"]
     common.draw_by_dataset(tables, names, _height, panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and accuracies taken from the tables."""
-    loaded = common.load(tables, ["datasets", "conditions", "accuracy"])
+    loaded = read_tables(tables, ["datasets", "conditions", "accuracy"])
     accuracy, conditions = loaded["accuracy"], loaded["conditions"]
     final = accuracy.merge(loaded["datasets"][["dataset", "final_step"]])
     final = final[(final.stimuli == "id") & (final.step == final.final_step)]
@@ -51,17 +52,17 @@ def caption(tables: str | Path) -> str:
     return (
         f"Stimuli and networks. Top: one of the {images} test images under each of "
         f"{len(conditions)} conditions of {conditions.family.nunique()} families, mild to strong "
-        "from top to bottom. Middle: loss and accuracy over training, one line a network; dashed, "
-        "training set; solid, test set. Bottom: accuracy after training on each condition that has "
-        "one, one marker a network, a bar at their mean; dashed lines, mean accuracy on the "
-        f"unaltered images; dotted, chance. n: {'; '.join(networks)}."
+        "from top to bottom. Middle: loss and accuracy over training, one line per network; "
+        "dashed, training set; solid, test set. Bottom: accuracy after training on each condition "
+        "that has one, one marker per network, a bar at their mean; dashed lines, mean accuracy on "
+        f"the unaltered images; dotted, chance. n: {'; '.join(networks)}."
     )
 
 
 def _tiles(folder: Path) -> list[np.ndarray]:
     """The tiles of fig1_stimuli.png, one per row of fig1_stimuli.csv: squares, left to right."""
     path = folder / "fig1_stimuli.png"
-    count = len(common.read_table(folder, "fig1_stimuli"))
+    count = len(read_table(folder, "fig1_stimuli"))
     try:
         picture = mpl_image.imread(path)
     except FileNotFoundError:
@@ -85,18 +86,18 @@ def _grid(stimuli: pd.DataFrame) -> tuple[list[str], int, int]:
     return families, max(levels, 1), max(stimuli.image.nunique(), 1)
 
 
-def _top_height(tables: common.Tables) -> float:
+def _top_height(tables: Tables) -> float:
     _, levels, images = _grid(tables["fig1_stimuli"])
     return 7 + (_TILE_MM + 3) * levels * images
 
 
-def _height(tables: common.Tables) -> float:
+def _height(tables: Tables) -> float:
     return _top_height(tables) + 48 + 60
 
 
-def _panels(figure: Figure | SubFigure, tables: common.Tables, tiles: list[np.ndarray]) -> None:
+def _panels(figure: Figure | SubFigure, tables: Tables, tiles: list[np.ndarray]) -> None:
     heights = [_top_height(tables), 48, 60]
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=heights)
+    top, middle, bottom = style.split(figure, 3, 1, height_ratios=heights)
     _draw_stimuli(top, tables["fig1_stimuli"], tiles)
     _draw_training(middle, tables)
     _draw_accuracy(bottom.subplots(), tables)
@@ -128,11 +129,11 @@ def _draw_stimuli(figure: SubFigure, stimuli: pd.DataFrame, tiles: list[np.ndarr
     style.letter(figure, "a")
 
 
-def _groups(tables: common.Tables) -> list[str]:
+def _groups(tables: Tables) -> list[str]:
     return list(dict.fromkeys(tables["fig1_training"].group))
 
 
-def _draw_training(figure: SubFigure, tables: common.Tables) -> None:
+def _draw_training(figure: SubFigure, tables: Tables) -> None:
     axes = figure.subplots(1, 2)
     training, names = tables["fig1_training"], _groups(tables)
     for ax, letter, quantity in zip(axes, "bc", ("loss", "accuracy"), strict=True):
@@ -152,32 +153,24 @@ def _draw_training(figure: SubFigure, tables: common.Tables) -> None:
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1)
     handles = _key(names)
-    place = {"loc": "outside lower center", "ncols": len(handles)}
-    figure.legend(handles=handles, handlelength=2.2, **place)
+    common.legend_below(figure, handles, len(handles))
 
 
 def _key(names: list[str]) -> list[Line2D]:
-    lines = [
-        Line2D([], [], color=_LOOKS[i % len(_LOOKS)][1], label=style.group(name))
-        for i, name in enumerate(names)
-    ]
+    looks = zip(names, _LOOKS * len(names), strict=False)
+    lines = [common.key(style.group(name), color=colour) for name, (_, colour) in looks]
     splits = (("test set", "-"), ("training set", "--"))
-    return lines + [
-        Line2D([], [], color=style.GREY, linestyle=dashes, label=label) for label, dashes in splits
-    ]
+    return lines + [common.key(label, color=style.GREY, ls=dashes) for label, dashes in splits]
 
 
-def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
+def _draw_accuracy(ax: Axes, tables: Tables) -> None:
     style.panel(ax, "d")
     names, conditions = _groups(tables), tables["conditions"]
     accuracy = tables["accuracy"]
-    accuracy = accuracy[accuracy.step == common.final_step(tables)]
+    accuracy = accuracy[accuracy.step == final_step(tables)]
     decided = accuracy[accuracy.accuracy.notna()][["stimuli", "condition"]].drop_duplicates()
     conditions = conditions.merge(decided, on=["stimuli", "condition"])
-    chance = float(tables["datasets"].chance.iloc[0])
-    ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
-    place = {"transform": ax.get_yaxis_transform(), "ha": "left", "va": "top"}
-    ax.text(0.004, chance, "chance", fontsize=6, color=style.GREY, **place)
+    common.chance_line(ax, tables, 0.004, "left", "top")
     ax.set_ylim(0, 1)
     ax.set_ylabel("accuracy")
     if conditions.empty:
@@ -199,23 +192,14 @@ def _draw_accuracy(ax: Axes, tables: common.Tables) -> None:
             ax.plot(at, here.accuracy, marker, ms=2.6, mfc="none", mec=tint, mew=0.6)
             ends = x + shift - 0.43 * apart, x + shift + 0.43 * apart
             ax.hlines(here.accuracy.mean(), *ends, tint, linewidth=1.4)
-    ax.set_xticks(range(len(conditions)), _condition_labels(conditions), rotation=45, ha="right")
+    labels = list(map(style.condition, conditions.stimuli, conditions.condition))
+    ax.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
     ax.set_xlim(-0.7, len(conditions) - 0.3)
     _separate_families(ax, conditions)
-    markers = [
-        Line2D([], [], ls="--", lw=0.7, marker=m, mfc="none", mec=style.INK, color=c)
-        for _, (m, c) in zip(names, _LOOKS * len(names), strict=False)
-    ]
-    labels = [style.group(name) for name in names]
-    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 5, "borderpad": 0}
-    ax.legend(markers, labels, **place)
-
-
-def _condition_labels(conditions: pd.DataFrame) -> list[str]:
-    return [
-        f"{style.family(c.stimuli).label} {style.level(c.stimuli, c.condition)}".strip()
-        for c in conditions.itertuples()
-    ]
+    how = {"ls": "--", "lw": 0.7, "mfc": "none", "mec": style.INK}
+    looks = zip(names, _LOOKS * len(names), strict=False)
+    handles = [common.key(style.group(n), marker=m, color=c, **how) for n, (m, c) in looks]
+    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=5, borderpad=0)
 
 
 def _separate_families(ax: Axes, conditions: pd.DataFrame) -> None:

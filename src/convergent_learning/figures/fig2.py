@@ -10,6 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from convergent_learning.figures import common, style
+from convergent_learning.tables.storage import Tables, final_step, read_table
 
 _LABEL = "held-out correlation"
 
@@ -19,14 +20,13 @@ def draw(
 ) -> None:
     """Draw figure 2 from the tables folder into a PDF and a PNG."""
     common.draw_by_dataset(
-        tables, ["datasets", "layers", "fig2"], _height, _panels, out_pdf, out_png, provenance
+        tables, ["layers", "fig2"], _height, _panels, out_pdf, out_png, provenance
     )
 
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
-    loaded = common.load(tables, ["fig2"])
-    fig2 = loaded["fig2"]
+    fig2 = read_table(tables, "fig2")
     within = fig2[fig2.group_x == fig2.group_y]
     across = fig2[["group_x", "group_y"]].drop_duplicates()
     many = (across.group_x != across.group_y).sum() > 1
@@ -38,7 +38,7 @@ def caption(tables: str | Path) -> str:
     return (
         "Alignment across depth by four metrics: mean over target units of the held-out "
         "correlation between mapped and actual responses, both directions averaged. Rows: pairs "
-        f"of seeds within a group; pairs across groups{lines}, each layer with the "
+        f"of networks within a group; pairs across groups{lines}, each layer with the "
         "one nearest in depth. Solid, after training; dashed grey, the same networks untrained"
         f"{shuffled}; thin coloured line, unit-centred scores after training, which credit the "
         "mean image that all networks share. Shaded: pooled features (squares) and logits "
@@ -52,13 +52,13 @@ def _across(fig2: pd.DataFrame) -> str:
     """How many pairs the rows across groups rest on."""
     across = fig2[fig2.group_x != fig2.group_y]
     said = [
-        f"{_pair_label(x, y)}, {int(rows.n_pairs.max())} pairs"
+        f"{style.pair(x, y)}, {int(rows.n_pairs.max())} pairs"
         for (x, y), rows in across.groupby(["group_x", "group_y"], sort=False)
     ]
     return f" Across: {'; '.join(said)}." if said else ""
 
 
-def _rows(tables: common.Tables) -> list[list[tuple[str, str]]]:
+def _rows(tables: Tables) -> list[list[tuple[str, str]]]:
     """Pairs of groups by row: each with itself, then across; those of many share a row."""
     names = common.groups(tables)
     fig2 = tables["fig2"]
@@ -69,14 +69,14 @@ def _rows(tables: common.Tables) -> list[list[tuple[str, str]]]:
     return within + together
 
 
-def _height(tables: common.Tables) -> float:
+def _height(tables: Tables) -> float:
     return 12 + 38 * max(len(_rows(tables)), 1)
 
 
-def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
+def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     rows = _rows(tables) or [[(a, a)] for a in common.groups(tables)]
     axes = figure.subplots(len(rows), len(style.METRICS), sharex=True, sharey=True, squeeze=False)
-    fig2, final = tables["fig2"], common.final_step(tables)
+    fig2, final = tables["fig2"], final_step(tables)
     for row, pairs in enumerate(rows):
         for column, metric in enumerate(style.METRICS):
             ax = axes[row, column]
@@ -96,16 +96,28 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
     axes[0, 0].set_ylim(min(-0.05, fig2["low"].clip(lower=-0.2).min()), 1.02)
     for ax in axes[-1]:
         ax.set_xlabel("relative depth")
-    figure.legend(handles=_key(), loc="outside lower center", ncols=6, handlelength=2.2)
+    common.legend_below(figure, _key(), 6)
 
 
 def _row_label(pairs: list[tuple[str, str]]) -> str:
-    return _pair_label(*pairs[0]) if len(pairs) == 1 else "across groups"
+    return style.pair(*pairs[0]) if len(pairs) == 1 else "across groups"
 
 
-def _pair_label(x: str, y: str) -> str:
-    first, second = style.group(x), style.group(y)
-    return first if x == y else f"{first} – {second}"
+def series(rows: pd.DataFrame, final: int) -> dict[str, pd.DataFrame]:
+    """The curves of one metric and pair of groups, without those that have no points."""
+    learned, centred = rows.baseline == "learned", rows.center == "position"
+    curves = {
+        "trained": rows[learned & centred & (rows.step == final)],
+        "untrained": rows[learned & centred & (rows.step == 0)],
+        "shuffled stimuli": rows[~learned & centred & (rows.step == final)],
+        "trained, unit-centred": rows[learned & ~centred & (rows.step == final)],
+    }
+    return {name: points for name, points in curves.items() if len(points)}
+
+
+def joined(layers: pd.DataFrame, points: pd.DataFrame) -> bool:
+    """Whether all blocks have a score: permutation across groups has points, and no curve."""
+    return set(layers[layers.role == "block"].layer) <= set(points.layer_x)
 
 
 def _curves(ax: Axes, rows: pd.DataFrame, layers: pd.DataFrame, final: int, metric: str) -> None:
@@ -113,40 +125,40 @@ def _curves(ax: Axes, rows: pd.DataFrame, layers: pd.DataFrame, final: int, metr
         style.note(ax, "no layers of\nequal width")
         return
     colour, grey = style.metric_colour(metric), style.GREY
-    centred = rows[rows.center == "position"]
-    learned = centred[centred.baseline == "learned"]
-    trained, untrained = learned[learned.step == final], learned[learned.step == 0]
-    # Permutation across groups exists only where widths agree: points, not a curve.
-    join = set(layers[layers.role == "block"].layer) <= set(trained.layer_x)
+    curves = series(rows, final)
+    empty = rows.iloc[:0]
+    trained = curves.get("trained", empty)
+    join = joined(layers, trained)
+    untrained = curves.get("untrained", empty)
     common.along_depth(ax, untrained, grey, join=join, linestyle="--", marker=".", zorder=2.5)
-    shuffled = centred[(centred.baseline == "shuffled") & (centred.step == final)]
-    blocks = shuffled[shuffled.role == "block"]
-    ax.plot(blocks.depth, blocks["mean"], ":", color=grey)
-    common.band(ax, blocks.depth, blocks["low"], blocks["high"], grey)
-    unit = rows[(rows.baseline == "learned") & (rows.center == "unit") & (rows.step == final)]
-    unit = unit[unit.role == "block"]
+    shuffled = _blocks(curves.get("shuffled stimuli", empty))
+    ax.plot(shuffled.depth, shuffled["mean"], ":", color=grey)
+    common.band(ax, shuffled.depth, shuffled["low"], shuffled["high"], grey)
+    unit = _blocks(curves.get("trained, unit-centred", empty))
     ax.plot(unit.depth, unit["mean"], "-", color=colour, linewidth=0.6)
     common.along_depth(ax, trained, colour, join=join)
 
 
 def _thin_curves(ax: Axes, rows: pd.DataFrame, final: int, metric: str) -> None:
     """The blocks of one of many pairs of groups: no bands, which would hide each other."""
-    learned = rows[(rows.baseline == "learned") & (rows.center == "position")]
-    learned = learned[learned.role == "block"].sort_values("depth")
-    for step, colour, dashes in ((0, style.GREY, "--"), (final, style.metric_colour(metric), "-")):
-        curve = learned[learned.step == step]
-        ax.plot(curve.depth, curve["mean"], dashes, color=colour, linewidth=0.7)
+    colours = {"untrained": style.GREY, "trained": style.metric_colour(metric)}
+    curves = series(rows, final)
+    for name, dashes in (("untrained", "--"), ("trained", "-")):
+        if name in curves:
+            curve = _blocks(curves[name]).sort_values("depth")
+            ax.plot(curve.depth, curve["mean"], dashes, color=colours[name], linewidth=0.7)
+
+
+def _blocks(points: pd.DataFrame) -> pd.DataFrame:
+    return points[points.role == "block"]
 
 
 def _key() -> list[Line2D]:
-    def line(label: str, **how: object) -> Line2D:
-        return Line2D([], [], label=label, **({"color": style.INK} | how))
-
     return [
-        line("trained", marker="o"),
-        line("trained, unit-centred", linewidth=0.6),
-        line("untrained", color=style.GREY, linestyle="--", marker="."),
-        line("shuffled stimuli", color=style.GREY, linestyle=":"),
-        line("pooled features", linestyle="", marker="s", mfc="white"),
-        line("logits", linestyle="", marker="^", mfc="white"),
+        common.key("trained", marker="o"),
+        common.key("trained, unit-centred", linewidth=0.6),
+        common.key("untrained", color=style.GREY, linestyle="--", marker="."),
+        common.key("shuffled stimuli", color=style.GREY, linestyle=":"),
+        common.key("pooled features", linestyle="", marker="s", mfc="white"),
+        common.key("logits", linestyle="", marker="^", mfc="white"),
     ]

@@ -12,8 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from convergent_learning.figures import common, style
+from convergent_learning.tables.intervals import ALPHA
+from convergent_learning.tables.storage import Tables, final_step, read_table
 
-_ALPHA = 0.05
 _METRIC = "permutation"
 
 
@@ -22,33 +23,33 @@ def draw(
 ) -> None:
     """Draw figure 3 from the tables folder into a PDF and a PNG."""
     common.draw_by_dataset(
-        tables, ["datasets", "layers", "fig3"], _height, _panels, out_pdf, out_png, provenance
+        tables, ["layers", "fig3"], _height, _panels, out_pdf, out_png, provenance
     )
 
 
 def caption(tables: str | Path) -> str:
     """The caption, with n, draws and intervals taken from the tables."""
-    fig3 = common.load(tables, ["fig3"])["fig3"]
+    fig3 = read_table(tables, "fig3")
     draws = int(np.nan_to_num(fig3.n_draws.max()))
     return (
         "A privileged basis. Permutation score of each layer with its learned axes (green) and "
         f"with the source network's axes rotated at random (grey band: 95% of {draws} draws; "
         "line: their mean), after training and at step 0; right, learned minus rotated. Filled "
-        f"markers: p ≤ {_ALPHA} by rank among the draws, Benjamini–Hochberg over the layers of all "
+        f"markers: p ≤ {ALPHA} by rank among the draws, Benjamini–Hochberg over the layers of all "
         "groups. Shaded: pooled features (squares) and logits (triangles); the logits' "
         f"axes are fixed by the labels, and no test counts them. {common.sizes(fig3)} "
         f"{common.interval_sentence(fig3, 'learned_low')}"
     )
 
 
-def _height(tables: common.Tables) -> float:
+def _height(tables: Tables) -> float:
     return 14 + 44 * len(common.groups(tables))
 
 
-def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
+def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     names = common.groups(tables)
     axes = figure.subplots(len(names), 3, sharex=True, squeeze=False)
-    fig3, final = tables["fig3"], common.final_step(tables)
+    fig3, final = tables["fig3"], final_step(tables)
     fig3 = fig3[fig3.metric == _METRIC]
     for row, name in enumerate(names):
         rows = fig3[fig3.group == name]
@@ -74,7 +75,7 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
         ax.set_ylim(differences)
     for ax in axes[-1]:
         ax.set_xlabel("relative depth")
-    figure.legend(handles=_key(), loc="outside lower center", ncols=6, handlelength=2.2)
+    common.legend_below(figure, _key(), 6)
 
 
 def _scores(ax: Axes, rows: pd.DataFrame) -> None:
@@ -86,19 +87,17 @@ def _scores(ax: Axes, rows: pd.DataFrame) -> None:
     ax.fill_between(blocks.depth, low, high, color=style.GREY, alpha=0.45, linewidth=0, zorder=2)
     ax.plot(blocks.depth, blocks.rotated, color=style.GREY, linewidth=0.8)
     apart = rows[rows.role != "block"]
-    error = np.abs(apart[["rotated_low", "rotated_high"]].to_numpy().T - apart.rotated.to_numpy())
-    ax.errorbar(
-        apart.depth, apart.rotated, yerr=error, fmt="_", color=style.GREY, ms=5, elinewidth=2
-    )
+    drawn = apart[["rotated", "rotated_low", "rotated_high"]]
+    common.bars(ax, apart.depth, drawn, fmt="_", color=style.GREY, ms=5, elinewidth=2)
     colour = style.metric_colour(_METRIC)
     columns = ("learned", "learned_low", "learned_high")
     common.along_depth(ax, rows, colour, columns, mfc="white", ms=3)
-    passed = rows[rows.p_adjusted <= _ALPHA]
+    passed = rows[rows.p_adjusted <= ALPHA]
     for role, marker in (("block", "o"), ("pooled", "s")):
         of_role = passed[passed.role == role]
         ax.plot(of_role.depth, of_role.learned, marker, color=colour, ms=3, zorder=4)
     counted = rows.p_adjusted.notna().sum()
-    text = f"{len(passed)} of {counted} layers p ≤ {_ALPHA}"
+    text = f"{len(passed)} of {counted} layers p ≤ {ALPHA}"
     # Over the blocks: intervals of the pooled features and logits reach the top.
     ax.text(0.42, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize=6)
 
@@ -114,10 +113,10 @@ def _differences(ax: Axes, rows: pd.DataFrame, final: int) -> None:
 def _key() -> list[Line2D | Patch]:
     colour = style.metric_colour(_METRIC)
     return [
-        Line2D([], [], color=colour, marker="o", label=f"learned, p ≤ {_ALPHA}"),
-        Line2D([], [], color=colour, marker="o", mfc="white", label=f"learned, p > {_ALPHA}"),
+        common.key(f"learned, p ≤ {ALPHA}", color=colour, marker="o"),
+        common.key(f"learned, p > {ALPHA}", color=colour, marker="o", mfc="white"),
         Patch(color=style.GREY, alpha=0.45, linewidth=0, label="rotated axes"),
-        Line2D([], [], color=style.GREY, ls="--", marker=".", label="untrained difference"),
-        Line2D([], [], color=colour, ls="", marker="s", mfc="white", label="pooled features"),
-        Line2D([], [], color=colour, ls="", marker="^", mfc="white", label="logits"),
+        common.key("untrained difference", color=style.GREY, ls="--", marker="."),
+        common.key("pooled features", color=colour, ls="", marker="s", mfc="white"),
+        common.key("logits", color=colour, ls="", marker="^", mfc="white"),
     ]

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from convergent_learning.figures import common, style
-from convergent_learning.tables.matches import chance_within_one
+from convergent_learning.tables.matches import CLAIMED_SHARE, chance_within_one
+from convergent_learning.tables.storage import Tables, final_step, read_tables
 
 _METRIC = "procrustes"
-_SHARED = 0.8
 _SHARES_MM = 48
 
 
@@ -24,13 +24,13 @@ def draw(
     tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
 ) -> None:
     """Draw figure 4 from the tables folder into a PDF and a PNG."""
-    names = ["datasets", "layers", "fig4", "fig4_matches"]
+    names = ["layers", "fig4", "fig4_matches"]
     common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
-    loaded = common.load(tables, ["layers", "fig4", "fig4_matches"])
+    loaded = read_tables(tables, ["layers", "fig4", "fig4_matches"])
     matches = loaded["fig4_matches"]
     within = ", within groups" if _many(loaded) else ""
     return (
@@ -39,8 +39,8 @@ def caption(tables: str | Path) -> str:
         f"(a) and at step 0 (b{within}), on one colour scale; P, pooled features; L, logits. "
         "Circles: the source block that best matches each target block; line: equal depth. "
         "Last: share of target blocks whose best match, in each pair, is at most one layer from "
-        f"the counterpart; dashed, the {_SHARED:g} that the claim asks for; dotted, matching at "
-        f"random. {common.sizes(matches)} {common.interval_sentence(matches)}"
+        f"the counterpart; dashed, the {CLAIMED_SHARE:g} that the claim asks for; dotted, matching "
+        f"at random. {common.sizes(matches)} {common.interval_sentence(matches)}"
     )
 
 
@@ -52,21 +52,21 @@ class _Block(NamedTuple):
     maps: list[list[tuple[str, str]]]
 
 
-def _blocks(tables: common.Tables) -> list[_Block]:
+def _blocks(tables: Tables) -> list[_Block]:
     """Trained and untrained; of many groups, the untrained within themselves only."""
     names = common.groups(tables)
     every = [[(source, target) for target in names] for source in names]
     within = [[(name, name) for name in names]]
     untrained = within if _many(tables) else every
-    stages = ("trained", common.final_step(tables), every), ("untrained", 0, untrained)
+    stages = ("trained", final_step(tables), every), ("untrained", 0, untrained)
     return [_Block(*stage) for stage in stages]
 
 
-def _many(tables: common.Tables) -> bool:
+def _many(tables: Tables) -> bool:
     return len(common.groups(tables)) > 2
 
 
-def _maps_height(tables: common.Tables) -> float:
+def _maps_height(tables: Tables) -> float:
     """Maps are square; two blocks beside each other share the width, those of many take it."""
     count = len(common.groups(tables))
     if _many(tables):
@@ -74,22 +74,22 @@ def _maps_height(tables: common.Tables) -> float:
     return ((style.TWO_COLUMNS - 13) / max(2 * count, 3) - 3) * count + 10
 
 
-def _height(tables: common.Tables) -> float:
+def _height(tables: Tables) -> float:
     alone = len(common.groups(tables)) == 1
     return _maps_height(tables) + (0 if alone else _SHARES_MM)
 
 
-def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
+def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     height = _maps_height(tables)
     if len(common.groups(tables)) == 1:  # one row: the shares beside the maps
-        maps, shares = figure.subfigures(1, 2, width_ratios=[126, 57])
+        maps, shares = style.split(figure, 1, 2, width_ratios=[126, 57])
     else:
-        maps, shares = figure.subfigures(2, 1, height_ratios=[height, _SHARES_MM])
+        maps, shares = style.split(figure, 2, 1, height_ratios=[height, _SHARES_MM])
     _draw_maps(maps, tables)
     _draw_shares(shares, tables)
 
 
-def _draw_maps(figure: SubFigure, tables: common.Tables) -> None:
+def _draw_maps(figure: SubFigure, tables: Tables) -> None:
     fig4 = tables["fig4"][tables["fig4"].metric == _METRIC]
     low, high = min(0.0, fig4["mean"].min()), fig4["mean"].max()
     blocks, meshes = _blocks(tables), []
@@ -172,8 +172,8 @@ def _ticks(roles: list[str], most: int) -> tuple[np.ndarray, list[str]]:
     return np.arange(len(roles)) + 0.5, labels
 
 
-def _draw_shares(figure: SubFigure, tables: common.Tables) -> None:
-    names, final = common.groups(tables), common.final_step(tables)
+def _draw_shares(figure: SubFigure, tables: Tables) -> None:
+    names, final = common.groups(tables), final_step(tables)
     matches = tables["fig4_matches"]
     matches = matches[matches["mean"].notna()]
     metrics = [metric for metric in style.METRICS if metric in set(matches.metric)]
@@ -189,22 +189,20 @@ def _draw_shares(figure: SubFigure, tables: common.Tables) -> None:
             ax.tick_params(axis="x", rotation=60)
     axes[0].set_ylabel("share of layers whose best\nmatch is within one layer")
     axes[0].set_ylim(-0.02, 1.08)
-    columns = 4 if len(names) > 1 else 2
-    figure.legend(handles=_key(), loc="outside lower center", ncols=columns, handlelength=2.2)
+    common.legend_below(figure, _key(), 4 if len(names) > 1 else 2)
 
 
 def _draw_share(ax: Axes, rows: pd.DataFrame, metrics: list[str], final: int) -> None:
     chance = chance_within_one(int(rows.n_layers.max()))
-    ax.axhline(_SHARED, color=style.INK, linewidth=0.7, linestyle="--")
+    ax.axhline(CLAIMED_SHARE, color=style.INK, linewidth=0.7, linestyle="--")
     ax.axhline(chance, color=style.GREY, linewidth=0.9, linestyle=":")
     for place, metric in enumerate(metrics):
         for step, shift, face in ((final, -0.12, None), (0, 0.12, "white")):
             row = rows[(rows.metric == metric) & (rows.step == step)]
-            bars = np.abs(row[["low", "high"]].clip(0, 1).to_numpy().T - row["mean"].to_numpy())
             colour = style.metric_colour(metric)
-            look = {"fmt": "o", "color": colour, "mfc": face or colour, "ms": 4}
-            at = np.full(len(row), place + shift)
-            ax.errorbar(at, row["mean"], yerr=np.nan_to_num(bars), elinewidth=0.9, **look)
+            look = {"color": colour, "mfc": face or colour, "ms": 4, "elinewidth": 0.9}
+            points = row[["mean", "low", "high"]].clip(0, 1)
+            common.bars(ax, np.full(len(row), place + shift), points, fmt="o", **look)
     ax.set_xlim(-0.5, len(metrics) - 0.5)
     ax.set_xticks(range(len(metrics)), [_in_two_lines(metric) for metric in metrics])
 
@@ -215,8 +213,8 @@ def _in_two_lines(metric: str) -> str:
 
 def _key() -> list[Line2D]:
     return [
-        Line2D([], [], color=style.INK, ls="", marker="o", ms=4, label="trained"),
-        Line2D([], [], color=style.INK, ls="", marker="o", ms=4, mfc="white", label="untrained"),
-        Line2D([], [], color=style.INK, lw=0.7, ls="--", label=f"claimed ({_SHARED:g})"),
-        Line2D([], [], color=style.GREY, lw=0.9, ls=":", label="matching at random"),
+        common.key("trained", ls="", marker="o", ms=4),
+        common.key("untrained", ls="", marker="o", ms=4, mfc="white"),
+        common.key(f"claimed ({CLAIMED_SHARE:g})", lw=0.7, ls="--"),
+        common.key("matching at random", color=style.GREY, lw=0.9, ls=":"),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from convergent_learning.figures import common, style
+from convergent_learning.tables.storage import Tables, read_tables
 
 _METRIC = "procrustes"
 _FIRST_EPOCH_SHARE = 0.5  # of the width of the axis
@@ -21,13 +23,13 @@ def draw(
     tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
 ) -> None:
     """Draw figure 5 from the tables folder into a PDF and a PNG."""
-    names = ["datasets", "layers", "fig5", "fig5_networks", "fig5_accuracy"]
+    names = ["layers", "fig5", "fig5_networks", "fig5_accuracy"]
     common.draw_by_dataset(tables, names, _height, _panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
-    loaded = common.load(tables, ["datasets", "fig5"])
+    loaded = read_tables(tables, ["datasets", "fig5"])
     fig5, datasets = loaded["fig5"], loaded["datasets"]
     shares = [
         f"{share:.0%} of the steps of {dataset}"
@@ -44,11 +46,11 @@ def caption(tables: str | Path) -> str:
     )
 
 
-def _height(tables: common.Tables) -> float:
+def _height(tables: Tables) -> float:
     return 130.0
 
 
-def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
+def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     names = common.groups(tables)
     axes = figure.subplots(3, len(names), sharex=True, sharey="row", squeeze=False)
     fig5, curves, thirds = tables["fig5"], [], []
@@ -65,8 +67,8 @@ def _panels(figure: Figure | SubFigure, tables: common.Tables) -> None:
     # Labels keep their distance in the limits that all panels of a row share in the end.
     for ax, drawn in zip(axes[0], curves, strict=True):
         _label_metrics(ax, drawn)
-    for ax, drawn in zip(axes[1], thirds, strict=True):
-        _label_ends(ax, drawn)
+    for ax, ends in zip(axes[1], thirds, strict=True):
+        _label_ends(ax, ends)
     axes[0, 0].set_ylabel("held-out correlation,\nmean over layers")
     axes[1, 0].set_ylabel("held-out correlation,\nProcrustes by layer")
     axes[2, 0].set_ylabel("test accuracy")
@@ -90,7 +92,7 @@ def _epoch_axis(ax: Axes, epochs: pd.Series, few: bool) -> None:
     ax.axvspan(0, 1, color=style.PALE, linewidth=0, zorder=0)
 
 
-def _piecewise(xs: list[float], ys: list[float]):
+def _piecewise(xs: list[float], ys: list[float]) -> Callable[[np.ndarray], np.ndarray]:
     """Piecewise linear through the knots, its end pieces continued."""
 
     def function(values: np.ndarray) -> np.ndarray:
@@ -104,7 +106,7 @@ def _piecewise(xs: list[float], ys: list[float]):
 
 
 def _alignment(ax: Axes, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Draw a curve a metric; returns them."""
+    """Draw a curve per metric; returns them."""
     if rows.empty:
         style.note(ax, "no scores over training")
     curves = {}
@@ -141,12 +143,19 @@ def _label_ends(ax: Axes, ends: list[tuple[str, pd.DataFrame, str]]) -> None:
         height = line * (1 + text.count("\n"))
         y = min(curve["mean"].iloc[-1], free - height / 2)
         free = y - height / 2
-        place = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
-        ax.annotate(text, (curve.epoch.max(), y), fontsize=6, color=colour, **place)
+        ax.annotate(
+            text,
+            (curve.epoch.max(), y),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6,
+            color=colour,
+        )
 
 
 def _layers(ax: Axes, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]:
-    """Draw a curve a block and one a third; returns the texts to write at their ends."""
+    """Draw a curve per block and third; returns the texts to write at the ends of thirds."""
     blocks = rows[rows.role == "block"]
     if blocks.empty:
         style.note(ax, "no scores over training")
@@ -167,7 +176,7 @@ def _layers(ax: Axes, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]
     return ends
 
 
-def _accuracy(ax: Axes, tables: common.Tables, name: str) -> None:
+def _accuracy(ax: Axes, tables: Tables, name: str) -> None:
     mean = tables["fig5_accuracy"]
     mean = mean[mean.group == name].sort_values("epoch")
     if mean.empty:
@@ -178,7 +187,4 @@ def _accuracy(ax: Axes, tables: common.Tables, name: str) -> None:
         ax.plot(run.epoch, run.accuracy, color=style.GREY, linewidth=0.5)
     ax.plot(mean.epoch, mean["mean"], color=style.INK, marker="o")
     common.band(ax, mean.epoch, mean["low"].clip(0, 1), mean["high"].clip(0, 1), style.INK)
-    chance = float(tables["datasets"].chance.iloc[0])
-    ax.axhline(chance, color=style.GREY, linewidth=0.8, linestyle=":")
-    place = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "bottom"}
-    ax.text(0.99, chance, "chance", fontsize=6, color=style.GREY, **place)
+    common.chance_line(ax, tables, 0.99, "right", "bottom")

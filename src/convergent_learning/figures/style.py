@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from string import ascii_lowercase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -75,7 +76,7 @@ _LEVELS = {
 _ABBREVIATIONS = {"cca", "cka", "r2"}
 _ARCHITECTURES = {"resnet": "ResNet-", "vgg": "VGG-", "vit_": "ViT-", "alexnet": "AlexNet"}
 
-_RC = {
+_RC: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
     "font.size": 7,
@@ -116,9 +117,7 @@ _RC = {
 @contextmanager
 def applied() -> Iterator[None]:
     """The style, whatever the user's matplotlibrc says; restored afterwards."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_RC)
+    with mpl.style.context(_RC, after_reset=True):
         yield
 
 
@@ -127,6 +126,11 @@ def figure(height_mm: float, width_mm: float = TWO_COLUMNS) -> Figure:
     made = Figure(figsize=(width_mm * _MM, height_mm * _MM), layout="constrained")
     FigureCanvasAgg(made)
     return made
+
+
+def split(made: Figure | SubFigure, rows: int, columns: int, **ratios: Any) -> list[SubFigure]:
+    """Parts of a figure, row by row."""
+    return list(made.subfigures(rows, columns, squeeze=False, **ratios).flat)
 
 
 def save(made: Figure, out_pdf: str | Path, out_png: str | Path, provenance: str = "") -> None:
@@ -180,7 +184,8 @@ def metric_colour(metric: str) -> str:
 def shade(colour: str, strength: float) -> tuple[float, float, float]:
     """`colour` for the strongest level (1) of a family, lighter for milder ones (down to 0)."""
     lightness = 0.55 * (1 - strength)
-    return tuple(c + (1 - c) * lightness for c in to_rgb(colour))
+    red, green, blue = (c + (1 - c) * lightness for c in to_rgb(colour))
+    return red, green, blue
 
 
 def family(name: str) -> Look:
@@ -200,9 +205,9 @@ def level(name: str, text: str) -> str:
     return _LEVELS.get(name, "{}").format(text)
 
 
-def number(value: float) -> str:
-    """Two decimals with a minus sign, and no minus before zero."""
-    return f"{round(float(value), 2) + 0.0:.2f}".replace("-", "−")
+def condition(stimuli: str, text: str) -> str:
+    """A condition in print: its family and level."""
+    return f"{family(stimuli).label} {level(stimuli, text)}".strip()
 
 
 def group(name: str) -> str:
@@ -211,3 +216,8 @@ def group(name: str) -> str:
         if re.match(rf"{stem}", name):
             return printed + name[len(stem) :]
     return name
+
+
+def pair(x: str, y: str) -> str:
+    """Two groups in print: one name for pairs within a group."""
+    return group(x) if x == y else f"{group(x)} – {group(y)}"

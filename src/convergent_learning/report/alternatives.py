@@ -30,7 +30,7 @@ def _stimuli_and_networks(tables: Path) -> str:
     text += f" Mean accuracy is {plain.mean():.2f} on the unaltered images"
     if shifted.empty:
         return text + "."
-    best, worst = (_condition(*shifted.idxmax()), _condition(*shifted.idxmin()))
+    best, worst = (style.condition(*shifted.idxmax()), style.condition(*shifted.idxmin()))
     return (
         f"{text}, highest on {best} ({shifted.max():.2f}) and lowest on {worst} "
         f"({shifted.min():.2f})."
@@ -113,10 +113,6 @@ def _out_of_distribution(tables: Path) -> str:
         "that drop against the drop in accuracy"
     )
     return f"{text}. Slopes over conditions: {'; '.join(said)}." if said else f"{text}."
-
-
-def _condition(stimuli: str, level: str) -> str:
-    return f"{style.family(stimuli).label} {style.level(stimuli, level)}".strip()
 
 
 _WRITERS = {

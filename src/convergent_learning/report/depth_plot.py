@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from convergent_learning.figures import style
+from convergent_learning.figures import fig2, style
 from convergent_learning.report import plots
 from convergent_learning.tables.storage import read_table
 
 _ALL = "all"
-_COLUMNS = ["Layer", "Curve", "Depth", "Score", "95% interval", "n"]
-_SERIES = {
+_SAID = ["Layer", "Curve", "Depth"]
+_LOOKS: dict[str, dict[str, Any]] = {
     "trained": {},
     "untrained": {"colour": style.GREY, "dash": "dash"},
     "shuffled stimuli": {"colour": style.GREY, "dash": "dot", "width": 1.5},
@@ -23,23 +23,24 @@ _SERIES = {
 
 def depth_plot(tables: Path) -> plots.Plot:
     """Every curve of figure 2, and the context measures that it has no room for."""
-    fig2, datasets = read_table(tables, "fig2"), read_table(tables, "datasets")
+    means, datasets = read_table(tables, "fig2"), read_table(tables, "datasets")
     layers = read_table(tables, "layers")
-    final = dict(zip(datasets.dataset, datasets.final_step.astype(int), strict=True))
-    curves: list[dict[str, Any]] = []
+    final = dict(zip(datasets.dataset, datasets.final_step, strict=True))
+    curves: list[plots.Curve] = []
     keys = ["dataset", "group_x", "group_y", "metric"]
-    for (dataset, x, y, metric), rows in fig2.groupby(keys, sort=False):
+    for (dataset, x, y, metric), rows in means.groupby(keys, sort=False):
         own = layers[(layers.dataset == dataset) & (layers.group == x)]
-        blocks = set(own[own.role == "block"].layer)
-        shown = {"dataset": [dataset], "networks": [_pair(x, y)], "metric": [metric]}
-        curves += _curves(rows, metric, shown, blocks, final[dataset])
-    lowest = min(-0.05, fig2[["mean", "low"]].clip(lower=-0.2).min(axis=None))
+        shown: plots.Shown = {"dataset": [dataset], "networks": [f"{x} {y}"], "metric": [metric]}
+        for name, points in fig2.series(rows, final[dataset]).items():
+            curves += _curve(points, name, metric, shown, fig2.joined(own, points))
+    lowest = min(-0.05, means[["mean", "low"]].clip(lower=-0.2).min(axis=None))
     panel = plots.Panel(
         "depth",
         "Alignment across depth",
         "relative depth",
         "alignment score",
-        _COLUMNS,
+        _SAID,
+        "Score",
         (-0.05, 1.05),
         (float(lowest), 1.03),
         curves,
@@ -49,73 +50,38 @@ def depth_plot(tables: Path) -> plots.Plot:
         "Interactive: alignment across depth",
         [
             plots.Switch("dataset", "Dataset", {"": {name: name for name in datasets.dataset}}),
-            plots.Switch("networks", "Networks", {"": _pairs(fig2)}),
-            plots.Switch("metric", "Metric", _metrics(fig2)),
+            plots.Switch("networks", "Networks", {"": _pairs(means)}),
+            plots.Switch("metric", "Metric", _metrics(means)),
         ],
         [panel],
         ["tables/fig2.csv"],
     )
 
 
-def _pair(x: str, y: str) -> str:
-    return f"{x} {y}"
+def _curve(
+    points: pd.DataFrame, series: str, metric: str, shown: plots.Shown, join: bool
+) -> list[plots.Curve]:
+    label = f"{style.metric_label(metric)}, {series}"
+    if series == "trained" and metric in style.METRICS:
+        shown = shown | {"metric": [metric, _ALL]}
+    within = points.group_x == points.group_y
+    layers = points.layer_x.where(within, points.layer_x + " – " + points.layer_y)
+    said = zip(_SAID, (layers, label, points.depth.map("{:.2f}".format)), strict=True)
+    look = {"colour": style.metric_colour(metric)} | _LOOKS[series]
+    return plots.curve(points, shown, label, said=dict(said), join=join, **look)
 
 
-def _pairs(fig2: pd.DataFrame) -> dict[str, str]:
+def _pairs(means: pd.DataFrame) -> dict[str, str]:
     """Within groups first, then across."""
-    pairs = fig2[["group_x", "group_y"]].drop_duplicates()
-    named = {
-        _pair(x, y): style.group(x) if x == y else f"{style.group(x)} – {style.group(y)}"
-        for x, y in pairs.itertuples(index=False)
-    }
-    return dict(sorted(named.items(), key=lambda item: "–" in item[1]))
+    pairs = means[["group_x", "group_y"]].drop_duplicates()
+    pairs = pairs.iloc[(pairs.group_x != pairs.group_y).argsort(kind="stable")]
+    return {f"{x} {y}": style.pair(x, y) for x, y in pairs.itertuples(index=False)}
 
 
-def _metrics(fig2: pd.DataFrame) -> dict[str, dict[str, str]]:
-    present = list(dict.fromkeys(fig2.metric))
+def _metrics(means: pd.DataFrame) -> dict[str, dict[str, str]]:
+    present = list(dict.fromkeys(means.metric))
     scores = {m: style.metric_label(m) for m in style.METRICS if m in present}
     context = {m: style.metric_label(m) for m in present if m not in style.METRICS}
     first = {"procrustes": scores.pop("procrustes")} if "procrustes" in scores else {}
     groups = {"Scores": first | scores | {_ALL: "All scores, trained"}}
     return groups | ({"Context, in no claim": context} if context else {})
-
-
-def _curves(
-    rows: pd.DataFrame, metric: str, shown: plots.Shown, blocks: set[str], final: int
-) -> list[dict[str, Any]]:
-    learned, centred = rows.baseline == "learned", rows.center == "position"
-    drawn = {
-        "trained": rows[learned & centred & (rows.step == final)],
-        "untrained": rows[learned & centred & (rows.step == 0)],
-        "shuffled stimuli": rows[~learned & centred & (rows.step == final)],
-        "trained, unit-centred": rows[learned & ~centred & (rows.step == final)],
-    }
-    curves: list[dict[str, Any]] = []
-    for series, points in drawn.items():
-        if points.empty:
-            continue
-        label = f"{style.metric_label(metric)}, {series}"
-        in_all = series == "trained" and metric in style.METRICS
-        curves += plots.curve(
-            points,
-            shown | ({"metric": [metric, _ALL]} if in_all else {}),
-            label,
-            join=blocks <= set(points.layer_x),
-            numbers=_numbers(points, label),
-            **({"colour": style.metric_colour(metric)} | _SERIES[series]),
-        )
-    return curves
-
-
-def _numbers(points: pd.DataFrame, label: str) -> pd.DataFrame:
-    within = points.group_x == points.group_y
-    layers = points.layer_x.where(within, points.layer_x + " – " + points.layer_y)
-    values = [
-        list(layers),
-        [label] * len(points),
-        [f"{depth:.2f}" for depth in points.depth],
-        [plots.text(value) for value in points["mean"]],
-        plots.interval_text(points.low, points.high),
-        plots.count_text(points),
-    ]
-    return pd.DataFrame(dict(zip(_COLUMNS, values, strict=True)))

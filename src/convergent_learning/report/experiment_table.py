@@ -1,4 +1,4 @@
-"""The experiment in a table: what was trained, shown and compared, a row a topic."""
+"""The experiment in a table: what was trained, shown and compared, one row per topic."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ def experiment_table(experiment: Experiment, tables: Path) -> dict[str, str]:
     config = experiment.config
     alignment, conditions = config.alignment, read_table(tables, "conditions")
     datasets = read_table(tables, "datasets")
-    groups = conditions.family.nunique()
     rows = {
         "Datasets": "; ".join(_dataset(row) for row in datasets.to_dict("records")),
         "Networks": "; ".join(_networks(entry) for entry in config.networks),
@@ -31,8 +30,7 @@ def experiment_table(experiment: Experiment, tables: Path) -> dict[str, str]:
         ),
         "Test accuracy": _final_accuracy(read_table(tables, "accuracy")),
         "Stimuli": f"{config.stimuli.images:,} test images, the same for every network",
-        "Conditions": f"{len(conditions)} of {groups} families: {_conditions(conditions)}"
-        f"{_duplicates(tables / 'duplicate_conditions.csv')}",
+        "Conditions": _conditions(conditions) + _duplicates(tables),
         "Alignment": f"{', '.join(map(style.metric_label, alignment.metrics))};"
         f" {alignment.folds} folds over stimuli; ridge {alignment.ridge};"
         f" {alignment.rotations} random rotations",
@@ -43,12 +41,14 @@ def experiment_table(experiment: Experiment, tables: Path) -> dict[str, str]:
 def _dataset(row: dict[str, Any]) -> str:
     return (
         f"{row['dataset']}: {row['train_images']:,.0f} training images, {row['classes']:.0f}"
-        f" classes, {row['steps_per_epoch']:.0f} steps an epoch"
+        f" classes, {row['steps_per_epoch']:.0f} steps per epoch"
     )
 
 
 def _networks(entry: Group) -> str:
-    said = [style.group(entry.name)]
+    architecture = style.group(entry.architecture)
+    named = entry.name != entry.architecture
+    said = [f"{entry.name}: {architecture}" if named else architecture]
     if entry.width is not None:
         said.append(f"at width {entry.width:g}")
     if entry.factory:
@@ -82,10 +82,10 @@ def _conditions(conditions: pd.DataFrame) -> str:
     for name, rows in conditions.groupby("stimuli", sort=False):
         levels = [style.level(name, level) for level in rows.condition]
         said.append(f"{style.family(name).label} {', '.join(filter(None, levels))}".strip())
-    return "; ".join(said)
+    return f"{len(conditions)} of {conditions.family.nunique()} families: {'; '.join(said)}"
 
 
-def _duplicates(path: Path) -> str:
-    found = pd.read_csv(path)
+def _duplicates(tables: Path) -> str:
+    found = read_table(tables, "duplicate_conditions")
     pairs = [f"{row.condition} and {row.duplicate_of}" for row in found.itertuples()]
     return f". The same to 1/255: {'; '.join(pairs)}" if pairs else ""

@@ -25,6 +25,7 @@ from convergent_learning.report.depth_plot import depth_plot
 from convergent_learning.report.experiment_table import experiment_table
 from convergent_learning.report.ood_plot import ood_plot
 from convergent_learning.report.provenance import Source
+from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.schema import tables_of_figure
 from convergent_learning.tables.storage import read_table
 
@@ -105,7 +106,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = lambda value: "–" if value is None else findings.in_print(value)
+    environment.filters["number"] = in_print
     return environment
 
 
@@ -140,9 +141,7 @@ def _digests(tables: Path) -> dict[str, dict[str, str]]:
     """Digests of the raw records by dataset and split, where they are known."""
     return {
         row["dataset"]: {
-            split: row[f"sha256_{split}"]
-            for split in ("train", "test")
-            if isinstance(row[f"sha256_{split}"], str)
+            split: row[f"sha256_{split}"] for split in ("train", "test") if row[f"sha256_{split}"]
         }
         for row in read_table(tables, "datasets").to_dict("records")
     }

@@ -113,7 +113,7 @@
   }
 
   function table(caption, columns, curves) {
-    const rows = curves.flatMap((curve) => (curve.customdata ?? []).filter((row) => row));
+    const rows = curves.flatMap((curve) => curve.customdata ?? []);
     const made = document.createElement("table");
     made.createCaption().textContent = caption;
     const head = made.createTHead().insertRow();

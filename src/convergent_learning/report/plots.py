@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 import gzip
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,11 @@ import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
+from convergent_learning.tables.printed import in_print
+
 _DARK_PAGE = "#17181c"  # --page of page.css
 _LEAST_CONTRAST = 5.0
+# Those of plotly for matplotlib's markers.
 _SYMBOLS = {
     "o": "circle",
     ".": "circle",
@@ -41,7 +44,11 @@ _SYMBOLS = {
 }
 _ROLES = {"pooled": "square-open", "logits": "triangle-up-open"}
 
-Shown = dict[str, Sequence[str]]
+# What stands behind the value of a point.
+_BEHIND = ("95% interval", "n")
+
+Shown = dict[str, list[str]]
+Curve = dict[str, Any]  # of plotly, and at which settings of the switches it is `shown`
 
 
 @dataclass(frozen=True)
@@ -59,16 +66,17 @@ class Switch:
 
 @dataclass(frozen=True)
 class Panel:
-    """Axes, the columns of numbers behind a point (the first names it), and curves."""
+    """Axes, the columns that name a point (`said`) and its value, and curves."""
 
     id: str
     title: str
     x: str
     y: str
-    columns: list[str]
+    said: list[str]
+    value: str
     x_range: tuple[float, float]
     y_range: tuple[float, float]
-    curves: list[dict[str, Any]] = field(default_factory=list)
+    curves: list[Curve]
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,11 @@ class Plot:
     def data(self) -> dict[str, Any]:
         """What plots.js reads."""
         dark = {colour: on_dark(colour) for p in self.panels for colour in _colours(p.curves)}
-        return {"panels": [asdict(panel) for panel in self.panels], "dark": dark}
+        panels = [
+            asdict(panel) | {"columns": [*panel.said, panel.value, *_BEHIND]}
+            for panel in self.panels
+        ]
+        return {"panels": panels, "dark": dark}
 
 
 def packed_library() -> str:
@@ -102,77 +114,98 @@ def curve(
     shown: Shown,
     name: str,
     colour: str,
-    numbers: pd.DataFrame,
+    said: Mapping[str, object],
     *,
     x: str = "depth",
-    columns: tuple[str, str, str] = ("mean", "low", "high"),
+    value: tuple[str, str, str] = ("mean", "low", "high"),
     join: bool = True,
+    band: bool = True,
     dash: str = "solid",
     width: float = 2.0,
     marker: str = "o",
+    hollow: bool = False,
     legend: bool = True,
-    group: str = "",
-) -> list[dict[str, Any]]:
+) -> list[Curve]:
     """Curves of plotly for points along x: blocks joined, pooled features and logits apart.
 
     Parameters
     ----------
     points : DataFrame
-        Rows with x, `columns` (value and its interval) and role.
+        Rows with x, role, n_networks, n_pairs, and `value`: a number and the ends of its interval.
     shown : mapping
         Values of each switch at which the curve is drawn.
-    numbers : DataFrame
-        What to say of each row of `points`: the columns of the panel, as text.
+    said : mapping
+        What names the rows of `points`, by column of the panel; their numbers follow.
     join : bool
-        Whether blocks are a line with a band; else each point has a bar.
-    group : str
-        Curves of one group are hidden together by a click on the legend.
-
-    Returns
-    -------
-    list of dict
-        The band, if there is one, then the curve.
+        Whether blocks are a line, with a band for the interval; else each is a point with a bar.
     """
-    mean, low, high = columns
-    order = np.argsort(points[x].to_numpy(), kind="stable")
-    points, numbers = points.iloc[order], numbers.iloc[order]
-    blocks = (points.role == "block").to_numpy()
-    bars = ~blocks if join else np.ones(len(points), bool)
-    common = {"shown": {key: list(values) for key, values in shown.items()}}
-    common |= {"legendgroup": group or name, "type": "scatter"}
-    line = {
-        **common,
-        "name": name,
-        "x": rounded(points[x]),
-        "y": rounded(points[mean]),
-        "customdata": numbers.astype(str).to_numpy().tolist(),
-        "mode": "lines+markers" if join and blocks.any() else "markers",
-        "showlegend": legend,
-        "line": {"color": colour, "width": width, "dash": dash},
-        "marker": {
-            "color": colour,
-            "size": 8 if width >= 2 else 6,
-            "symbol": [_ROLES.get(role, _SYMBOLS[marker]) for role in points.role],
-        },
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": _where(bars, points[high] - points[mean]),
-            "arrayminus": _where(bars, points[mean] - points[low]),
-            "color": colour,
-            "thickness": 1,
-            "width": 0,
-        },
+    numbers = pd.DataFrame({**said, **_numbers(points, value)}, index=points.index, dtype=str)
+    joined = (points.role == "block") & join
+    traces: list[Curve] = []
+    for rows, line in ((points[joined], True), (points[~joined], False)):
+        if rows.empty:
+            continue
+        rows = rows.sort_values(x, kind="stable")
+        mean, low, high = (_rounded(rows[column]) for column in value)
+        symbols = [_ROLES.get(role, _SYMBOLS[marker] + "-open" * hollow) for role in rows.role]
+        trace: Curve = {
+            "shown": shown,
+            "type": "scatter",
+            "name": name,
+            "legendgroup": name,
+            "showlegend": legend and not traces,
+            "x": _rounded(rows[x]),
+            "y": mean,
+            "customdata": numbers.loc[rows.index].to_numpy().tolist(),
+            "mode": "lines+markers" if line else "markers",
+            "line": {"color": colour, "width": width, "dash": dash},
+            "marker": {"color": colour, "size": 8 if width >= 2 else 6, "symbol": symbols},
+        }
+        if not line:
+            trace["error_y"] = _bars(rows, value, colour)
+        elif band and rows[value[1]].notna().any():
+            traces.append(_band(trace, low, high))
+        traces.append(trace)
+    return traces
+
+
+def _numbers(points: pd.DataFrame, value: tuple[str, str, str]) -> dict[str, list[str]]:
+    """Value of each row, its interval, and what stands behind them."""
+    mean, low, high = value
+    counts = zip(points.n_networks, points.n_pairs, strict=True)
+    return {
+        "value": [in_print(number) for number in points[mean]],
+        "interval": [interval(*ends) for ends in zip(points[low], points[high], strict=True)],
+        "n": [f"{networks:.0f} networks, {pairs:.0f} pairs" for networks, pairs in counts],
     }
-    if join:
-        _separate(line, np.flatnonzero(~blocks))
-    inside = points[blocks & points[low].notna().to_numpy()]
-    if not join or inside.empty:
-        return [line]
-    band = {
-        **common,
-        "x": rounded(inside[x]) + rounded(inside[x])[::-1],
-        "y": rounded(inside[low]) + rounded(inside[high])[::-1],
+
+
+def interval(low: float, high: float) -> str:
+    """An interval in words, a dash where there is none."""
+    return f"{in_print(low)} to {in_print(high)}" if np.isfinite([low, high]).all() else "–"
+
+
+def _rounded(values: pd.Series) -> list[float | None]:
+    """Five decimals; missing numbers are None."""
+    return [None if math.isnan(value) else round(value, 5) for value in values.astype(float)]
+
+
+def _bars(rows: pd.DataFrame, value: tuple[str, str, str], colour: str) -> dict[str, Any]:
+    mean, low, high = value
+    up, down = _rounded(rows[high] - rows[mean]), _rounded(rows[mean] - rows[low])
+    ends = {"array": up, "arrayminus": down}
+    look = {"color": colour, "thickness": 1, "width": 0}
+    return {"type": "data", "symmetric": False, **ends, **look}
+
+
+def _band(line: Curve, low: list[float | None], high: list[float | None]) -> Curve:
+    known = [place for place, end in enumerate(low) if end is not None]
+    x = [line["x"][place] for place in known]
+    colour = line["line"]["color"]
+    return {
+        **{key: line[key] for key in ("shown", "type", "legendgroup")},
+        "x": x + x[::-1],
+        "y": [low[place] for place in known] + [high[place] for place in known[::-1]],
         "mode": "lines",
         "fill": "toself",
         "fillcolor": colour,
@@ -181,66 +214,21 @@ def curve(
         "hoverinfo": "skip",
         "showlegend": False,
     }
-    return [band, line]
-
-
-def symbol(marker: str, hollow: bool = False) -> str:
-    """The plotly symbol of a matplotlib marker."""
-    return _SYMBOLS[marker] + ("-open" if hollow else "")
-
-
-def interval_text(low: pd.Series, high: pd.Series) -> list[str]:
-    """Intervals in words, a dash where there is none."""
-    return [
-        f"{text(a)} to {text(b)}" if np.isfinite([a, b]).all() else "–"
-        for a, b in zip(low.astype(float), high.astype(float), strict=True)
-    ]
-
-
-def count_text(rows: pd.DataFrame) -> list[str]:
-    """Networks and pairs behind each row."""
-    return [
-        f"{int(row.n_networks)} networks, {int(row.n_pairs)} pairs" for row in rows.itertuples()
-    ]
-
-
-def text(value: float) -> str:
-    """Three decimals, a dash for a missing number."""
-    return "–" if not math.isfinite(value) else f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
-
-
-def rounded(values: pd.Series) -> list[float | None]:
-    """Five decimals; missing numbers are None."""
-    return [None if not math.isfinite(value) else round(value, 5) for value in values.astype(float)]
 
 
 def on_dark(colour: str) -> str:
     """`colour`, mixed with white until it is legible on the dark page."""
-    page, mixed = _luminance(to_rgb(_DARK_PAGE)), np.array(to_rgb(colour))
-    while (_luminance(mixed) + 0.05) / (page + 0.05) < _LEAST_CONTRAST:
-        mixed = mixed + (1 - mixed) * 0.1
-    return to_hex(mixed)
+    page, (red, green, blue) = _luminance(*to_rgb(_DARK_PAGE)), to_rgb(colour)
+    while (_luminance(red, green, blue) + 0.05) / (page + 0.05) < _LEAST_CONTRAST:
+        red, green, blue = (c + (1 - c) * 0.1 for c in (red, green, blue))
+    return to_hex((red, green, blue))
 
 
-def _luminance(rgb: Sequence[float]) -> float:
+def _luminance(*rgb: float) -> float:
     """Relative luminance of sRGB (WCAG 2)."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
     return float(np.dot([0.2126, 0.7152, 0.0722], linear))
 
 
-def _where(chosen: np.ndarray, values: pd.Series) -> list[float | None]:
-    return [v if keep else None for keep, v in zip(chosen, rounded(values), strict=True)]
-
-
-def _separate(line: dict[str, Any], apart: np.ndarray) -> None:
-    """Break the line before each point that is not a block."""
-    of_points = [line["x"], line["y"], line["customdata"]]
-    of_points += [line["error_y"]["array"], line["error_y"]["arrayminus"]]
-    for place in reversed(apart[apart > 0]):
-        line["marker"]["symbol"].insert(place, "circle")
-        for values in of_points:
-            values.insert(place, None)
-
-
-def _colours(curves: list[dict[str, Any]]) -> set[str]:
+def _colours(curves: list[Curve]) -> set[str]:
     return {curve["line"]["color"] for curve in curves}

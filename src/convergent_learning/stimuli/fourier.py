@@ -43,6 +43,7 @@ def power_equalisation(images: np.ndarray, level: str, setting: Setting) -> np.n
     amplitude = np.abs(spectrum)
     # Where an image has no amplitude (a constant one) its phase is rounding noise: taken as 0.
     empty = amplitude <= 1e-12 * amplitude.max(axis=(1, 2), keepdims=True)
+    assert setting.spectrum is not None  # as `needs_spectrum` says
     phase = np.where(empty, 1, spectrum / np.where(empty, 1, amplitude))
     return fft.irfft2(phase * setting.spectrum[:, : w // 2 + 1], s=(h, w))
 

@@ -58,8 +58,8 @@ def thumbnails(
             rows.append((len(rows), source, file.attrs["stimuli"], file.attrs["condition"]))
     with replace_when_done(out_png) as partial:
         Image.fromarray(np.hstack(tiles)).save(partial, format="PNG")
-    with replace_when_done(out_csv) as partial, open(partial, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with replace_when_done(out_csv) as partial, open(partial, "w", newline="") as table:
+        writer = csv.writer(table, lineterminator="\n")
         writer.writerow(("tile", "image", "stimuli", "condition"))
         writer.writerows(rows)
 

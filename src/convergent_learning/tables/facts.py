@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from convergent_learning.alignment.reading import MomentsFile, Network
+from convergent_learning.alignment.reading import MomentsFile, StoredNetwork
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import damaged_file_named, replace_when_done
 from convergent_learning.stimuli.sets import duplicate_conditions
@@ -64,9 +64,9 @@ def write_layers(moments: Mapping[str, Path], architectures: Mapping[str, str], 
     _write(pd.DataFrame(rows), out)
 
 
-def _first_of_each_group(networks: Sequence[Network]) -> Iterable[Network]:
+def _first_of_each_group(networks: Sequence[StoredNetwork]) -> Iterable[StoredNetwork]:
     """The first network of each group, in the order of the config."""
-    first = {}
+    first: dict[str, StoredNetwork] = {}
     for network in networks:
         first.setdefault(network.group, network)
     return first.values()

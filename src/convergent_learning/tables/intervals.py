@@ -7,6 +7,7 @@ delete-one-family part for statistics that also average over out-of-distribution
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,7 @@ class Interval(NamedTuple):
 def jackknife(
     values: np.ndarray,
     pairs: Pairs,
-    left_out: np.ndarray | None = None,
+    left_out: Sequence[np.ndarray] | np.ndarray | None = None,
     confidence: float = 0.95,
 ) -> Interval:
     """Mean over pairs with the stratified delete-one-network interval.
@@ -110,10 +111,9 @@ def jackknife(
     dof = np.where(np.isfinite(error), dof, np.nan)
     half = np.where(error > 0, stats.t.ppf(0.5 + confidence / 2, dof), 0.0) * error
     half = np.where(np.isfinite(error), half, np.nan)
-    return Interval(
-        *(a.reshape(shape) for a in (estimate, estimate - half, estimate + half, error, dof)),
-        n_networks=len(strata),
-    )
+    fields = np.stack([estimate, estimate - half, estimate + half, error, dof])
+    estimate, low, high, error, dof = fields.reshape(len(fields), *shape)
+    return Interval(estimate, low, high, error, dof, len(strata))
 
 
 def rank_p_values(learned: np.ndarray, draws: np.ndarray) -> np.ndarray:
@@ -182,7 +182,7 @@ def _pair_means(keep: np.ndarray, values: np.ndarray, group: np.ndarray) -> np.n
 
 def _stratified_variance(
     replicates: np.ndarray, strata: np.ndarray, fewest: int
-) -> tuple[np.ndarray, float]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Jackknife variance and degrees of freedom; NaN if a stratum has fewer than `fewest`."""
     variance, dof = np.zeros(replicates.shape[1]), 0
     for stratum in np.unique(strata):
@@ -192,11 +192,11 @@ def _stratified_variance(
         dof += size - 1
         if size < fewest:
             variance[:] = np.nan
-    return variance, float(dof)
+    return variance, np.full_like(variance, dof)
 
 
 def _satterthwaite(
-    first: np.ndarray, first_dof: float, second: np.ndarray, second_dof: float
+    first: np.ndarray, first_dof: np.ndarray, second: np.ndarray, second_dof: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     both = first + second
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from convergent_learning.alignment.tables import COLUMNS
+from convergent_learning.alignment.score_tables import COLUMNS
 
 _MEASURED = ["score", "n_dead_x", "n_dead_y"]
 _CELL = [column for column in COLUMNS if column not in ("fold", *_MEASURED)]

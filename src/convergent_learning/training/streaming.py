@@ -31,6 +31,8 @@ class StreamedBatches:
     """
 
     def __init__(self, split: Split, plan: TrainingPlan, device: torch.device, workers: int):
+        images = split.images
+        assert isinstance(images, ImageFiles)
         self._labels = torch.from_numpy(split.labels)
         self._normalise = Normalisation(split, device)
         self._plan = plan

@@ -48,8 +48,8 @@ class Verification:
         return numbers.sort_values("deviation", ascending=False, kind="stable")
 
     def summary(self) -> pd.DataFrame:
-        """A row a figure (and accuracy, setting): result, rows, numbers, beyond, largest."""
-        rows = {}
+        """One row per figure (and accuracy, setting): result, rows, numbers, beyond, largest."""
+        rows: dict[str, list[ComparedTable]] = {}
         for table in self.tables:
             rows.setdefault(roles.figure_of(table.name), []).append(table)
         records = []

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from convergent_learning.config.costs import COMMITTED
 from convergent_learning.config.overlay import resolved_config
@@ -112,7 +113,7 @@ def _refuse_training(chosen: argparse.Namespace) -> None:
 
 
 def _snakemake(
-    chosen: argparse.Namespace, *arguments: str, check: bool = True, **streams: int
+    chosen: argparse.Namespace, *arguments: str, check: bool = True, **streams: Any
 ) -> subprocess.CompletedProcess:
     overlay = Path(f"workflow/experiments/{chosen.experiment}.yaml")
     options = ["--configfile", str(overlay)] if overlay.exists() else []

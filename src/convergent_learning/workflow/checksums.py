@@ -20,8 +20,14 @@ _LOG = logging.getLogger(__name__)
 
 
 def write_checksums(output: Path) -> None:
-    """Record the bytes that a file, or each file of a folder, has now."""
-    with replace_when_done(_record(output)) as partial:
+    """Record the bytes that a file, or each file of a folder, has now.
+
+    Raises ValueError for one outside ``results/<folder>/``.
+    """
+    record = _record(output)
+    if record is None:
+        raise ValueError(f"{output} lies outside results/<folder>/, which holds its checksums")
+    with replace_when_done(record) as partial:
         partial.write_text(_lines(output), encoding="utf-8")
 
 

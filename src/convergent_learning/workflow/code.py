@@ -21,7 +21,8 @@ _LONGEST_FILE_NAME = 255
 # Modules that cannot change a result: they show progress, write a file whole or not at all, keep
 # logs and records. What only they import does not count either.
 UNRELATED = frozenset(
-    f"{_PACKAGE}.{name}" for name in ("files", "progress", "workflow.job", "workflow.stamps")
+    f"{_PACKAGE}.{name}"
+    for name in ("files", "progress", "workflow.job", "workflow.record", "workflow.stamps")
 )
 
 
@@ -36,9 +37,9 @@ def code_digest(script: Path, *loaded: str | Callable) -> str:
     Parameters
     ----------
     script : path
-    loaded : functions, or names of modules below this package
-        What the script finds by name where it runs: a function from a registry, or a whole module
-        such as ``figures.fig3``.
+    loaded : functions, or texts ``"module"`` or ``"module:function"``
+        What the script finds by name where it runs: a function of a registry, or of a module, or
+        all of a module.
 
     Raises
     ------
@@ -51,13 +52,11 @@ def code_digest(script: Path, *loaded: str | Callable) -> str:
 
 
 def _named(loaded: str | Callable) -> tuple[str, str | None]:
-    module, name = f"{_PACKAGE}.{loaded}", None
-    if not isinstance(loaded, str):
-        function = getattr(loaded, "func", loaded)  # of a partial
-        module, name = function.__module__, function.__qualname__
-    if _file(module) is None:
-        raise ModuleNotFoundError(f"there is no module {module} in this package")
-    return module, name
+    if isinstance(loaded, str):
+        module, _, name = loaded.partition(":")
+        return module, name or None
+    function = getattr(loaded, "func", loaded)  # of a partial
+    return function.__module__, function.__qualname__
 
 
 def _lines(script: Path, start: list[tuple[str, str | None]]) -> set[str]:
@@ -95,6 +94,8 @@ def _target(source: Source) -> tuple[str, str | None] | None:
 
 def _module(name: str) -> Module:
     path = _file(name)
+    if path is None:
+        raise ModuleNotFoundError(f"there is no module {name} in this package")
     return read_module(path, name if path.name == "__init__.py" else name.rpartition(".")[0])
 
 

@@ -27,8 +27,7 @@ def record_of(snakemake: Any, digest: Callable[[Path], str]) -> dict[str, Any]:
     Paths are relative to the working directory. No time of day: the same job on the same inputs
     has the same record.
     """
-    # The scripts lie in workflow/scripts of the repository.
-    about = origin(Path(snakemake.scriptdir).resolve().parents[1])
+    about = origin(repository(snakemake))
     inputs = dict.fromkeys(map(relative, snakemake.input))  # each once
     return {
         "rule": snakemake.rule,
@@ -39,6 +38,11 @@ def record_of(snakemake: Any, digest: Callable[[Path], str]) -> dict[str, Any]:
         **about,
         "code": {**about["code"], "digest": snakemake.params.get("code")},
     }
+
+
+def repository(snakemake: Any) -> Path:
+    """The folder that the workflow lies in. No parameter: a moved folder is no reason to rerun."""
+    return Path(snakemake.scriptdir).resolve().parents[1]  # of workflow/scripts
 
 
 def about_config(config: dict[str, Any]) -> dict[str, Any]:

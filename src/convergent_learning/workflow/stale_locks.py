@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import fcntl
 from pathlib import Path
+from typing import IO
 
-_held = []  # open for as long as this process lives
+_held: list[IO[str]] = []  # open for as long as this process lives
 
 
 def clear_stale_locks(state: Path) -> None:

@@ -92,7 +92,7 @@ def _read_png(path: Path) -> str | None:
     from PIL import Image
 
     with Image.open(path) as picture:
-        return picture.text.get(_KEY)
+        return picture.info.get(_KEY)
 
 
 def _read_pdf(path: Path) -> str | None:

@@ -174,9 +174,11 @@ def _defined(statement: ast.stmt) -> list[str]:
     """Names that a definition or plain assignment binds; none for any other statement."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [statement.name]
+    targets: list[ast.expr] = []
     if isinstance(statement, ast.AnnAssign):
         targets = [statement.target]
-    else:
-        targets = statement.targets if isinstance(statement, ast.Assign) else []
+    elif isinstance(statement, ast.Assign):
+        targets = statement.targets
     flat = [part for t in targets for part in (t.elts if isinstance(t, ast.Tuple) else [t])]
-    return [t.id for t in flat] if all(isinstance(t, ast.Name) for t in flat) else []
+    names = [part.id for part in flat if isinstance(part, ast.Name)]
+    return names if len(names) == len(flat) else []

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from . import registry
-from .evaluate import BACKWARD, FORWARD, evaluate
+from .evaluate import BACKWARD, FORWARD, FoldScore, evaluate
 from .maps import check_ridge
-from .reading import MomentsFile
+from .moments import Center
+from .reading import Between, Kind, MomentsFile, StoredLayer, StoredNetwork
+from .registry import Metric
+from .ridge import Ridge
 from .rotation import haar, rotated
 
 _TYPES = {
@@ -39,8 +45,14 @@ COLUMNS = list(_TYPES)
 
 
 def score_table(
-    moments, metric, *, between=None, centers=("position",), transfer_from=None, ridge="cv"
-):
+    moments: Path,
+    metric: str,
+    *,
+    between: Between | None = None,
+    centers: Sequence[Center] = ("position",),
+    transfer_from: Path | None = None,
+    ridge: Ridge = "cv",
+) -> pd.DataFrame:
     """Scores of every stored layer pair under one metric.
 
     Memory is that of the widest layer of all networks at once, and of all layers of the networks
@@ -107,7 +119,9 @@ def score_table(
         return rows.table(file)
 
 
-def rotated_table(moments, metric, n_draws, seed, *, between=None):
+def rotated_table(
+    moments: Path, metric: str, n_draws: int, seed: int, *, between: Between | None = None
+) -> pd.DataFrame:
     """Rotated-basis scores of own layers within group; the source of a row is rotated.
 
     Q of a draw derives from (seed, network, layer): all folds and partners share it. `between` and
@@ -116,19 +130,20 @@ def rotated_table(moments, metric, n_draws, seed, *, between=None):
     chosen, rows = registry.metric(metric), _Rows()
     with MomentsFile(moments) as file:
         # The rotations of a layer are made once for all partners.
-        rotations, current = {}, None
+        rotations: dict[str, np.ndarray] = {}
+        current = None
         for x, y, layer in _own_layers(file.pairs(between), file):
             if current != (x.group, layer.name):
                 rotations, current = {}, (x.group, layer.name)
-            [(partner, forward)] = file.comparisons(x, y, layer, own=True)
-            for source, comparison, direction in (
+            [(partner, forward)] = file.layer_pairs(x, y, layer, own=True)
+            for source, pair, direction in (
                 (x, forward, FORWARD),
                 (y, forward.reversed(), BACKWARD),
             ):
                 if source.name not in rotations:
                     drawn = haar(layer.units, n_draws, seed, source.name, layer.name)
                     rotations[source.name] = drawn
-                for draw, turned in enumerate(rotated(comparison, rotations[source.name]), 1):
+                for draw, turned in enumerate(rotated(pair, rotations[source.name]), 1):
                     scores = evaluate(chosen, turned, directions=(FORWARD,))
                     if direction == BACKWARD:
                         scores = [_swapped(entry) for entry in scores]
@@ -139,36 +154,48 @@ def rotated_table(moments, metric, n_draws, seed, *, between=None):
 class _Rows:
     """Score rows as they come; constant columns are added once, at the end."""
 
-    def __init__(self, ridge="cv"):
-        self._ridge = ridge
-        self._rows = []
+    def __init__(self, ridge: Ridge = "cv"):
+        self._ridge: Ridge = ridge
+        self._rows: list[tuple[object, ...]] = []
 
     def score(
         self,
-        file,
-        metric,
-        x,
-        y,
-        layer_x,
+        file: MomentsFile,
+        metric: Metric,
+        x: StoredNetwork,
+        y: StoredNetwork,
+        layer_x: StoredLayer,
         *,
-        own=False,
-        kind="cross",
-        center="position",
-        fitted_on=None,
-    ):
+        own: bool = False,
+        kind: Kind = "cross",
+        center: Center = "position",
+        fitted_on: MomentsFile | None = None,
+    ) -> None:
         """Add the scores of a layer of x with its stored partners (own: the same layer)."""
         baseline = "learned" if kind == "cross" else "shuffled"
-        for layer_y, target in file.comparisons(x, y, layer_x, own=own, kind=kind, center=center):
+        for layer_y, target in file.layer_pairs(x, y, layer_x, own=own, kind=kind, center=center):
             if metric.equal_widths and layer_x.units != layer_y.units:
                 continue
             forward = target
             if fitted_on is not None:
                 baseline = "transfer"
-                [(_, forward)] = fitted_on.comparisons(x, y, layer_x, own=True, center=center)
+                [(_, forward)] = fitted_on.layer_pairs(x, y, layer_x, own=True, center=center)
             scores = evaluate(metric, forward, target, ridge=self._ridge)
             self.add(x, y, layer_x, layer_y, metric.name, center, baseline, scores)
 
-    def add(self, x, y, layer_x, layer_y, metric, center, baseline, scores, draw=0):
+    def add(
+        self,
+        x: StoredNetwork,
+        y: StoredNetwork,
+        layer_x: StoredLayer,
+        layer_y: StoredLayer,
+        metric: str,
+        center: Center,
+        baseline: str,
+        scores: Iterable[FoldScore],
+        draw: int = 0,
+    ) -> None:
+        """Add one row for each directed fold score."""
         where = (
             *(x.group, y.group, x.seed, y.seed),
             *(layer_x.name, layer_y.name, layer_x.depth, layer_y.depth),
@@ -178,18 +205,20 @@ class _Rows:
             numbers = (entry.direction, entry.fold, entry.score, entry.n_dead_x, entry.n_dead_y)
             self._rows.append(where + numbers)
 
-    def table(self, file):
+    def table(self, file: MomentsFile) -> pd.DataFrame:
         same = {key: file.attrs[key] for key in ("dataset", "step", "stimuli", "condition")}
         varying = [column for column in COLUMNS if column not in same]
         return pd.DataFrame(self._rows, columns=varying).assign(**same)[COLUMNS].astype(_TYPES)
 
 
-def _own_layers(pairs, *files):
+def _own_layers(
+    pairs: Iterable[tuple[StoredNetwork, StoredNetwork]], *files: MomentsFile
+) -> Iterator[tuple[StoredNetwork, StoredNetwork, StoredLayer]]:
     """(x, y, layer of x) for pairs of one group, layer by layer.
 
     Moments of a layer that were read from `files` are freed after it.
     """
-    alike = {}
+    alike: dict[str, list[tuple[StoredNetwork, StoredNetwork]]] = {}
     for x, y in pairs:
         if x.group == y.group:
             alike.setdefault(x.group, []).append((x, y))
@@ -201,11 +230,11 @@ def _own_layers(pairs, *files):
                 file.forget(layer.name)
 
 
-def _swapped(entry):
+def _swapped(entry: FoldScore) -> FoldScore:
     return entry._replace(direction=BACKWARD, n_dead_x=entry.n_dead_y, n_dead_y=entry.n_dead_x)
 
 
-def _check_same_folds(file, fitted):
+def _check_same_folds(file: MomentsFile, fitted: MomentsFile) -> None:
     for key in ("dataset", "n", "n_folds", "fold_seed"):
         if file.attrs[key] != fitted.attrs[key]:
             raise ValueError(

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from .layer_pair import Moments
 from .registry import register
 
 
-def matched_correlation(plan, held_out):
+def matched_correlation(plan: np.ndarray, held_out: Moments) -> float:
     """Mean held-out r under the plan, over its mass on live targets; NaN if there is none."""
     if not (held_out.live_x.any() and held_out.live_y.any()):
         return np.nan
@@ -24,7 +26,7 @@ def matched_correlation(plan, held_out):
 
 
 @register("permutation", score=matched_correlation, symmetric=True, equal_widths=True)
-def permutation(train):
+def permutation(train: Moments) -> np.ndarray:
     """0/1 matrix (p, p) of the unit order with the highest summed correlation (Li et al. 2015)."""
     correlation = train.correlation
     if correlation.shape[0] != correlation.shape[1]:
@@ -36,7 +38,7 @@ def permutation(train):
 
 
 @register("soft_matching", score=matched_correlation, symmetric=True)
-def soft_matching(train):
+def soft_matching(train: Moments) -> np.ndarray:
     """Optimal transport plan (p, q) on 1 - r with marginals 1/p, 1/q (Khosla & Williams 2024).
 
     If one width divides the other, the extreme points of the plans are assignments in which each
@@ -51,26 +53,26 @@ def soft_matching(train):
     return _transport(1 - correlation)
 
 
-def _assignment(correlation):
+def _assignment(correlation: np.ndarray) -> np.ndarray:
     rows, columns = linear_sum_assignment(correlation, maximize=True)
     matrix = np.zeros(correlation.shape)
     matrix[rows, columns] = 1.0
     return matrix
 
 
-def _repeated_assignment(correlation):
+def _repeated_assignment(correlation: np.ndarray) -> np.ndarray:
     """Plan (p, q) with q dividing p. The solver is faster with repeated columns than rows."""
     p, q = correlation.shape
     assigned = _assignment(np.repeat(correlation, p // q, axis=1))
     return assigned.reshape(p, q, p // q).sum(2) / p
 
 
-def _transport(cost):
+def _transport(cost: np.ndarray) -> np.ndarray:
     p, q = cost.shape
     return _emd()(np.full(p, 1 / p), np.full(q, 1 / q), np.ascontiguousarray(cost))
 
 
-def _emd():
+def _emd() -> Callable[..., np.ndarray]:
     # POT imports every array library it finds; a scoring job must not pay for torch.
     if "torch" not in sys.modules:
         os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")

@@ -1,0 +1,145 @@
+"""Damaged files of every stage are refused by name, and rebuilt once they are deleted."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from convergent_learning.files import DamagedFileError
+from convergent_learning.workflow.checksums import checked_digest
+
+pytestmark = pytest.mark.slow
+
+RESULTS = "results/smoke"
+DATASET = "results/datasets/digits.h5"
+CLAIMS = f"{RESULTS}/claims.json"
+ACTIVATIONS = f"{RESULTS}/activations/digits/id_step10"
+# A file to damage, what must be made anew to read it, and the output that a job checks.
+CHAINS = {
+    "stimuli": (f"{RESULTS}/stimuli/digits/low_pass-10.h5", "moments/digits/low_pass-10_step20.h5"),
+    "checkpoint": (
+        f"{RESULTS}/networks/digits/resnet18-seed1/step5.safetensors",
+        "moments/digits/id_step5.h5",
+    ),
+    "activations": (f"{ACTIVATIONS}/vgg11-seed2.h5", "moments/digits/id_step10.h5"),
+    "moments": (
+        f"{RESULTS}/moments/digits/contrast-50_step20.h5",
+        "scores/digits_contrast_linear.parquet",
+    ),
+    "scores": (f"{RESULTS}/scores/digits_final_soft_matching.parquet", "tables/fig4.csv"),
+    "table": (f"{RESULTS}/tables/fig3.csv", "figures/fig3.png"),
+}
+
+
+def cut(content):
+    return content[: len(content) // 2]
+
+
+def bit(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def bytes_64(content):
+    middle = len(content) // 2
+    return (
+        content[:middle]
+        + bytes(b ^ 0xFF for b in content[middle : middle + 64])
+        + content[middle + 64 :]
+    )
+
+
+def zeros(content):
+    # The first 64 bytes behind the header that are not all zero.
+    start = next(i for i in range(64, len(content), 64) if any(content[i : i + 64]))
+    return content[:start] + bytes(len(content[start : start + 64])) + content[start + 64 :]
+
+
+KINDS = (cut, bit, bytes_64, zeros)
+
+
+def damage(path, kind, newer):
+    times = os.stat(path)
+    path.write_bytes(kind(path.read_bytes()))
+    if not newer:
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.fixture(scope="module")
+def kept(finished, tmp_path_factory):
+    """The finished experiment with activations of one sample."""
+    checkout = finished.copy(tmp_path_factory.mktemp("kept") / "checkout")
+    for arguments in ([ACTIVATIONS, "--notemp"], ["--touch"]):  # older than what was made of them
+        done = checkout.snakemake(*arguments)
+        assert done.returncode == 0, done.stdout[-3000:]
+    assert checkout.planned() == {}
+    return checkout
+
+
+@pytest.fixture
+def damaged(kept, tmp_path, monkeypatch):
+    """A copy of it, to damage."""
+    checkout = kept.copy(tmp_path / "damaged")
+    monkeypatch.chdir(checkout.folder)
+    return checkout
+
+
+def test_every_kind_of_damage_to_every_kind_of_file_is_refused(damaged):
+    for name in (DATASET, CLAIMS, *(file for file, _ in CHAINS.values())):
+        output = Path(ACTIVATIONS if name.startswith(ACTIVATIONS) else name)
+        whole, original = checked_digest(output), Path(name).read_bytes()
+        for kind in KINDS:
+            for newer in (False, True):
+                damage(Path(name), kind, newer)
+                with pytest.raises(DamagedFileError, match=f"{output} is damaged"):
+                    checked_digest(output)
+                Path(name).write_bytes(original)
+        assert checked_digest(output) == whole
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["older", "newer"])
+def test_jobs_refuse_what_they_read_and_rebuild_it_once_deleted(damaged, kept, newer):
+    targets = [f"{RESULTS}/{target}" for _, target in CHAINS.values()]
+    for i, (name, target) in enumerate(CHAINS.values()):
+        damage(Path(name), KINDS[(i + newer) % len(KINDS)], newer)
+        Path(f"{RESULTS}/{target}").unlink()
+    done = damaged.snakemake(*targets, "--notemp", "--keep-going")
+    assert done.returncode != 0
+    for (name, _), target in zip(CHAINS.values(), targets, strict=True):
+        read = ACTIVATIONS if name.startswith(ACTIVATIONS) else name
+        assert f"{read} is damaged" in done.stdout, read
+        assert not Path(target).exists(), target
+    for name, _ in CHAINS.values():
+        if "networks" not in name:  # training again takes longer than it tells
+            Path(name).unlink()
+        else:
+            shutil.copy2(kept.folder / name, name)
+    shutil.rmtree(ACTIVATIONS)
+    done = damaged.snakemake(*targets, "--notemp")
+    assert done.returncode == 0, done.stdout[-3000:]
+    for name in (*(name for name, _ in CHAINS.values()), *targets):
+        assert Path(name).read_bytes() == (kept.folder / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["older", "newer"])
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [(DATASET, f"{RESULTS}/stimuli/digits/contrast-10.h5"), (CLAIMS, f"{RESULTS}/report.html")],
+)
+def test_data_and_claims_are_refused_too(damaged, name, target, newer):
+    damage(Path(name), bit, newer)
+    Path(target).unlink()
+    done = damaged.snakemake(target)
+    assert done.returncode != 0
+    assert f"{name} is damaged" in done.stdout
+    assert not Path(target).exists()
+
+
+def test_a_file_without_a_record_is_taken_and_named(damaged):
+    record = Path(f"{RESULTS}/checksums/tables/fig3.csv.sha256")
+    record.unlink()
+    Path(f"{RESULTS}/figures/fig3.png").unlink()
+    assert damaged.snakemake("fig3").returncode == 0
+    log = Path(f"{RESULTS}/logs/figures/fig3.log").read_text()
+    assert f"{RESULTS}/tables/fig3.csv has no record of a job that made it" in log
