@@ -169,7 +169,7 @@ def test_tokens_are_kept_as_a_grid_of_patches_and_a_class_token(made, tmp_path):
     names = ["conv_proj", node, f"{node}:class_token", "encoder.ln:class_token", "heads.head"]
     layers = select_layers("vit_small", names)
     extract(
-        [Shown("mine", 1, layers, pretrained=transformer)], 0, made / "digits.h5", made / "id.h5",
+        [Shown("mine", 1, layers, transformer)], 0, made / "digits.h5", made / "id.h5",
         tmp_path, tmp_path / "accuracy.csv", 16, "float32",
     )  # fmt: skip
     with h5py.File(tmp_path / "mine-seed1.h5") as file:

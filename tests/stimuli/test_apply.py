@@ -38,7 +38,7 @@ def test_the_families_and_levels_are_those_of_the_methods():
     assert sum(len(family.default) for family in families().values()) == 21
     ungraded = {name for name, family in families().items() if not family.graded}
     assert ungraded == {"colour", "power_equalisation", "false_colour", "rotation"}
-    assert {family.group for family in families().values() if "eidolon" in family.name} == {
+    assert {family.counts_as for family in families().values() if "eidolon" in family.name} == {
         "eidolon"
     }
     assert all(family.source for family in families().values())

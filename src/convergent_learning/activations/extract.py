@@ -26,6 +26,7 @@ from convergent_learning.networks.checkpoints import Checkpoint, load_checkpoint
 from convergent_learning.networks.layers import Layer, depths
 from convergent_learning.networks.loading import load_pretrained
 from convergent_learning.networks.outputs import LayerOutputs
+from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.progress import track
 from convergent_learning.stimuli import condition_slug
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
@@ -86,11 +87,10 @@ def extract(
 
 
 def _load(network: Shown, step: int, about: dict[str, Any], device: torch.device) -> Checkpoint:
-    if network.pretrained is not None:
+    if isinstance(network.source, Pretrained):
         normalisation = (about["mean"], about["std"])
-        return load_pretrained(network.pretrained, about["dataset"], step, normalisation, device)
-    assert network.trained is not None
-    path, plan = network.trained
+        return load_pretrained(network.source, about["dataset"], step, normalisation, device)
+    path, plan = network.source
     refuse_other_plan(Path(path), plan)
     return load_checkpoint(Path(path), device)
 

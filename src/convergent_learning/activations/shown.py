@@ -14,16 +14,15 @@ from convergent_learning.training.plan import TrainingPlan
 class Shown:
     """A network that is shown stimuli.
 
-    `group` and `seed` name it; `layers` are kept, in depth order. `trained` is the safetensors file
-    of one that was trained here and the plan that it must come from, `pretrained` describes any
-    other: one of the two is None.
+    `group` and `seed` name it; `layers` are kept, in depth order. `source` is, of a network that
+    was trained here, the safetensors file and the plan that it must come from; any other network
+    is described.
     """
 
     group: str
     seed: int
     layers: tuple[Layer, ...]
-    trained: tuple[str, TrainingPlan] | None = None
-    pretrained: Pretrained | None = None
+    source: tuple[str, TrainingPlan] | Pretrained
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from convergent_learning.config.figure_jobs import FigureJobs
 from convergent_learning.config.jobs import Job
 from convergent_learning.config.network_jobs import NetworkJobs
 from convergent_learning.config.paths import Paths
-from convergent_learning.config.score_jobs import ScoreJobs
+from convergent_learning.config.score_jobs import ScoreJob, ScoreJobs
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -29,7 +29,7 @@ class Design:
     @cached_property
     def jobs(self) -> list[Job]:
         jobs = [job for dataset in self.experiment.datasets for job in self._of_dataset(dataset)]
-        scoring = [job for job in jobs if job.stage == "scores"]
+        scoring = [job for job in jobs if isinstance(job, ScoreJob)]
         return [*jobs, *FigureJobs(self.experiment, scoring).all()]
 
     def job(self, rule: str, wildcards: Mapping[str, str] | None = None) -> Job:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from convergent_learning.config.group import Group
+from convergent_learning.config.group import Group, Training
 from convergent_learning.config.model import Config, Dataset
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
 from convergent_learning.networks.naming import network_name
@@ -128,11 +128,6 @@ class Experiment:
         return [network for network in self.networks if network.pretrained is None]
 
     @cached_property
-    def pretrained(self) -> list[Network]:
-        """Networks that come trained; they are shown the stimuli beside the final checkpoints."""
-        return [network for network in self.networks if network.pretrained is not None]
-
-    @cached_property
     def conditions(self) -> list[Condition]:
         """OOD conditions, family by family, mild to strong; then those of the user's sets."""
         return [
@@ -171,10 +166,9 @@ class Experiment:
     def plan(self, dataset: str, network: Network) -> TrainingPlan:
         """The training plan of a network that is trained here on `dataset`."""
         training = self.groups[network.group].own_training(self.config.training)
-        assert network.width is not None  # only networks with published weights have none
-        fields = {key: getattr(training, key) for key in type(training).model_fields}
-        for key in _NOT_PLANNED:
-            fields.pop(key)
+        planned = [key for key in Training.model_fields if key not in _NOT_PLANNED]
+        fields = {key: getattr(training, key) for key in planned}
+        assert network.width is not None, "`checks` demands it of networks that are trained here"
         return TrainingPlan(
             dataset=dataset,
             architecture=network.architecture,
@@ -187,10 +181,18 @@ class Experiment:
 
     def steps(self, dataset: str) -> list[int]:
         """Training steps of the checkpoints, 0 first; only 0 where nothing is trained."""
-        return self.plan(dataset, self.trained[0]).checkpoint_steps if self.trained else [0]
+        return self._steps[dataset]
+
+    @cached_property
+    def _steps(self) -> dict[str, list[int]]:
+        plans = {name: self.plan(name, n) for name in self.datasets for n in self.trained[:1]}
+        return {n: plans[n].checkpoint_steps if n in plans else [0] for n in self.datasets}
 
     def at(self, dataset: str, step: int) -> list[Network]:
-        """Networks that are shown the stimuli at `step`, in the order of the config."""
+        """Networks that are shown the stimuli at `step`, in the order of the config.
+
+        Those that come trained are shown them beside the final checkpoints.
+        """
         return self.networks if step == self.steps(dataset)[-1] else self.trained
 
     def mapped(self, dataset: str, sample: Sample) -> list[Network]:

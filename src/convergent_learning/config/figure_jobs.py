@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from convergent_learning.config.experiment import IDENTITY, Experiment, Sample
-from convergent_learning.config.jobs import Files, Job, job
-from convergent_learning.config.score_jobs import CONTEXT_METRIC, WHOLE_BLOCKS
+from convergent_learning.config.jobs import Files, Job
+from convergent_learning.config.score_jobs import CONTEXT_METRIC, WHOLE_BLOCKS, ScoreJob
 from convergent_learning.stimuli import families, level_text
 from convergent_learning.tables.schema import tables_of_figure
 
@@ -25,7 +25,7 @@ _FACTS = {
 class FigureJobs(Files):
     """Jobs that summarise what the jobs `scoring` found."""
 
-    def __init__(self, experiment: Experiment, scoring: Sequence[Job]):
+    def __init__(self, experiment: Experiment, scoring: Sequence[ScoreJob]):
         super().__init__(experiment)
         # Those of the rotated basis last.
         self._scoring = sorted(scoring, key=lambda one: one.rule == "rotated_scores")
@@ -38,13 +38,13 @@ class FigureJobs(Files):
             yield Job(
                 f"fig{number}_tables",
                 "figures",
-                f"tables/fig{number}",
                 inputs={
                     "scores": self._figure_scores(number),
                     "accuracy": self._figure_accuracy(number),
                     "facts": self._fact_files(number),
                 },
                 outputs=self._figure_tables(number),
+                named=f"tables/fig{number}",
             )
         drawn = []
         for number in FIGURES:
@@ -53,21 +53,22 @@ class FigureJobs(Files):
             ]
             drawn += pictures
             inputs = {"tables": self._figure_tables(number), "facts": self._fact_files(number)}
-            yield Job(f"fig{number}", "figures", f"figures/fig{number}", {}, inputs, pictures)
+            name = f"fig{number}"
+            yield Job(name, "figures", {}, inputs, pictures, named=f"figures/{name}")
         tables = [table for number in FIGURES for table in self._figure_tables(number)]
         facts = list(dict.fromkeys(f for number in FIGURES for f in self._fact_files(number)))
         duplicates = [self.paths.table("duplicate_conditions")]
         claims = {"claims": [self.paths.claims]}
         every = {"tables": tables, "facts": facts}
-        yield job("claims", "figures", {}, every, [self.paths.claims])
-        yield job(
+        yield Job("claims", "figures", {}, every, [self.paths.claims])
+        yield Job(
             "report",
             "figures",
             {},
             {"figures": drawn, "duplicates": duplicates, **every, **claims},
             [self.paths.report],
         )
-        yield job(
+        yield Job(
             "research_object",
             "figures",
             {},
@@ -94,7 +95,7 @@ class FigureJobs(Files):
         yield self._fact_table("conditions", [], {"conditions": self._condition_facts()})
         yield self._fact_table("accuracy", [self.accuracy_file(*each) for each in self._samples])
         networks = [(d, network) for d in datasets for network in self.experiment.trained]
-        yield job(
+        yield Job(
             "training_table",
             "figures",
             {},
@@ -107,7 +108,7 @@ class FigureJobs(Files):
         self, name: str, inputs: list[str], params: dict[str, Any] | None = None
     ) -> Job:
         outputs = [self.paths.table(name)]
-        return job(f"{name}_table", "figures", {}, {"files": inputs}, outputs, params or {})
+        return Job(f"{name}_table", "figures", {}, {"files": inputs}, outputs, params or {})
 
     def _dataset_facts(self, dataset: str) -> dict[str, Any]:
         """What the table of datasets says besides what the file holds."""
@@ -136,7 +137,7 @@ class FigureJobs(Files):
                         "order": order,
                         "graded": about.graded,
                         "identity": identity,
-                        "family": about.group,
+                        "family": about.counts_as,
                     }
                 )
         return rows
@@ -148,7 +149,7 @@ class FigureJobs(Files):
         tables += [self.paths.table(name) for name in ("fig1_stimuli", "duplicate_conditions")]
         identity = self.stimulus_set(dataset, IDENTITY)
         inputs = {"identity": [identity], "conditions": conditions}
-        return job("stimulus_tiles", "figures", {}, inputs, tables)
+        return Job("stimulus_tiles", "figures", {}, inputs, tables)
 
     @cached_property
     def _samples(self) -> list[tuple[str, Sample]]:

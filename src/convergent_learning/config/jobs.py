@@ -6,57 +6,42 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from convergent_learning.config.experiment import Condition, Experiment, Network, Sample, Tile
+from convergent_learning.config.experiment import Condition, Experiment, Network, Sample
 from convergent_learning.config.paths import DATASET, NAMES, Paths
 
 STAGES = ("dataset", "stimuli", "training", "activations", "moments", "scores", "figures")
-
-_NO_PAIRS = Tile("", (), ())
 
 
 @dataclass(frozen=True)
 class Job:
     """A job of `rule`, which is one of `stage`.
 
-    `name` is that of its log, benchmark and record; `wildcards` tell it from other jobs of its
-    rule; `inputs` and `params` are what the rule gives to its script. The rest says what its work
-    is, for `work.py`.
+    `wildcards` tell it from other jobs of its rule; `inputs` and `params` are what the rule gives
+    to its script; `named` is the name of a job that `paths.NAMES` does not know. The rest says what
+    its work is, for `work.py`.
     """
 
     rule: str
     stage: str
-    name: str
     wildcards: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, list[str]] = field(default_factory=dict)
     outputs: Sequence[str] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
+    named: str = ""
     dataset: str = ""
     networks: Sequence[Network] = ()
     samples: Sequence[Sample] = ()
     threads: int = 1
-    tile: Tile = _NO_PAIRS
-    metric: str = ""
+
+    @property
+    def name(self) -> str:
+        """That of its log, benchmark and record."""
+        return self.named or NAMES[self.rule].format(**self.wildcards)
 
     @property
     def kind(self) -> str:
         """Jobs of one kind need memory alike."""
-        if self.rule == "rotated_scores":
-            return "scores:rotated"
-        return f"{self.stage}:{self.metric}" if self.metric else self.stage
-
-
-def job(
-    rule: str,
-    stage: str,
-    wildcards: Mapping[str, str],
-    inputs: Mapping[str, list[str]] | None = None,
-    outputs: Sequence[str] = (),
-    params: Mapping[str, Any] | None = None,
-    **about: Any,
-) -> Job:
-    """A job of a rule whose names are in `paths.NAMES`; `about` are further fields of `Job`."""
-    name = NAMES[rule].format(**wildcards)
-    return Job(rule, stage, name, wildcards, inputs or {}, outputs, params or {}, **about)
+        return self.stage
 
 
 def sample_wildcards(dataset: str, sample: Sample) -> dict[str, str]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from convergent_learning.activations.shown import Shown
-from convergent_learning.config.experiment import IDENTITY, Network, Sample
-from convergent_learning.config.jobs import Files, Job, job, sample_wildcards
+from convergent_learning.config.experiment import IDENTITY, Condition, Network, Sample
+from convergent_learning.config.jobs import Files, Job, sample_wildcards
+from convergent_learning.stimuli.user_sets import UserSet
 
 _DECODING_THREADS = 8
 
@@ -21,7 +22,7 @@ class NetworkJobs(Files):
         # compared with what is there.
         kept = {"train_images"} if entry.layout is None else set()
         given = {key: value for key, value in entry.dump().items() if key not in kept}
-        return job(
+        return Job(
             "dataset",
             "dataset",
             {"dataset": dataset},
@@ -33,43 +34,39 @@ class NetworkJobs(Files):
         )
 
     def stimuli(self, dataset: str) -> Iterator[Job]:
-        data = [self.dataset_file(dataset)]
-        identity = self.stimulus_set(dataset, IDENTITY)
-        yield job(
+        yield Job(
             "identity_stimuli",
             "stimuli",
             {"dataset": dataset},
-            {"dataset": data},
-            [identity],
+            {"dataset": [self.dataset_file(dataset)]},
+            [self.stimulus_set(dataset, IDENTITY)],
             {"images": self.experiment.config.stimuli.images, "seed": self.experiment.seed},
             dataset=dataset,
         )
         own = {user_set.stimuli: user_set for user_set in self.experiment.user_sets}
         for condition in self.experiment.conditions:
-            stimuli, level = condition.stimuli, condition.level
-            common: dict[str, Any] = {
-                "outputs": [self.stimulus_set(dataset, condition)],
-                "dataset": dataset,
-                "samples": [Sample(condition, 0)],
-            }
-            if stimuli in own:
-                yield job(
-                    "user_stimuli",
-                    "stimuli",
-                    {"dataset": dataset, "user_slug": condition.slug},
-                    {"identity": [identity], "sources": own[stimuli].sources},
-                    params={"user_condition": (own[stimuli], level)},
-                    **common,
-                )
-            else:
-                yield job(
-                    "condition_stimuli",
-                    "stimuli",
-                    {"dataset": dataset, "family": stimuli, "level": level},
-                    {"identity": [identity], "dataset": data},
-                    params={"seed": self.experiment.seed},
-                    **common,
-                )
+            yield self._condition_stimuli(dataset, condition, own.get(condition.stimuli))
+
+    def _condition_stimuli(
+        self, dataset: str, condition: Condition, user_set: UserSet | None
+    ) -> Job:
+        wildcards = {"dataset": dataset}
+        inputs = {"identity": [self.stimulus_set(dataset, IDENTITY)]}
+        params: dict[str, Any]
+        if user_set is None:
+            rule = "condition_stimuli"
+            wildcards |= {"family": condition.stimuli, "level": condition.level}
+            inputs["dataset"] = [self.dataset_file(dataset)]
+            params = {"seed": self.experiment.seed}
+        else:
+            rule = "user_stimuli"
+            wildcards["user_slug"] = condition.slug
+            inputs["sources"] = user_set.sources
+            params = {"user_condition": (user_set, condition.level)}
+        outputs, samples = [self.stimulus_set(dataset, condition)], [Sample(condition, 0)]
+        return Job(
+            rule, "stimuli", wildcards, inputs, outputs, params, dataset=dataset, samples=samples
+        )
 
     def trainings(self, dataset: str) -> Iterator[Job]:
         for networks in self.experiment.trainings():
@@ -78,7 +75,6 @@ class NetworkJobs(Files):
             yield Job(
                 f"train_{dataset}_{networks[0].name}",
                 "training",
-                f"train/{dataset}/{networks[0].name}",
                 {},
                 {"dataset": [self.dataset_file(dataset)]},
                 [
@@ -91,13 +87,15 @@ class NetworkJobs(Files):
                     "folders": folders,
                     "state": self.paths.training_state.format(dataset=dataset),
                 },
+                f"train/{dataset}/{networks[0].name}",
                 dataset,
                 networks,
                 threads=self.experiment.config.training.threads * len(networks),
             )
-        for network in self.experiment.pretrained:
-            assert network.pretrained is not None
-            yield job(
+        for network in self.experiment.networks:
+            if network.pretrained is None:
+                continue
+            yield Job(
                 "pretrained",
                 "training",
                 {"dataset": dataset, "network": network.name},
@@ -125,7 +123,7 @@ class NetworkJobs(Files):
             if network.pretrained is not None
         ]
         wildcards = sample_wildcards(dataset, sample)
-        return job(
+        return Job(
             "activations",
             "activations",
             wildcards,
@@ -145,7 +143,7 @@ class NetworkJobs(Files):
     def moments(self, dataset: str, sample: Sample) -> Job:
         networks = self.experiment.at(dataset, sample.step)
         wildcards = sample_wildcards(dataset, sample)
-        return job(
+        return Job(
             "moments",
             "moments",
             wildcards,
@@ -162,7 +160,8 @@ class NetworkJobs(Files):
 
     def _shown(self, dataset: str, network: Network, step: int) -> Shown:
         layers = self.experiment.layers(dataset, network.group)
-        if network.pretrained is not None:
-            return Shown(network.group, network.seed, layers, pretrained=network.pretrained)
-        trained = self.checkpoint(dataset, network, step), self.experiment.plan(dataset, network)
-        return Shown(network.group, network.seed, layers, trained)
+        source = network.pretrained or (
+            self.checkpoint(dataset, network, step),
+            self.experiment.plan(dataset, network),
+        )
+        return Shown(network.group, network.seed, layers, source)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 DATASET = "results/datasets/{dataset}.h5"
 
 # Below the folders of logs, benchmarks and provenance records, without a suffix.
@@ -32,77 +30,30 @@ NAMES = {
 """Names of jobs by rule; rules made in a loop name themselves."""
 
 
-@dataclass(frozen=True)
 class Paths:
-    """Patterns of the files of an experiment."""
+    """Patterns of the files of an experiment.
 
-    experiment: str
+    `network` is the folder of a network's checkpoints and curves, `description` says what one that
+    comes trained turned out to be.
+    """
 
-    @property
-    def results(self) -> str:
-        return f"results/{self.experiment}"
-
-    @property
-    def reference(self) -> str:
-        return f"results/reference/{self.experiment}"
-
-    @property
-    def stimuli(self) -> str:
-        return f"{self.results}/stimuli/{{dataset}}/{{slug}}.h5"
-
-    @property
-    def network(self) -> str:
-        """The folder of a network's checkpoints and curves."""
-        return f"{self.results}/networks/{{dataset}}/{{network}}"
-
-    @property
-    def training_state(self) -> str:
-        return f"{self.results}/training_state/{{dataset}}"
-
-    @property
-    def description(self) -> str:
-        """What a network that comes trained turned out to be."""
-        return f"{self.network}/pretrained.json"
-
-    @property
-    def activations(self) -> str:
-        return f"{self.results}/activations/{{dataset}}/{{slug}}_step{{step}}"
-
-    @property
-    def accuracy(self) -> str:
-        return f"{self.results}/accuracy/{{dataset}}/{{slug}}_step{{step}}.csv"
-
-    @property
-    def moments(self) -> str:
-        return f"{self.results}/moments/{{dataset}}/{{slug}}_step{{step}}.h5"
-
-    @property
-    def scores(self) -> str:
-        return f"{self.results}/{NAMES['scores']}.parquet"
-
-    @property
-    def rotated_scores(self) -> str:
-        return f"{self.results}/{NAMES['rotated_scores']}.parquet"
-
-    @property
-    def tables(self) -> str:
-        return f"{self.results}/tables"
-
-    @property
-    def figure(self) -> str:
-        return f"{self.results}/figures/fig{{number}}.{{extension}}"
-
-    @property
-    def claims(self) -> str:
-        return f"{self.results}/claims.json"
-
-    @property
-    def report(self) -> str:
-        return f"{self.results}/report.html"
-
-    @property
-    def research_object(self) -> str:
-        return f"{self.results}/ro-crate-metadata.json"
+    def __init__(self, experiment: str):
+        results = self.results = f"results/{experiment}"
+        self.reference = f"results/reference/{experiment}"
+        self.stimuli = f"{results}/stimuli/{{dataset}}/{{slug}}.h5"
+        self.network = f"{results}/networks/{{dataset}}/{{network}}"
+        self.training_state = f"{results}/training_state/{{dataset}}"
+        self.description = f"{self.network}/pretrained.json"
+        self.activations = f"{results}/activations/{{dataset}}/{{slug}}_step{{step}}"
+        self.accuracy = f"{results}/accuracy/{{dataset}}/{{slug}}_step{{step}}.csv"
+        self.moments = f"{results}/moments/{{dataset}}/{{slug}}_step{{step}}.h5"
+        self.scores = f"{results}/{NAMES['scores']}.parquet"
+        self.rotated_scores = f"{results}/{NAMES['rotated_scores']}.parquet"
+        self.tables = f"{results}/tables"
+        self.figure = f"{results}/figures/fig{{number}}.{{extension}}"
+        self.claims = f"{results}/claims.json"
+        self.report = f"{results}/report.html"
+        self.research_object = f"{results}/ro-crate-metadata.json"
 
     def table(self, name: str) -> str:
         return f"{self.tables}/{name}.csv"

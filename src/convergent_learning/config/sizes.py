@@ -156,7 +156,7 @@ def _built(asked: Measured) -> tuple[str, torch.nn.Module]:
     with torch.device("meta"):
         if network.pretrained is not None:
             return "meta", untrained(network.pretrained)
-        assert network.width is not None
+        assert network.width is not None, "`checks` demands it of networks that are trained here"
         return "meta", build(network.architecture, asked.classes, network.width, asked.image_size)
 
 

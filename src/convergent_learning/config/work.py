@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from convergent_learning.alignment.registry import metrics
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment, Network, Sample
 from convergent_learning.config.jobs import Job
-from convergent_learning.config.score_jobs import CONTEXT_METRIC
+from convergent_learning.config.score_jobs import CONTEXT_METRIC, ScoreJob
 from convergent_learning.config.sizes import LayerSize, NetworkSize, Sizes
 
 NetworkPair = tuple[Network, Network]
@@ -46,11 +47,14 @@ class Workload:
         self._design, self._sizes = design, sizes
         self._images = self.experiment.config.stimuli.images
         self._folds = self.experiment.config.alignment.folds
-        self._rows: dict[str, float] = {}
+        self._known: dict[str, Work] = {}
 
     def of(self, job: Job) -> Work:
         """The work of a job of the design."""
-        return getattr(self, f"_{job.rule}", getattr(self, f"_{job.stage}"))(job)
+        if job.name not in self._known:
+            of_its_kind = getattr(self, f"_{job.rule}", getattr(self, f"_{job.stage}"))
+            self._known[job.name] = of_its_kind(job)
+        return self._known[job.name]
 
     def _dataset(self, job: Job) -> Work:
         info = self.experiment.dataset(job.dataset).info
@@ -127,7 +131,7 @@ class Workload:
             own + cross,
         )
 
-    def _scores(self, job: Job) -> Work:
+    def _scores(self, job: ScoreJob) -> Work:
         comparisons = cubes = 0.0
         for sample in job.samples:
             for a, b, repeats in self._score_comparisons(job, sample):
@@ -149,7 +153,7 @@ class Workload:
         )
 
     def _score_comparisons(
-        self, job: Job, sample: Sample
+        self, job: ScoreJob, sample: Sample
     ) -> Iterator[tuple[LayerSize, LayerSize, int]]:
         """Pairs of layers and how often each is compared in a job."""
         mapped = self.experiment.mapped(job.dataset, sample)
@@ -166,7 +170,7 @@ class Workload:
                 if job.metric != "permutation" or i.units == j.units:
                     yield i, j, count
 
-    def _rotated_scores(self, job: Job) -> Work:
+    def _rotated_scores(self, job: ScoreJob) -> Work:
         draws = self.experiment.config.alignment.rotations
         comparisons = cubes = widest = 0.0
         for (x, _), count, _ in _compared(job.tile, []):
@@ -197,22 +201,21 @@ class Workload:
             {"start:tables": 1, "mrow:tables": rows / _MEGA} if rows else {"start:tables": 1}
         )
 
-    @property
+    @cached_property
     def _score_rows(self) -> dict[str, float]:
         """Rows of each score file."""
-        if not self._rows:
-            scoring = [job for job in self._design.jobs if job.stage == "scores"]
-            self._rows = {job.outputs[0]: self.of(job).rows for job in scoring}
-        return self._rows
+        scoring = [job for job in self._design.jobs if isinstance(job, ScoreJob)]
+        return {job.outputs[0]: self.of(job).rows for job in scoring}
 
-    def _kept_moments(self, job: Job, mapped: list[Network]) -> float:
+    def _kept_moments(self, job: ScoreJob, mapped: list[Network]) -> float:
         """Bytes of own moments that a scoring job holds at once.
 
         Those of all layers of the networks with layer x layer maps; of the others', a layer at a
         time.
         """
         names = set(itertools.chain(*job.tile.sides))
-        whole, by_layer = 0.0, Counter[tuple[str, str]]()
+        whole = 0.0
+        by_layer: defaultdict[tuple[str, str], float] = defaultdict(float)
         for network in self.experiment.networks:
             if network.name in names:
                 for layer in self._size(job, network).layers:

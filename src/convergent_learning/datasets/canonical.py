@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 
 from convergent_learning.datasets import records
-from convergent_learning.datasets.catalogue import dataset_info
+from convergent_learning.datasets.catalogue import official_dataset
 from convergent_learning.datasets.cifar_files import read_cifar
 from convergent_learning.datasets.fashion_mnist import read_idx_set
 from convergent_learning.datasets.imagefolder import list_folders, write_listings
@@ -82,10 +82,7 @@ def prepare(entry: Mapping[str, Any], out: Path, threads: int = 1) -> None:
 
 
 def _official(entry: Mapping[str, Any], scratch: Path) -> tuple[Splits, list[str]]:
-    info = dataset_info(entry)
-    # Known of every official dataset.
-    assert info.reader is not None
-    assert info.class_names is not None
+    info = official_dataset(entry["name"])
     module, function = info.reader.split(":")
     splits = getattr(importlib.import_module(module), function)(scratch, entry.get("source"))
     for split, expected in (("train", info.train), ("test", info.test)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 Layout = Literal["cifar10", "cifar100", "fashion_mnist", "imagefolder"]
@@ -18,9 +18,7 @@ class DatasetInfo:
 
     `train` and `test` are numbers of images, `side` is the height and width in pixels. For data of
     the user's own, `train` is the number that training uses, and what only the files can tell is
-    None: `class_names`, `test`. `reader` is ``"module:function"``; the function returns the images
-    and labels of both splits of an official dataset. `sha256` are the digests of the records of
-    both splits, where they are known.
+    None: `class_names`, `test`.
     """
 
     name: str
@@ -28,12 +26,24 @@ class DatasetInfo:
     train: int
     test: int | None
     side: int
-    reader: str | None = None
-    sha256: dict[str, str] | None = None
 
     @property
     def classes(self) -> int | None:
         return None if self.class_names is None else len(self.class_names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfficialDataset(DatasetInfo):
+    """A dataset that can be fetched.
+
+    `reader` is ``"module:function"``; the function returns the images and labels of both splits.
+    `sha256` are the digests of the records of both splits, where they are known.
+    """
+
+    class_names: tuple[str, ...]
+    test: int
+    reader: str
+    sha256: dict[str, str] = field(default_factory=dict)
 
 
 def dataset_info(entry: Mapping[str, Any]) -> DatasetInfo:
@@ -44,12 +54,7 @@ def dataset_info(entry: Mapping[str, Any]) -> DatasetInfo:
     """
     name, layout = entry["name"], entry.get("layout")
     if layout is None:
-        if name not in DATASETS:
-            raise ValueError(
-                f"unknown dataset {name!r}; allowed: {', '.join(DATASETS)}, or any other name with"
-                f" a `layout` ({', '.join(LAYOUTS)})"
-            )
-        return DATASETS[name]
+        return official_dataset(name)
     if layout not in LAYOUTS:
         raise ValueError(
             f"dataset {name}: unknown layout {layout!r}; allowed: {', '.join(LAYOUTS)}"
@@ -63,6 +68,16 @@ def dataset_info(entry: Mapping[str, Any]) -> DatasetInfo:
         test=None,
         side=side,
     )
+
+
+def official_dataset(name: str) -> OfficialDataset:
+    """What is known of the official dataset `name`; ValueError listing all for another name."""
+    if name not in DATASETS:
+        raise ValueError(
+            f"unknown dataset {name!r}; allowed: {', '.join(DATASETS)}, or any other name with"
+            f" a `layout` ({', '.join(LAYOUTS)})"
+        )
+    return DATASETS[name]
 
 
 def image_size(entry: Mapping[str, Any]) -> int:
@@ -99,7 +114,7 @@ _FASHION_CLASSES = (
 DATASETS = {
     info.name: info
     for info in (
-        DatasetInfo(
+        OfficialDataset(
             name="cifar10",
             class_names=tuple(_CIFAR10_CLASSES.split()),
             train=50_000,
@@ -111,7 +126,7 @@ DATASETS = {
                 "test": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
             },
         ),
-        DatasetInfo(
+        OfficialDataset(
             name="cifar100",
             class_names=tuple(_CIFAR100_CLASSES.split()),
             train=50_000,
@@ -119,7 +134,7 @@ DATASETS = {
             side=_SMALL_SIDE,
             reader="convergent_learning.datasets.cifar100:fetch",
         ),
-        DatasetInfo(
+        OfficialDataset(
             name="digits",
             class_names=tuple("0123456789"),
             train=1_297,
@@ -127,7 +142,7 @@ DATASETS = {
             side=_SMALL_SIDE,
             reader="convergent_learning.datasets.digits:fetch",
         ),
-        DatasetInfo(
+        OfficialDataset(
             name="fashion_mnist",
             class_names=_FASHION_CLASSES,
             train=60_000,

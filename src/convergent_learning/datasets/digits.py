@@ -28,8 +28,8 @@ def fetch(workdir: Path, source: str | None = None) -> Splits:
     scans, labels = load_digits(return_X_y=True)
     grey = np.round(scans.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     size = (info.side, info.side)
-    pictures = [Image.fromarray(g).resize(size, Image.Resampling.BICUBIC) for g in grey]
-    large = np.stack([np.asarray(picture) for picture in pictures])
+    scaled = (Image.fromarray(scan).resize(size, Image.Resampling.BICUBIC) for scan in grey)
+    large = np.stack([np.asarray(image) for image in scaled])
     train, test = train_test_split(
         np.arange(len(labels)), test_size=info.test, stratify=labels, random_state=0
     )

@@ -143,7 +143,7 @@ def _total(
     images: ImageFiles, function: Callable[[np.ndarray], np.ndarray], threads: int, purpose: str
 ) -> np.ndarray:
     """Sum of `function` over all images, in their order."""
-    total: Any = 0
+    total = np.zeros((), dtype=np.int64)
     with ThreadPoolExecutor(threads) as pool:
         for start in track(range(0, len(images), _IMAGES_AT_A_TIME), purpose):
             rows = range(start, min(start + _IMAGES_AT_A_TIME, len(images)))

@@ -50,13 +50,13 @@ _ALLOWED = {
     ("builtins", "bytes"): bytes,
     # numpy 1 and 2 have different homes for the same functions.
     **{
-        (f"numpy.{core}.multiarray", name): getattr(multiarray, name)
+        (f"numpy.{core}.{home}", name): getattr(module, name)
         for core in ("core", "_core")
-        for name in ("_reconstruct", "scalar")
-    },
-    **{
-        (f"numpy.{core}.numeric", "_frombuffer"): numeric._frombuffer  # type: ignore[attr-defined]
-        for core in ("core", "_core")
+        for home, module, name in (
+            ("multiarray", multiarray, "_reconstruct"),
+            ("multiarray", multiarray, "scalar"),
+            ("numeric", numeric, "_frombuffer"),
+        )
     },
 }
 

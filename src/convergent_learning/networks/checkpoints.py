@@ -57,7 +57,7 @@ def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
         )
         network.load_state_dict(weights)
         return Checkpoint(
-            network=network.eval().to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+            network=network.eval().to(device).to(memory_format=torch.channels_last),
             **{
                 key: about[key]
                 for key in ("architecture", "dataset", "seed", "step", "mean", "std")

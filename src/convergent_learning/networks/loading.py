@@ -37,7 +37,7 @@ def load_pretrained(
     network, published = _build(pretrained)
     mean, std = published or normalisation
     return Checkpoint(
-        network=network.eval().to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        network=network.eval().to(device).to(memory_format=torch.channels_last),
         architecture=pretrained.architecture,
         dataset=dataset,
         seed=pretrained.seed,

@@ -36,6 +36,7 @@ class LayerOutputs:
         for module in network.modules():
             # An in-place ReLU would overwrite what the node before it gave.
             if getattr(module, "inplace", False):
+                # torch types every attribute of a module as a tensor or a module.
                 module.inplace = False  # type: ignore[assignment]
         self.output = nodes[-1]
         self._extractor = create_feature_extractor(

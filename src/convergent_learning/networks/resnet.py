@@ -16,10 +16,10 @@ from convergent_learning.networks.layers import stem
 class ResNet(nn.Module):
     """Stem, four stages of residual blocks, global average pooling, one linear readout."""
 
-    layer1: nn.Module
-    layer2: nn.Module
-    layer3: nn.Module
-    layer4: nn.Module
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ for _name, _coherence in _COHERENCE.items():
         levels=(1, 2, 4, 8, 16, 32, 64, 128),
         identity=0,
         default=(8, 32),
-        group="eidolon",
+        counts_as="eidolon",
         source="Koenderink et al. 2017, Eidolons: novel stimuli for vision research; levels of "
         f"Geirhos et al. 2018; coherence {_coherence:g}",
     )(functools.partial(_eidolon, coherence=_coherence))

@@ -36,6 +36,7 @@ def phase_scrambling(images: np.ndarray, level: float, setting: Setting) -> np.n
 )
 def power_equalisation(images: np.ndarray, level: str, setting: Setting) -> np.ndarray:
     """Amplitude spectrum (DC included) replaced by the mean one, phase kept."""
+    assert setting.spectrum is not None, "a family with needs_spectrum is given one"
     image = grey(images)
     h, w = image.shape[1:]
     spectrum = fft.rfft2(image)

@@ -46,8 +46,8 @@ class Family:
         Whether the levels are ordered by strength (rotations are not; one level is no order).
     default : tuple
         Levels of the default experiment, chosen for images of 32 pixels.
-    group : str
-        Families of one group count as one in the statistics (the three eidolons).
+    counts_as : str
+        The family that it counts as in the statistics (the three eidolons are one).
     source : str
         Where the definition comes from.
     needs_spectrum : bool
@@ -62,7 +62,7 @@ class Family:
     identity: Level | None
     graded: bool
     default: tuple[Level, ...]
-    group: str
+    counts_as: str
     source: str
     needs_spectrum: bool
     transform: Callable[[np.ndarray, Level, Setting], np.ndarray]
@@ -80,7 +80,7 @@ class Family:
         text = level_text(value)
         if text not in allowed:
             levels = ", ".join(map(level_text, self.levels))
-            besides = "".join(f" (identity: {level_text(known)})" for known in identity)
+            besides = "" if self.identity is None else f" (identity: {level_text(self.identity)})"
             raise ValueError(
                 f"family {self.name!r} has no level {value!r}; allowed: {levels}{besides}"
             )
@@ -116,7 +116,7 @@ def family(
     identity: Level | None = None,
     graded: bool = True,
     default: tuple[Level, ...] | None = None,
-    group: str | None = None,
+    counts_as: str | None = None,
     needs_spectrum: bool = False,
 ) -> Callable:
     """Decorator that registers ``transform(images, level, setting)`` as a family."""
@@ -128,7 +128,7 @@ def family(
             identity=identity,
             graded=graded and len(levels) > 1,
             default=levels if default is None else default,
-            group=name if group is None else group,
+            counts_as=name if counts_as is None else counts_as,
             source=source,
             needs_spectrum=needs_spectrum,
             transform=transform,

@@ -55,14 +55,7 @@ def thumbnails(
                 side = min(*shape, _LARGEST_TILE)
                 source = int(file["index"][image])
             tiles.append(_tile(file["images"][image % n], side))
-            rows.append(
-                (
-                    len(rows),
-                    source,
-                    file.attrs["stimuli"],
-                    file.attrs["condition"],
-                )
-            )
+            rows.append((len(rows), source, file.attrs["stimuli"], file.attrs["condition"]))
     with replace_when_done(out_png) as partial:
         Image.fromarray(np.hstack(tiles)).save(partial, format="PNG")
     with replace_when_done(out_csv) as partial, open(partial, "w", newline="") as table:

@@ -67,7 +67,7 @@ class UserSet:
     identity = None
 
     @property
-    def group(self) -> str:
+    def counts_as(self) -> str:
         return self.stimuli
 
     @property

@@ -1,4 +1,4 @@
-"""From score files to the tables that figures and claims read (columns: `statistics.columns`)."""
+"""From score files to the tables that figures and claims read (columns: `tables.schema`)."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class Run:
         torch.manual_seed(derived_seed("initialisation", plan.experiment_seed, plan.seed))
         side = train_split.images.shape[1]
         self.network = build(plan.architecture, train_split.classes, plan.width, side)
-        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(device).to(memory_format=torch.channels_last)
         self.optimizer = optimizer(self.network.parameters(), plan)
         self.description = {
             "architecture": plan.architecture,

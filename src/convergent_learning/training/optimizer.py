@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import nn
@@ -18,14 +17,16 @@ def optimizer(parameters: Iterable[nn.Parameter], plan: TrainingPlan) -> torch.o
     torch's betas and leaves `plan.momentum` unused. Weight decay acts on all parameters. Raises
     ValueError for another name.
     """
-    common: dict[str, Any] = {
-        "lr": plan.learning_rate,
-        "weight_decay": plan.weight_decay,
-        "fused": True,
-    }
+    rate, decay = plan.learning_rate, plan.weight_decay
     if plan.optimizer == "sgd":
-        nesterov = plan.momentum > 0
-        return torch.optim.SGD(parameters, momentum=plan.momentum, nesterov=nesterov, **common)
+        return torch.optim.SGD(
+            parameters,
+            rate,
+            momentum=plan.momentum,
+            nesterov=plan.momentum > 0,
+            weight_decay=decay,
+            fused=True,
+        )
     if plan.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, **common)
+        return torch.optim.AdamW(parameters, rate, weight_decay=decay, fused=True)
     raise ValueError(f"`training.optimizer` is {plan.optimizer!r}: write sgd or adamw")

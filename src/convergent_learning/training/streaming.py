@@ -37,6 +37,8 @@ class StreamedBatches:
         self._normalise = Normalisation(split, device)
         self._plan = plan
         self._device = device
+        images = split.images
+        assert isinstance(images, ImageFiles), "`batches.batches` keeps other images in memory"
         self._training = _Ahead(_Augmented(images, plan), workers, device)
         self._evaluation = _Ahead(_Plain(images), workers, device)
 

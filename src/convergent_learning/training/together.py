@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -80,10 +80,12 @@ class _Child:
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
         )
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(request))
-        self.process.stdin.close()
-        self._relay = threading.Thread(target=self._log, daemon=True)
+        request_pipe, lines = self.process.stdin, self.process.stderr
+        assert request_pipe is not None
+        assert lines is not None
+        request_pipe.write(json.dumps(request))
+        request_pipe.close()
+        self._relay = threading.Thread(target=self._log, args=(lines,), daemon=True)
         self._relay.start()
 
     def wait(self) -> int:
@@ -99,9 +101,8 @@ class _Child:
             return f"killed by {signal.Signals(-self.status).name}"
         return "".join(self._last_lines) or f"exit status {self.status}"
 
-    def _log(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+    def _log(self, lines: Iterable[str]) -> None:
+        for line in lines:
             if line.strip():
                 self._last_lines.append(line.strip())
                 _LOG.info("%s: %s", self.name, line.rstrip())

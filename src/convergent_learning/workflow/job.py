@@ -18,7 +18,7 @@ def job(snakemake: Any, digest: Callable[[Path], str] = checked_digest) -> Itera
     """Run the block as the job of a rule, with its record; stamp its outputs if it succeeds.
 
     Log lines and any traceback go to the rule's log file, torch keeps to the rule's threads, and
-    outputs carry the job's provenance (`provenance.record`). `snakemake` is the object that
+    outputs carry the job's provenance (`workflow.record`). `snakemake` is the object that
     Snakemake gives a script. The numerical libraries' own thread variables are set by Snakemake
     before the interpreter starts.
     """
