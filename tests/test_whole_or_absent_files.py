@@ -4,11 +4,11 @@ import tarfile
 import h5py
 import pytest
 
+from convergent_learning.archives import unpack_files
 from convergent_learning.files import (
     DamagedFileError,
     open_hdf5,
     replace_when_done,
-    unpack_files,
 )
 
 

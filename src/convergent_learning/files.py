@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import tarfile
-
     import h5py
 
 
@@ -54,25 +51,6 @@ def sha256_of(path: Path) -> str:
     """Sha256 of a file's bytes, as hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def unpack_files(archive: tarfile.TarFile, folder: Path) -> None:
-    """Write the regular files of a tar archive below `folder`.
-
-    Links, devices and owners are left out. Raises ValueError for a name that leads out of `folder`.
-    In place of ``extractall(filter="data")``, which Python has since 3.11.4 only.
-    """
-    inside, name = Path(folder).resolve(), str(archive.name)
-    for member in archive:
-        target = (inside / member.name).resolve()
-        if not target.is_relative_to(inside):
-            raise ValueError(f"{name}: {member.name} leads out of the archive")
-        if member.isfile():
-            source = archive.extractfile(member)
-            assert source is not None, "a regular file has contents"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with source, open(target, "wb") as out:
-                shutil.copyfileobj(source, out)
 
 
 @contextlib.contextmanager

@@ -39,6 +39,7 @@ def test_overlays_are_called_like_their_experiment(overlay):
         ("training.optimiser", "adam", ["training: unknown key optimiser", "batch_size"]),
         ("training.epochs", "four", ["training.epochs", "'four'", "integer"]),
         ("networks.0.seeds", [1, 2, 1], ["networks[0].seeds", "twice"]),
+        ("experiment", "datasets", ["experiment: 'datasets' is a folder of results/"]),
         ("networks.1.architecture", "alexnet", ["networks[1].architecture", "alexnet", "resnet18"]),
         ("networks.1.architecture", "resnet18", ["networks[1].architecture", "listed twice"]),
         (

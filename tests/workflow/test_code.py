@@ -149,6 +149,35 @@ def test_fields_of_classes_keep_their_annotations(digest):
     assert len(digests) == 2
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("from .common import SCALE as a, unused as b", "from .common import unused as a, SCALE as b"),
+        ("a, b = [1], [2]\na.append(3)\na.reverse()", "a, b = [1], [2]\na.reverse()\na.append(3)"),
+        ("def a(): return 1\ndef a(): return 2\nb = 1", "def a(): return 2\ndef a(): return 1\nb = 1"),
+    ],
+    ids=["bindings", "order of statements", "order of definitions"],
+)  # fmt: skip
+def test_what_a_name_is_bound_to_counts(digest, one, other):
+    script = "from convergent_learning.metrics import a, b"
+    assert digest(script=script, metrics=one) != digest(script=script, metrics=other)
+
+
+def test_every_import_that_may_bind_a_name_counts(digest):
+    either = (
+        "try:\n    from .common import SCALE\nexcept ImportError:\n    from .other import SCALE"
+    )
+    script = "from convergent_learning.metrics import SCALE"
+    one = digest(script=script, metrics=either)
+    assert digest(script=script, metrics=either, common="SCALE = 3") != one
+    assert digest(script=script, metrics=either, other="SCALE = 4") != one
+    both = (
+        "import convergent_learning.common\nimport convergent_learning.shapes\nconvergent_learning"
+    )
+    assert digest(script=both, common="SCALE = 3") != digest(script=both)
+    assert digest(script=both, shapes="side = 3") != digest(script=both)
+
+
 def test_files_that_a_module_names_count_with_their_bytes(digest, tmp_path):
     script = "from convergent_learning.common import numbers"
     (tmp_path / "numbers.csv").write_text("1")

@@ -59,6 +59,12 @@ EDITS = {
         "_EVALUATION_BATCH = 100",
         {**TRAININGS, "training_table": 1, **ACTIVATIONS},
     ),
+    "a property of what jobs are given": (
+        "networks/layers.py",
+        "return self.name.removesuffix(CLASS_TOKEN)",
+        'return self.name.replace(CLASS_TOKEN, "")',
+        {**ACTIVATIONS, **PAGE},
+    ),
     "a figure": ("figures/fig3.py", "linewidth=0.5", "linewidth=0.6", {"fig3": 1, **PAGE}),
     "a claim": ("claims/contrasts.py", "0.8 * wide", "0.7 * wide", {"claims": 1, **PAGE}),
     "the page": ("report/page.css", "{", "{ ", PAGE),

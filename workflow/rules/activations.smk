@@ -29,7 +29,7 @@ rule activations:
         networks=value("activations", "networks"),
         positions=config["activations"]["positions"],
         dtype=config["activations"]["dtype"],
-        code=code("activations.py"),
+        code=code("activations.py", Shown),
     script:
         "../scripts/activations.py"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from convergent_learning.activations.shown import Shown
 from convergent_learning.alignment.registry import metric, metrics
 from convergent_learning.config.checks import checked
 from convergent_learning.config.costs import Costs
@@ -15,7 +16,11 @@ from convergent_learning.config.figure_jobs import FIGURES
 from convergent_learning.config.paths import DATASET, NAMES
 from convergent_learning.config.score_jobs import CONTEXT_METRIC
 from convergent_learning.datasets.catalogue import dataset_info
+from convergent_learning.networks.layers import Layer
+from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.stimuli import families
+from convergent_learning.stimuli.user_sets import UserSet
+from convergent_learning.training.plan import TrainingPlan
 from convergent_learning.workflow.code import code_digest
 from convergent_learning.workflow.drawn import DrawingError, refuse_drawings
 from convergent_learning.workflow.stale_locks import clear_stale_locks
@@ -77,7 +82,10 @@ def value(rule, name):
 
 
 def code(script, *loaded):
-    """The digest of the code that a script runs, and of what it loads by name, for params."""
+    """The digest of the code that a script runs, and of what it loads by name, for params.
+
+    The classes of what params hold count as loaded: the job calls their methods.
+    """
     return code_digest(Path(workflow.basedir) / "workflow/scripts" / script, *loaded)
 
 

@@ -85,6 +85,6 @@ rule user_stimuli:
         runtime=minutes("user_stimuli"),
     params:
         user_condition=value("user_stimuli", "user_condition"),
-        code=code("user_stimuli.py"),
+        code=code("user_stimuli.py", UserSet),
     script:
         "../scripts/user_stimuli.py"

@@ -28,7 +28,7 @@ for rank, training in enumerate(TRAININGS):
             gpu=config["gpu"],
         params:
             **training.params,
-            code=code("train.py"),
+            code=code("train.py", TrainingPlan),
         script:
             "../scripts/train.py"
 
@@ -53,6 +53,6 @@ rule pretrained:
         pretrained=value("pretrained", "pretrained"),
         layers=value("pretrained", "layers"),
         image_size=value("pretrained", "image_size"),
-        code=code("pretrained.py"),
+        code=code("pretrained.py", Pretrained, Layer),
     script:
         "../scripts/pretrained.py"

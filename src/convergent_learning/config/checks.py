@@ -28,6 +28,8 @@ from convergent_learning.stimuli import families
 from convergent_learning.stimuli.user_sets import set_problems
 from convergent_learning.training.plan import checkpoint_steps
 
+_SHARED_FOLDERS = ("datasets", "reference")
+
 
 def checked(config: Mapping[str, Any]) -> Config:
     """The typed config of a mapping as YAML gives it.
@@ -45,6 +47,11 @@ def checked(config: Mapping[str, Any]) -> Config:
 
 
 def _problems(config: Config) -> Iterator[str]:
+    if config.experiment in _SHARED_FOLDERS:
+        yield (
+            f"experiment: {config.experiment!r} is a folder of results/ that all experiments share;"
+            " call it otherwise"
+        )
     known: dict[str, DatasetInfo] = {}
     for index, entry in enumerate(config.datasets):
         if entry.name in known:

@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from convergent_learning.archives import unpack_files
 from convergent_learning.datasets.records import Splits
-from convergent_learning.files import unpack_files
 
 _LOG = logging.getLogger(__name__)
 _SOCKET_TIMEOUT_S = 60

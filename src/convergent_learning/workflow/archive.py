@@ -16,8 +16,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from convergent_learning.archives import unpack_files
 from convergent_learning.config.experiment import Experiment
-from convergent_learning.files import replace_when_done, sha256_of, unpack_files
+from convergent_learning.files import replace_when_done, sha256_of
 from convergent_learning.training.plan import TrainingPlan, refuse_other_plan
 from convergent_learning.workflow.checksums import checked_digest, write_checksums
 from convergent_learning.workflow.origin import origin

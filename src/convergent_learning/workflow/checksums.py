@@ -42,7 +42,8 @@ def checked_digest(path: Path) -> str:
         _LOG.warning("%s has no record of a job that made it: it is taken as given", path)
         return digest(path)
     lines = _lines(path)
-    if lines != record.read_text(encoding="utf-8"):
+    # As bytes: a damaged record need not be text.
+    if not record.is_file() or lines.encode() != record.read_bytes():
         raise DamagedFileError(path, f"it has not the bytes that {record} lists")
     return _digest_of(path, lines)
 

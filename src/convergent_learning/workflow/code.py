@@ -78,9 +78,8 @@ def _lines(script: Path, start: list[tuple[str, str | None]]) -> set[str]:
             waiting += [(place, used) for used in code.used & module.definitions.keys()]
         for source in sources:
             target = _target(source)
-            if target is None:
-                lines.add(f"{place} {source}")
-            else:
+            lines.add(f"{place} {source.bound} is {target or source}")
+            if target is not None:
                 waiting.append(target)
     return lines
 

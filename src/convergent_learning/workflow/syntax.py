@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 
 class Source(NamedTuple):
-    """Where an imported name comes from; no `name` if it is the module itself."""
+    """Where a name comes from, without `name` if it is a module, and what it is bound to here."""
 
     module: str
     name: str | None
+    bound: str
 
 
 @dataclass
@@ -30,14 +31,14 @@ class Code:
         The syntax tree without docstrings, comments, annotations (those of a class's fields stay:
         they define them) and blocks for type checkers; the same for every version of Python.
     used, annotating : sets of the names in it, and of those in annotations
-    imports : what is imported inside it, by the name that it binds
+    imports : what is imported inside it, by the names that it binds: one name may have several
     strings : set of the string constants in it
     """
 
     text: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     annotating: set[str] = field(default_factory=set)
-    imports: dict[str, Source] = field(default_factory=dict)
+    imports: dict[str, set[Source]] = field(default_factory=lambda: defaultdict(set))
     strings: set[str] = field(default_factory=set)
 
     @functools.cached_property
@@ -51,7 +52,8 @@ class Module:
     def __init__(self, path: Path, package: str):
         self.folder = path.parent
         self.definitions: dict[str, list[Code]] = defaultdict(list)
-        reader, top, self._others = _Reader(package), Code(), []
+        reader, top = _Reader(package), Code()
+        self._others: list[Code] = []
         for statement in _statements(ast.parse(path.read_bytes()).body):
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 reader.read(statement, top)
@@ -60,15 +62,18 @@ class Module:
             reader.read(statement, code)
             names = _defined(statement)
             for name in names:
+                # Of two definitions the last one holds.
+                code.text.append(f"{name} {len(self.definitions[name])}")
                 self.definitions[name].append(code)
             if not names:
+                code.text.append(f"{len(self._others)}")  # they run in their order
                 self._others.append(code)
         self._all = [*self._others, *itertools.chain(*self.definitions.values())]
         annotating = {name for code in self._all for name in code.annotating}
         self._used = {name for code in self._all for name in code.used}
         self._imports = {
-            name: source
-            for name, source in top.imports.items()
+            name: sources
+            for name, sources in top.imports.items()
             if name in self._used or name not in annotating
         }
 
@@ -80,18 +85,18 @@ class Module:
         needed with the file itself.
         """
         if name in self._imports and name not in self.definitions:
-            return self._others, {self._imports[name], *self._sources(self._others)}
+            return self._others, self._imports[name] | self._sources(self._others)
         if name in self.definitions:
             codes = [*self._others, *self.definitions[name]]
             return codes, self._sources(codes)
-        unused = {source for name, source in self._imports.items() if name not in self._used}
-        return self._all, self._sources(self._all) | unused
+        unused = [sources for name, sources in self._imports.items() if name not in self._used]
+        return self._all, self._sources(self._all).union(*unused)
 
     def _sources(self, codes: list[Code]) -> set[Source]:
         found = set()
         for code in codes:
-            found |= set(code.imports.values())
-            found |= {self._imports[name] for name in code.used & self._imports.keys()}
+            found |= set().union(*code.imports.values())
+            found |= set().union(*(self._imports[n] for n in code.used & self._imports.keys()))
         return found
 
 
@@ -115,7 +120,8 @@ class _Reader:
                 self.read(part, code, in_class)
             code.text.append("]")
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            code.imports.update(self._imported(node))
+            for source in self._imported(node):
+                code.imports[source.bound].add(source)
         elif isinstance(node, ast.AnnAssign) and not in_class:
             _annotation(node.annotation, code)
             if node.value is not None:
@@ -139,15 +145,14 @@ class _Reader:
                 self.read(value, code, in_class=kind == "ClassDef" and name == "body")
         code.text.append(")")
 
-    def _imported(self, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Source]]:
+    def _imported(self, node: ast.Import | ast.ImportFrom) -> Iterator[Source]:
         for alias in node.names:
             if isinstance(node, ast.Import):
-                bound = alias.asname or alias.name.partition(".")[0]
-                yield bound, Source(alias.name, None)
+                yield Source(alias.name, None, alias.asname or alias.name.partition(".")[0])
             else:
                 above = self._package[: len(self._package) - node.level + 1] if node.level else []
                 module = ".".join([*above, *filter(None, [node.module])])
-                yield alias.asname or alias.name, Source(module, alias.name)
+                yield Source(module, alias.name, alias.asname or alias.name)
 
 
 def _statements(nodes: list[Any]) -> Iterator[Any]:
