@@ -64,6 +64,18 @@ def test_damage_is_refused_with_file_record_and_remedy(made, name, damage):
     assert "delete it and run the same command again" in message
 
 
+def test_a_damaged_record_is_named(made):
+    file, _ = made
+    record = Path("results/e/checksums/scores/a.parquet.sha256")
+    record.write_bytes(b"\xff\xfe")
+    with pytest.raises(DamagedFileError, match=str(record)):
+        checked_digest(file)
+    record.unlink()
+    record.mkdir()
+    with pytest.raises(DamagedFileError, match=str(record)):
+        checked_digest(file)
+
+
 def test_a_file_more_or_less_in_a_folder_is_refused(made):
     _, folder = made
     (folder / "third.h5").write_bytes(CONTENT)
