@@ -145,6 +145,6 @@ def test_more_and_smaller_scoring_jobs_give_the_same_tables(own_copy, finished):
     shutil.rmtree(results / "scores")
     done = own_copy.snakemake()
     assert done.returncode == 0, done.stdout[-5000:]
-    assert (results / "scores/digits_final_linear_resnet18-1_vgg11-2.parquet").exists()
+    assert (results / "scores/digits_final_linear_resnet18-1+vgg11-2.parquet").exists()
     for table in (finished.folder / "results/smoke/tables").glob("*.csv"):
         assert (results / "tables" / table.name).read_bytes() == table.read_bytes(), table.name
