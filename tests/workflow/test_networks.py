@@ -43,10 +43,10 @@ def test_every_architecture_reaches_the_scores(checkout):
     networks = [trained(architecture) for architecture in LAYERS]
     digits = {"name": "digits", "train_images": 16}
     (scores,) = final_scores(checkout, "architectures", [digits], networks)
-    assert {*scores.architecture_x, *scores.architecture_y} == set(LAYERS)
+    assert {*scores.group_x, *scores.group_y} == set(LAYERS)
     for architecture, stems in LAYERS.items():
-        scored = set(scores.layer_x[scores.architecture_x == architecture])
-        scored |= set(scores.layer_y[scores.architecture_y == architecture])
+        scored = set(scores.layer_x[scores.group_x == architecture])
+        scored |= set(scores.layer_y[scores.group_y == architecture])
         assert scored == {layer.name for layer in stems["cifar"]}
     assert scores.score.notna().all()
 
@@ -90,7 +90,7 @@ def test_a_network_by_factory_is_scored_against_a_trained_one(checkout):
     digits = {"name": "digits", "train_images": 16}
     networks = [trained("resnet18", (1, 2)), own]
     (scores,) = final_scores(checkout, "factory", [digits], networks)
-    across = scores[(scores.architecture_x == "resnet18") & (scores.architecture_y == "own")]
+    across = scores[(scores.group_x == "resnet18") & (scores.group_y == "own")]
     assert set(across.layer_y) == {"1", "3", "6"}
     assert across.score.notna().all()
     assert not (checkout.folder / "results/factory/networks/digits/own-seed1/steps.csv").exists()

@@ -15,7 +15,7 @@ from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.figure_jobs import FIGURES
 from convergent_learning.config.paths import DATASET, NAMES
 from convergent_learning.config.score_jobs import CONTEXT_METRIC
-from convergent_learning.datasets.catalogue import dataset_info
+from convergent_learning.datasets.catalogue import OfficialDataset, dataset_info
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.stimuli import families
@@ -91,8 +91,8 @@ def code(script, *loaded):
 
 def readers(wildcards):
     """The function that reads an official dataset; none for the user's own."""
-    reader = dataset_info(DESIGN.job("dataset", wildcards).params["entry"]).reader
-    return [] if reader is None else [reader]
+    info = dataset_info(DESIGN.job("dataset", wildcards).params["entry"])
+    return [info.reader] if isinstance(info, OfficialDataset) else []
 
 
 def metric_functions(name):
