@@ -12,7 +12,7 @@ experiment: brought
 datasets:
   - {name: digits, train_images: 256, source: null}
 networks:
-  - group: resnet18
+  - architecture: resnet18
     width: 0.0625
     seeds: [1, 2, 3]
     layers: [relu, layer2.1.relu_1, layer4.1.relu_1, fc]
