@@ -50,6 +50,7 @@ def smoke(sizes):
     return Costs(Design(experiment), Sizes(experiment, sizes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("networks_per_job", [None, 2])
 def test_jobs_are_those_of_a_dry_run(networks_per_job, tmp_path):
     for name in ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "src"):
@@ -94,6 +95,7 @@ def test_size_of_a_published_network():
     ]
 
 
+@pytest.mark.slow
 def test_sizes_are_measured_once(smoke, sizes):
     experiment = smoke.design.experiment
     network = experiment.networks[0]
