@@ -158,6 +158,7 @@ def network(folder, seed, n, layers):
     with h5py.File(path, "w") as file:
         file.attrs.update(dataset="synthetic", group="net", seed=seed, step=0, stimuli="id")
         file.attrs.update(condition="", stimulus_digest="", weights_digest="", dtype="float16")
+        file.attrs["identity"] = ""
         file.attrs.update(positions=64)
         for order, (units, side) in enumerate(layers):
             shape = (n, units, side, side) if side else (n, units)

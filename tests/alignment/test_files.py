@@ -45,6 +45,7 @@ def write_network(folder, group, seed, condition="", damage=None):
             condition=condition,
             stimulus_digest="s",
             weights_digest="w",
+            identity=f"i{seed}",
             dtype="float16",
             positions=16,
             package_version="0",

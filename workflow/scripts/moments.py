@@ -1,15 +1,19 @@
 from pathlib import Path
 
-from convergent_learning.alignment.store import write_moments
+from convergent_learning.activations.block import write_block
 from convergent_learning.workflow.job import job
 
 with job(snakemake):
-    folder = Path(snakemake.input.activations)
-    write_moments(
-        [folder / f"{network}.h5" for network in snakemake.params.networks],
-        Path(snakemake.output[0]),
-        mapped=snakemake.params.mapped,
+    kept = snakemake.params.kept
+    write_block(
+        snakemake.params.samples,
+        Path(snakemake.input.dataset),
+        Path(snakemake.output.moments),
+        Path(snakemake.output.accuracy),
+        positions=snakemake.params.positions,
+        dtype=snakemake.params.dtype,
         n_folds=snakemake.params.folds,
         seed=snakemake.params.seed,
-        shuffled=True,
+        code=snakemake.params.code,
+        kept=Path(kept) if kept else None,
     )

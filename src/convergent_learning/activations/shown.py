@@ -27,3 +27,18 @@ class Shown:
     @property
     def name(self) -> str:
         return network_name(self.group, self.seed)
+
+
+@dataclass(frozen=True)
+class ShownSample:
+    """A stimulus set that networks are shown at a training step, and what is kept of it.
+
+    `stimuli` is the HDF5 file of the set. Of the networks named in `mapped` the moments of all
+    layer pairs are wanted. `name`, for example ``low_pass-10_step1560``, is the stem of the files.
+    """
+
+    stimuli: str
+    step: int
+    networks: tuple[Shown, ...]
+    mapped: tuple[str, ...]
+    name: str

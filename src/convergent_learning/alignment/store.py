@@ -3,19 +3,26 @@
 Scores need nothing else, so activations may be deleted; a new metric reads only this file.
 
 Layout (HDF5). Root attributes: what was measured, the fold seed and counts. For each network
-``networks/<network>`` (attributes: group, seed, digests) and below it
+``networks/<network>`` (attributes: group, seed, digests, `identity`) and below it
 ``layers/<layer>`` with ``means`` (K, positions, p) and ``products/<h>x<w>`` (K, p, p), float64.
 ``cross/<x>/<y>/<layer of x>`` is (K, p, q), float32, where q runs over the partner layers
 of y: all in depth order, or the same one. ``shuffled/<x>/<y>/<layer>`` holds own layers.
 Cross moments keep 24 bits, the precision of the products they are sums of.
+
+`identity` is the sha256, in hexadecimal digits, of all that the network's moments depend on: the
+identity of its activation file (weights, stimuli, layers with depths, positions, dtype, code), its
+name, and the number, count and seed of the folds. Two networks of equal identities in two files
+have equal moments there, of their own and with each other.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -35,7 +42,7 @@ MEMORY = 2 << 30
 _Networks: TypeAlias = "Mapping[str, _ActivationFile]"
 CHUNK = (1024, 256)  # units of x, of y: a megabyte
 SHARED = ("dataset", "step", "stimuli", "condition", "stimulus_digest")
-PER_NETWORK = ("group", "seed", "weights_digest", "dtype", "positions")
+PER_NETWORK = ("group", "seed", "weights_digest", "dtype", "positions", "identity")
 PER_LAYER = ("layer", "order", "depth", "role")
 
 
@@ -161,7 +168,10 @@ def _describe(
     target.create_dataset("counts", data=np.bincount(fold_of), fletcher32=True)
     for order, network in enumerate(networks.values()):
         group = target.create_group(f"networks/{network.name}")
-        group.attrs.update({key: network.attrs[key] for key in PER_NETWORK}, order=order)
+        attributes = {key: network.attrs[key] for key in PER_NETWORK}
+        depended_on = [network.attrs["identity"], network.name, len(fold_of), n_folds, seed]
+        attributes["identity"] = sha256(json.dumps(depended_on).encode()).hexdigest()
+        group.attrs.update(attributes, order=order)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,12 @@ import pandas as pd
 import pytest
 import torch
 
-from convergent_learning.activations.extract import extract
-from convergent_learning.activations.shown import Shown
+from convergent_learning.activations import extract as extract_module
+from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
+from convergent_learning.activations.block import write_block
+from convergent_learning.activations.loaded import LoadedNetwork
+from convergent_learning.activations.shown import Shown, ShownSample
+from convergent_learning.alignment.reading import MomentsFile
 from convergent_learning.datasets.canonical import prepare
 from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import load_checkpoint, save_checkpoint
@@ -55,24 +59,21 @@ def run(made, out, layers=LAYERS["resnet18"]["cifar"], dtype="float32", **change
     checkpoints = changed.pop(
         "checkpoints", {made / f"{seed}.safetensors": plan(seed) for seed in (1, 2)}
     )
-    given = {
-        "networks": [
-            Shown("resnet18", one.seed, layers, (str(path), one))
-            for path, one in checkpoints.items()
-        ],
-        "step": 7,
-        "dataset": made / "digits.h5",
-        "stimuli": made / "id.h5",
-    }
-    given |= changed
-    extract(
-        **given,
-        out=out,
+    networks = tuple(
+        Shown("resnet18", one.seed, layers, (str(path), one)) for path, one in checkpoints.items()
+    )
+    stimuli = str(changed.pop("stimuli", made / "id.h5"))
+    sample = ShownSample(stimuli, 7, changed.pop("networks", networks), (), "sample")
+    given = {"dataset": made / "digits.h5", "kept": out, "n_folds": 3, "seed": 0, "code": "c"}
+    write_block(
+        changed.pop("samples", [sample]),
+        out=out / "moments",
         accuracy=out / "accuracy.csv",
         positions=16,
         dtype=dtype,
+        **(given | changed),
     )
-    return out / "resnet18-seed1.h5"
+    return out / "sample/resnet18-seed1.h5"
 
 
 def test_activations_are_those_of_the_module_on_the_grid(made, tmp_path):
@@ -168,13 +169,141 @@ def test_tokens_are_kept_as_a_grid_of_patches_and_a_class_token(made, tmp_path):
     node = "encoder.layers.encoder_layer_3.add_1"
     names = ["conv_proj", node, f"{node}:class_token", "encoder.ln:class_token", "heads.head"]
     layers = select_layers("vit_small", names)
-    extract(
-        [Shown("mine", 1, layers, transformer)], 0, made / "digits.h5", made / "id.h5",
-        tmp_path, tmp_path / "accuracy.csv", 16, "float32",
-    )  # fmt: skip
-    with h5py.File(tmp_path / "mine-seed1.h5") as file:
+    run(made, tmp_path, networks=(Shown("mine", 1, layers, transformer),))
+    with h5py.File(tmp_path / "sample/mine-seed1.h5") as file:
         layers = sorted(file["layers"].values(), key=lambda layer: layer.attrs["order"])
         assert [layer.attrs["layer"] for layer in layers] == names
         assert [layer.attrs["role"] for layer in layers] == ["block"] * 3 + ["pooled", "logits"]
         shapes = [layer.shape[1:] for layer in layers]
     assert shapes == [(24, 4, 4), (24, 4, 4), (24,), (24,), (10,)]
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """Names of the networks that made a forward pass and of those that were loaded, in order."""
+    made, loaded = [], []
+    forward, load = extract_module._forward, LoadedNetwork.__init__
+
+    def counted(file, network, *rest):
+        made.append(network.shown.name)
+        return forward(file, network, *rest)
+
+    def counted_load(self, shown, *rest):
+        loaded.append(shown.name)
+        load(self, shown, *rest)
+
+    monkeypatch.setattr(extract_module, "_forward", counted)
+    monkeypatch.setattr(LoadedNetwork, "__init__", counted_load)
+    return made, loaded
+
+
+def two_samples(made, name="resnet18"):
+    networks = tuple(
+        Shown(
+            name, seed, LAYERS["resnet18"]["cifar"], (str(made / f"{seed}.safetensors"), plan(seed))
+        )
+        for seed in (1, 2)
+    )
+    names = tuple(network.name for network in networks)
+    return [
+        ShownSample(str(made / "id.h5"), 7, networks, names, "id_step7"),
+        ShownSample(str(made / "id.h5"), 7, networks[:1], (), "again_step7"),
+    ]
+
+
+def test_a_block_leaves_moments_and_accuracies_and_nothing_else(made, tmp_path, passes):
+    run(made, tmp_path, samples=two_samples(made), kept=None)
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"accuracy.csv", "moments/id_step7.h5", "moments/again_step7.h5"}
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+    table = pd.read_csv(tmp_path / "accuracy.csv")
+    assert list(table.columns) == list(ACCURACY_COLUMNS)
+    assert list(table.seed) == [1, 2, 1]
+    assert passes == (["resnet18-seed1", "resnet18-seed2", "resnet18-seed1"],
+                      ["resnet18-seed1", "resnet18-seed2"])  # fmt: skip
+    with MomentsFile(tmp_path / "moments/id_step7.h5") as file:
+        (pair,) = file.pairs()
+        assert file.is_mapped(*pair)
+        assert file.has_shuffled(*pair)
+
+
+def test_a_failed_block_leaves_no_activations(made, tmp_path):
+    with pytest.raises(ValueError, match="layer9"):
+        run(
+            made,
+            tmp_path,
+            kept=None,
+            layers=(*LAYERS["resnet18"]["cifar"], Layer("layer9", "block")),
+        )
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+def test_kept_activations_replace_a_forward_pass(made, tmp_path, passes):
+    run(made, tmp_path)
+    moments, rows = tmp_path / "moments/sample.h5", (tmp_path / "accuracy.csv").read_text()
+    first = identities(moments)
+    moments.unlink()
+    run(made, tmp_path)
+    assert passes[0] == ["resnet18-seed1", "resnet18-seed2"]
+    assert (tmp_path / "accuracy.csv").read_text() == rows
+    assert identities(moments) == first
+
+
+@pytest.mark.parametrize(
+    "changed", [{"code": "d"}, {"dtype": "float16"}, {"layers": LAYERS["resnet18"]["cifar"][1:]}]
+)
+def test_kept_activations_made_otherwise_are_made_again(made, tmp_path, passes, changed):
+    run(made, tmp_path)
+    first = identities(tmp_path / "moments/sample.h5")
+    run(made, tmp_path, **changed)
+    assert len(passes[0]) == 4
+    assert not set(first) & set(identities(tmp_path / "moments/sample.h5"))
+
+
+def test_kept_activations_of_other_weights_are_made_again(made, tmp_path, passes):
+    run(made, tmp_path)
+    first = identities(tmp_path / "moments/sample.h5")
+    torch.manual_seed(3)
+    save(tmp_path / "1.safetensors", build("resnet18", 10, 1 / 16), 1)
+    run(
+        made,
+        tmp_path,
+        checkpoints={tmp_path / "1.safetensors": plan(1), made / "2.safetensors": plan(2)},
+    )
+    assert passes[0] == ["resnet18-seed1", "resnet18-seed2", "resnet18-seed1"]
+    then = identities(tmp_path / "moments/sample.h5")
+    assert then[0] != first[0]
+    assert then[1] == first[1]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut"])
+def test_damaged_kept_activations_are_made_again(made, tmp_path, passes, caplog, damage):
+    path = run(made, tmp_path)
+    with h5py.File(path) as file:
+        whole = file["layers/relu"][:]
+        offset = file["layers/relu"].id.get_chunk_info(0).byte_offset
+    raw = bytearray(path.read_bytes())
+    if damage == "flipped":
+        raw[offset + 100] ^= 1
+    path.write_bytes(raw if damage == "flipped" else raw[: len(raw) // 2])
+    run(made, tmp_path)
+    assert passes[0] == ["resnet18-seed1", "resnet18-seed2", "resnet18-seed1"]
+    assert "is damaged" in caplog.text
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["layers/relu"], whole)
+
+
+@pytest.mark.parametrize("changed", [{"n_folds": 4}, {"seed": 1}])
+def test_identities_depend_on_the_folds(made, tmp_path, passes, changed):
+    run(made, tmp_path)
+    first = identities(tmp_path / "moments/sample.h5")
+    run(made, tmp_path, **changed)
+    assert len(passes[0]) == 2
+    assert not set(first) & set(identities(tmp_path / "moments/sample.h5"))
+
+
+def identities(moments):
+    with h5py.File(moments) as file:
+        groups = sorted(file["networks"].values(), key=lambda group: group.attrs["order"])
+        return [group.attrs["identity"] for group in groups]
