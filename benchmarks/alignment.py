@@ -122,8 +122,8 @@ def layer_by_layer():
         out = Path(folder) / "moments.h5"
         mapped = ["net-seed1", "net-seed2"]
         moments, _ = timed(lambda: write_moments(paths, out, mapped, 5, 0, False), repeats=1)
-        fixed, _ = timed(lambda: [score_table(out, m, ridge=0.01) for m in METRICS], repeats=1)
-        chosen, _ = timed(lambda: [score_table(out, m) for m in METRICS], repeats=1)
+        fixed, _ = timed(lambda: score_table(out, METRICS, ridge=0.01), repeats=1)
+        chosen, _ = timed(lambda: score_table(out, METRICS), repeats=1)
     case = "layer × layer map, 11 × 11 layers, 1,000 stimuli, 64 positions, four metrics"
     return [
         (f"{case}, fixed ridge", f"{moments + fixed:.1f} s ({moments:.1f} s moments)", "≤ 5 s"),

@@ -13,7 +13,6 @@ from convergent_learning.alignment import (
     folds,
     metrics,
     register,
-    rotated_table,
     score,
     score_table,
     transfer,
@@ -89,7 +88,7 @@ def files(tmp_path_factory):
 
 
 def test_table_holds_what_score_gives_for_every_layer_pair(files):
-    table = score_table(files["final"], "procrustes")
+    table = score_table(files["final"], ["procrustes"])
     assert list(table.columns) == COLUMNS
     learned = table[table.baseline == "learned"]
     assert len(learned) == 6 * 9 * 2 * 4
@@ -107,7 +106,7 @@ def test_table_holds_what_score_gives_for_every_layer_pair(files):
 def test_own_layer_rows(files):
     table = score_table(
         files["contrast"],
-        "linear",
+        ["linear"],
         centers=("position", "unit"),
         transfer_from=files["final"],
     )
@@ -133,31 +132,62 @@ def test_own_layer_rows(files):
 
 
 def test_permutation_has_rows_only_at_equal_widths(files):
-    table = score_table(files["final"], "permutation")
+    table = score_table(files["final"], ["permutation"])
     assert (table.layer_x.eq("stem") & table.layer_y.eq("mid.0")).sum() == 0
     assert (table.layer_x.eq("mid.0") & table.layer_y.eq("pool")).sum() == 2 * 2 * 4 // 2
 
 
 def test_context_table(files):
-    table = score_table(files["contrast"], "context")
+    table = score_table(files["contrast"], (), context=True)
     assert set(table.metric) == set(metrics(context=True))
     assert (table.layer_x == table.layer_y).all()
     assert table.score.notna().all()
 
 
-def test_rotated_table(files):
-    table = rotated_table(files["contrast"], "permutation", 3, 0)
+def rotated_rows(file, metric, draws, **how):
+    return score_table(file, (), rotated=[metric], draws=draws, **how)
+
+
+def test_rotated_rows(files):
+    table = rotated_rows(files["contrast"], "permutation", 3)
     assert set(table.draw) == {1, 2, 3}
     assert set(table.baseline) == {"rotated"}
     assert len(table) == 2 * 3 * 2 * 4 * 3
-    more = rotated_table(files["contrast"], "permutation", 4, 0)
+    more = rotated_rows(files["contrast"], "permutation", 4)
     pd.testing.assert_frame_equal(more[more.draw < 4].reset_index(drop=True), table)
-    linear = rotated_table(files["contrast"], "linear", 1, 0)
-    learned = score_table(files["contrast"], "linear").query("baseline == 'learned'")
+    linear = rotated_rows(files["contrast"], "linear", 1)
+    learned = score_table(files["contrast"], ["linear"]).query("baseline == 'learned'")
     keys = ["group_x", "layer_x", "direction", "fold"]
     np.testing.assert_allclose(
         linear.sort_values(keys).score, learned.sort_values(keys).score, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("condition", ["final", "contrast"])
+def test_metrics_scored_together_are_those_scored_alone(files, condition):
+    how = {"centers": ("position", "unit"), "transfer_from": files["final"]}
+    names, turned = ("linear", "procrustes", "soft_matching"), ("permutation",)
+    together = score_table(
+        files[condition], names, rotated=turned, draws=2, seed=1, context=True, **how
+    )
+    alone = [
+        *(score_table(files[condition], [name], **how) for name in names),
+        score_table(files[condition], (), context=True, **how),
+        rotated_rows(files[condition], "permutation", 2, seed=1),
+    ]
+    _assert_same_rows(together, pd.concat(alone))
+
+
+def test_rows_that_are_not_wanted_are_left_out(files):
+    how = {"rotated": ["permutation"], "draws": 2, "context": True}
+    every = score_table(files["final"], ["linear", "permutation"], ridge=0.01, **how)
+
+    def wanted(metric, x, y):
+        return metric != "linear" and (x, y) != ("a-seed1", "a-seed2")
+
+    some = score_table(files["final"], ["linear", "permutation"], ridge=0.01, wanted=wanted, **how)
+    of_a = (every.group_x == "a") & (every.group_y == "a")
+    _assert_same_rows(some, every[(every.metric != "linear") & ~of_a])
 
 
 @pytest.mark.parametrize("mapped", [(), NETWORKS])
@@ -165,7 +195,7 @@ def test_memory_limit_changes_nothing(files, tmp_path, mapped):
     small, large = tmp_path / "small.h5", tmp_path / "large.h5"
     write_moments(files["id"], small, mapped, 4, 3, True, memory=20_000)
     write_moments(files["id"], large, mapped, 4, 3, True)
-    a, b = (score_table(path, "linear", ridge=0.01) for path in (small, large))
+    a, b = (score_table(path, ["linear"], ridge=0.01) for path in (small, large))
     pd.testing.assert_frame_equal(
         a.drop(columns="score"), b.drop(columns="score"), check_exact=True
     )
@@ -176,7 +206,7 @@ def test_networks_outside_the_maps_keep_their_own_layers(files, tmp_path):
     """Scores are those of the file with all maps, without the layer pairs left out."""
     out = tmp_path / "some.h5"
     write_moments(files["id"], out, NETWORKS[:3], 4, 3, True)
-    every, some = (score_table(path, "linear", ridge=0.01) for path in (files["final"], out))
+    every, some = (score_table(path, ["linear"], ridge=0.01) for path in (files["final"], out))
     left_out = (every.group_y == "b") & (every.seed_y == 2)
     own = (every.group_x == "b") & (every.layer_x == every.layer_y)
     expected = every[~left_out | own]
@@ -189,25 +219,20 @@ def test_networks_outside_the_maps_keep_their_own_layers(files, tmp_path):
     )
 
 
-@pytest.mark.parametrize("metric", ["linear", "permutation", "context"])
 @pytest.mark.parametrize("condition", ["final", "contrast"])
-def test_jobs_of_some_networks_hold_together_what_one_job_holds(files, metric, condition):
-    how = {"centers": ("position", "unit"), "ridge": 0.01}
-    if condition == "contrast" and metric != "context":
+def test_jobs_of_some_networks_hold_together_what_one_job_holds(files, condition):
+    """The rotations of a network are the same in every job too."""
+    how = {"centers": ("position", "unit"), "ridge": 0.01, "context": True}
+    how |= {"rotated": ["permutation"], "draws": 3}
+    if condition == "contrast":
         how["transfer_from"] = files["final"]
+    metrics = ("linear", "permutation")
     groups = [NETWORKS[:1], NETWORKS[1:3], NETWORKS[3:]]
     tiles = itertools.combinations_with_replacement(groups, 2)
-    parts = [score_table(files[condition], metric, between=tile, **how) for tile in tiles]
+    parts = [score_table(files[condition], metrics, between=tile, **how) for tile in tiles]
     assert any(part.empty for part in parts)
     assert len({tuple(part.dtypes) for part in parts}) == 1
-    _assert_same_rows(pd.concat(parts), score_table(files[condition], metric, **how))
-
-
-def test_rotations_are_the_same_in_jobs_of_some_networks(files):
-    draws = (files["final"], "permutation", 3, 0)
-    tiles = [(NETWORKS[:2], NETWORKS[:2]), (NETWORKS[2:], NETWORKS[2:])]
-    parts = pd.concat([rotated_table(*draws, between=tile) for tile in tiles])
-    _assert_same_rows(parts, rotated_table(*draws))
+    _assert_same_rows(pd.concat(parts), score_table(files[condition], metrics, **how))
 
 
 def _assert_same_rows(found, expected):
@@ -222,7 +247,7 @@ def test_stored_precision_keeps_scores(files):
     expected = score(x.astype(float), y.astype(float), "linear", folds=folds(N, 4, 3), ridge=1e-6)[
         "linear"
     ]
-    table = score_table(files["final"], "linear", ridge=1e-6).query(
+    table = score_table(files["final"], ["linear"], ridge=1e-6).query(
         "group_x == 'a' and group_y == 'a' and layer_x == 'stem' "
         "and layer_y == 'stem' and direction == 'x->y' and baseline == 'learned'"
     )
@@ -250,18 +275,17 @@ def test_refused_files(files, tmp_path):
     with pytest.raises(ValueError, match="mapped networks c-seed1 have no activation file"):
         write_moments(files["id"], out, ["a-seed1", "c-seed1"], 4, 0, True)
     with pytest.raises(DamagedFileError, match=r"cut.h5 is damaged.*delete it"):
-        score_table(cut, "linear")
+        score_table(cut, ["linear"])
     write_moments(files["ood"], out, (), 5, 3, False)
     with pytest.raises(ValueError, match=r"n_folds 4 but .* 5: transfer needs"):
-        score_table(out, "linear", transfer_from=files["final"])
+        score_table(out, ["linear"], transfer_from=files["final"])
 
 
 def test_scoring_imports_no_torch(files):
     code = (
-        "import sys; from convergent_learning.alignment import score_table, rotated_table; "
-        f"score_table({str(files['final'])!r}, 'soft_matching'); "
-        f"rotated_table({str(files['contrast'])!r}, 'permutation', 1, 0); "
-        "sys.exit('torch' in sys.modules)"
+        "import sys; from convergent_learning.alignment import score_table; "
+        f"score_table({str(files['final'])!r}, ['soft_matching'], rotated=['permutation'], draws=1)"
+        "; sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -281,7 +305,7 @@ def test_a_metric_is_one_registered_function(files, monkeypatch):
         weights[best, np.arange(len(best))] = 1.0
         return weights
 
-    table = score_table(files["contrast"], "best_single")
+    table = score_table(files["contrast"], ["best_single"])
     assert table.query("baseline == 'learned'").score.mean() > 0.3
     x, y = (read(files["id"][i], "stem") for i in (0, 1))
     assert score(x, y, ["best_single", "permutation"])["best_single"].mean > 0.3

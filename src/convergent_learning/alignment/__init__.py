@@ -12,7 +12,7 @@ from .api import RotatedBasis, Score, rotated_basis, score, shuffled, transfer
 from .crossvalidation import folds
 from .positions import grid_size, sample_positions
 from .registry import metrics, register
-from .score_tables import rotated_table, score_table
+from .score_tables import score_table
 from .store import write_moments
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "metrics",
     "register",
     "rotated_basis",
-    "rotated_table",
     "sample_positions",
     "score",
     "score_table",
