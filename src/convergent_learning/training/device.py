@@ -1,4 +1,4 @@
-"""The device that networks run on, its arithmetic, and running out of its memory."""
+"""The device that networks run on, its arithmetic on CUDA, and running out of its memory."""
 
 from __future__ import annotations
 
@@ -41,21 +41,6 @@ def training_arithmetic(device: torch.device) -> Iterator[None]:
         torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = convolutions, benchmark
         torch.use_deterministic_algorithms(deterministic)
-
-
-def resolved_precision(precision: str, device: torch.device) -> str:
-    """What ``auto`` means here: bfloat16 where the hardware multiplies it faster than float32.
-
-    On a CPU that takes matrix units (AMX): measured without them, bfloat16 trains at 0.7 of
-    float32's speed.
-    """
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        faster = torch.cuda.is_bf16_supported()
-    else:
-        faster = torch.cpu.get_capabilities().get("amx_bf16", False)
-    return "bfloat16" if faster else "float32"
 
 
 @contextlib.contextmanager

@@ -27,11 +27,11 @@ from convergent_learning.training.batches import batches
 from convergent_learning.training.device import (
     default_device,
     out_of_memory_explained,
-    resolved_precision,
     training_arithmetic,
 )
 from convergent_learning.training.optimizer import optimizer
 from convergent_learning.training.plan import TrainingPlan, differing_keys
+from convergent_learning.training.precision import choose
 from convergent_learning.training.schedule import learning_rate
 from convergent_learning.training.state import TrainingState, exclusive
 from convergent_learning.training.stopping import TimeLimitError, reason_to_stop
@@ -100,7 +100,9 @@ class Run:
     ):
         self.name, self.plan, self.state = name, plan, state
         self.device, self.reason = device, reason
-        self.precision = resolved_precision(plan.precision, device)
+        self.precision = plan.precision
+        if plan.precision == "auto":
+            self.precision = choose(device, state.folder.parent / "precision.json").name
         subset_seed = derived_seed("training subset", plan.experiment_seed)
         train_split = read_split(dataset, "train", plan.train_images, subset_seed)
         workers = torch.get_num_threads()

@@ -20,8 +20,8 @@ from scipy.optimize import nnls
 from convergent_learning.config.costs import Costs, UnitCosts
 from convergent_learning.config.design import Design
 from convergent_learning.config.overlay import experiment_named
+from convergent_learning.machine import processor
 from convergent_learning.workflow.job_times import job_time
-from convergent_learning.workflow.origin import processor
 
 _IMPORTED = 50.0  # megabytes below which Snakemake sampled a job before it had begun
 _SHORT = 5.0  # seconds under which Snakemake has not sampled a job's processor time well

@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 
+from convergent_learning.machine import processor
+
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -55,16 +57,6 @@ def origin(repository: Path) -> dict[str, Any]:
             **{name: found for name in _PACKAGES if (found := _version(name))},
         },
     }
-
-
-def processor() -> str:
-    """Model of the processor, as the system calls it."""
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _commit(repository: Path) -> tuple[str | None, bool]:
