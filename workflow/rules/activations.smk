@@ -1,50 +1,19 @@
-"""Activations of all networks at one condition and step, and the fold moments made from them."""
-
-
-rule activations:
-    input:
-        checkpoints=files("activations", "checkpoints"),
-        pretrained=files("activations", "pretrained"),
-        dataset=DATASET,
-        stimuli=PATHS.stimuli,
-    output:
-        activations=(
-            directory(PATHS.activations)
-            if config["keep_activations"]
-            else temp(directory(PATHS.activations))
-        ),
-        accuracy=PATHS.accuracy,
-    log:
-        log("activations"),
-    benchmark:
-        benchmark("activations")
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=memory("activations"),
-        runtime=minutes("activations"),
-        gpu=config["gpu"],
-    params:
-        networks=value("activations", "networks"),
-        positions=config["activations"]["positions"],
-        dtype=config["activations"]["dtype"],
-        code=code("activations.py", Shown),
-    script:
-        "../scripts/activations.py"
+"""Responses of the networks of a tile at all samples of a block, and their fold moments."""
 
 
 rule moments:
     input:
-        activations=PATHS.activations,
+        checkpoints=files("moments", "checkpoints"),
+        pretrained=files("moments", "pretrained"),
+        dataset=DATASET,
+        stimuli=files("moments", "stimuli"),
     output:
-        PATHS.moments,
+        moments=directory(PATHS.moments),
+        accuracy=PATHS.accuracy,
     log:
         log("moments"),
     benchmark:
         benchmark("moments")
-    # Ahead of the next extraction, so that few activation files wait on disk.
-    priority: 10
     conda:
         ENVIRONMENT
     threads: 1
@@ -53,10 +22,12 @@ rule moments:
         runtime=minutes("moments"),
         gpu=config["gpu"],
     params:
-        networks=value("moments", "networks"),
-        mapped=value("moments", "mapped"),
+        samples=value("moments", "samples"),
+        kept=value("moments", "kept"),
+        positions=config["activations"]["positions"],
+        dtype=config["activations"]["dtype"],
         folds=config["alignment"]["folds"],
         seed=config["seed"],
-        code=code("moments.py"),
+        code=code("moments.py", Shown, ShownSample),
     script:
         "../scripts/moments.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from convergent_learning.activations.shown import Shown
+from convergent_learning.activations.shown import Shown, ShownSample
 from convergent_learning.alignment.registry import metric, metrics
 from convergent_learning.config.checks import checked
 from convergent_learning.config.costs import Costs
@@ -13,8 +13,7 @@ from convergent_learning.config.design import Design
 from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.figure_jobs import FIGURES
-from convergent_learning.config.paths import DATASET, NAMES
-from convergent_learning.config.score_jobs import CONTEXT_METRIC
+from convergent_learning.config.paths import DATASET, NAMES, PRECISION
 from convergent_learning.datasets.catalogue import OfficialDataset, dataset_info
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.pretrained import Pretrained
@@ -54,11 +53,10 @@ def any_of(names):
 wildcard_constraints:
     **{
         name: any_of(DESIGN.values(name))
-        for name in ("network", "dataset", "block", "metric", "tile", "user_slug")
+        for name in ("network", "dataset", "block", "tile", "user_slug")
     },
     family=any_of(families()),
     slug="[^/]+",
-    step="[0-9]+",
 
 
 def log(rule):
@@ -81,6 +79,11 @@ def value(rule, name):
     return lambda wildcards: DESIGN.job(rule, wildcards).params[name]
 
 
+def named_by_outputs(values):
+    """A parameter that the names of the outputs say already: of itself no reason to run again."""
+    return lambda wildcards, output: values
+
+
 def code(script, *loaded):
     """The digest of the code that a script runs, and of what it loads by name, for params.
 
@@ -95,10 +98,15 @@ def readers(wildcards):
     return [info.reader] if isinstance(info, OfficialDataset) else []
 
 
-def metric_functions(name):
-    """Functions that a metric, or all context measures, consist of."""
-    names = metrics(context=True) if name == CONTEXT_METRIC else [name]
-    return [function for name in names for function in (metric(name).fit, metric(name).score)]
+def metric_code(wildcards):
+    """The digest of the code of each metric that a job scores, and of all context measures."""
+    asked = {name: [name] for name in DESIGN.experiment.metrics}
+    if DESIGN.job("scores", wildcards).params["context"]:
+        asked["context"] = metrics(context=True)
+    return {
+        name: code("scores.py", *(f for each in names for f in metric(each).functions))
+        for name, names in asked.items()
+    }
 
 
 def memory(rule):

@@ -41,7 +41,7 @@ rule layers_table:
     conda:
         ENVIRONMENT
     params:
-        datasets=value("layers_table", "datasets"),
+        files=value("layers_table", "files"),
         architectures=value("layers_table", "architectures"),
         code=code("layers_table.py"),
     script:
@@ -147,9 +147,9 @@ for number in FIGURES[1:]:
                 subcategory=f"Figure {number}",
             ),
         log:
-            PATHS.log(tables_job.name),
+            DESIGN.log(tables_job),
         benchmark:
-            PATHS.benchmark(tables_job.name)
+            DESIGN.benchmark(tables_job)
         conda:
             ENVIRONMENT
         resources:
@@ -184,9 +184,9 @@ for number in FIGURES:
                 labels={"figure": f"{number}", "format": "PNG"},
             ),
         log:
-            PATHS.log(figure_job.name),
+            DESIGN.log(figure_job),
         benchmark:
-            PATHS.benchmark(figure_job.name)
+            DESIGN.benchmark(figure_job)
         conda:
             ENVIRONMENT
         params:

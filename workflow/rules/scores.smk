@@ -1,4 +1,4 @@
-"""Alignment scores from fold moments: one job for each block and metric, or for each tile of its pairs."""
+"""Alignment scores from fold moments: one job for each block, or for each tile of its pairs."""
 
 
 rule scores:
@@ -6,7 +6,8 @@ rule scores:
         moments=files("scores", "moments"),
         transfer=files("scores", "transfer"),
     output:
-        PATHS.scores,
+        # Its scores of pairs that are as they were are taken over.
+        update(PATHS.scores),
     log:
         log("scores"),
     benchmark:
@@ -18,33 +19,15 @@ rule scores:
         mem_mb=memory("scores"),
         runtime=minutes("scores"),
     params:
-        between=value("scores", "between"),
+        samples=value("scores", "samples"),
+        identity=value("scores", "identity"),
+        rotated=value("scores", "rotated"),
         centers=value("scores", "centers"),
+        between=value("scores", "between"),
         ridge=config["alignment"]["ridge"],
-        code=lambda wildcards: code("scores.py", *metric_functions(wildcards.metric)),
-    script:
-        "../scripts/scores.py"
-
-
-rule rotated_scores:
-    input:
-        moments=files("rotated_scores", "moments"),
-    output:
-        PATHS.rotated_scores,
-    log:
-        log("rotated_scores"),
-    benchmark:
-        benchmark("rotated_scores")
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=memory("rotated_scores"),
-        runtime=minutes("rotated_scores"),
-    params:
-        between=value("rotated_scores", "between"),
         draws=config["alignment"]["rotations"],
         seed=config["seed"],
-        code=lambda wildcards: code("rotated_scores.py", *metric_functions(wildcards.metric)),
+        code=code("scores.py"),
+        metric_code=metric_code,
     script:
-        "../scripts/rotated_scores.py"
+        "../scripts/scores.py"

@@ -1,6 +1,30 @@
-"""Training: a rule for each job, since the checkpoints' step numbers depend on what it trains."""
+"""Training: a rule for each job, since the checkpoints' step numbers depend on what it trains.
+
+Trained networks belong to all experiments: what they are is in the names of their folders.
+"""
 
 TRAININGS = [job for job in DESIGN.jobs if job.rule.startswith("train_")]
+
+
+rule precision:
+    output:
+        PRECISION,
+    log:
+        DESIGN.trained.log("precision"),
+    benchmark:
+        DESIGN.trained.benchmark("precision")
+    # A network that is added later is trained as the others were.
+    priority: 1000
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+        gpu=config["gpu"],
+    script:
+        "../scripts/precision.py"
+
 
 for rank, training in enumerate(TRAININGS):
 
@@ -8,13 +32,15 @@ for rank, training in enumerate(TRAININGS):
         name:
             training.rule
         input:
-            **training.inputs,
+            dataset=training.inputs["dataset"],
+            precision=ancient(training.inputs["precision"]),
         output:
-            training.outputs,
+            # Networks of the job that are trained already are kept.
+            update(training.outputs),
         log:
-            PATHS.log(training.name),
+            DESIGN.log(training),
         benchmark:
-            PATHS.benchmark(training.name)
+            DESIGN.benchmark(training)
         # Those named first in the config start first: name the costly ones first.
         priority: len(TRAININGS) - rank
         # A job near its time limit saves its state and exits; the next attempt goes on.
@@ -27,7 +53,9 @@ for rank, training in enumerate(TRAININGS):
             runtime=minutes(training.rule),
             gpu=config["gpu"],
         params:
-            **training.params,
+            plans=named_by_outputs(training.params["plans"]),
+            folders=named_by_outputs(training.params["folders"]),
+            state=training.params["state"],
             code=code("train.py", TrainingPlan),
         script:
             "../scripts/train.py"

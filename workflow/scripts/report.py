@@ -7,11 +7,6 @@ from convergent_learning.workflow.record import repository
 from convergent_learning.workflow.sources import computed
 
 with job(snakemake):
-    out = Path(snakemake.output[0])
-    write_report(
-        Experiment.of(snakemake.params.config),
-        out.parent,
-        snakemake.params.figures,
-        out,
-        computed(out.parent, repository(snakemake)),
-    )
+    out, experiment = Path(snakemake.output[0]), Experiment.of(snakemake.params.config)
+    source = computed(experiment, repository(snakemake))
+    write_report(experiment, out.parent, snakemake.params.figures, out, source)

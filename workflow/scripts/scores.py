@@ -1,26 +1,26 @@
 from pathlib import Path
 
-import pandas as pd
-
-from convergent_learning.alignment.comparisons import CONTEXT
-from convergent_learning.alignment.score_tables import score_table
-from convergent_learning.files import replace_when_done
+from convergent_learning.alignment.score_files import write_scores
+from convergent_learning.workflow.checksums import intact
 from convergent_learning.workflow.job import job
 
-with job(snakemake):
-    metric = snakemake.wildcards.metric
-    tables = [
-        score_table(
-            Path(moments),
-            [] if metric == CONTEXT else [metric],
-            between=snakemake.params.between,
-            centers=snakemake.params.centers,
-            transfer_from=next(iter(snakemake.input.transfer), None),
-            ridge=snakemake.params.ridge,
-            context=metric == CONTEXT,
-        )
-        for moments in snakemake.input.moments
-    ]
-    table = pd.concat(tables, ignore_index=True)
-    with replace_when_done(Path(snakemake.output[0])) as partial:
-        table.to_parquet(partial, index=False, write_page_checksum=True)
+with job(snakemake) as record:
+    asked, wildcards = snakemake.params, snakemake.wildcards
+    folder, fitted = Path(snakemake.input.moments[0]), [*map(Path, snakemake.input.transfer)]
+    record["taken_over"] = intact(
+        Path("results").glob(f"*/scores/{wildcards.dataset}_{wildcards.block}*.parquet")
+    )
+    used = write_scores(
+        [folder / f"{sample}.h5" for sample in asked.samples],
+        Path(snakemake.output[0]),
+        asked.metric_code,
+        earlier=map(Path, record["taken_over"]),
+        between=asked.between,
+        transfer_from=fitted[0] / f"{asked.identity}.h5" if fitted else None,
+        centers=asked.centers,
+        ridge=asked.ridge,
+        rotated=asked.rotated,
+        draws=asked.draws,
+        seed=asked.seed,
+    )
+    record["taken_over"] = {str(p): record["taken_over"][str(p)] for p in used}

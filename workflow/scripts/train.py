@@ -1,10 +1,12 @@
 from pathlib import Path
 
+from convergent_learning.training.precision import read_precision
 from convergent_learning.training.stopping import deadline_of
 from convergent_learning.training.together import train_together
 from convergent_learning.workflow.job import job
 
 with job(snakemake):
+    chosen = [read_precision(Path(path)) for path in snakemake.input.precision]
     train_together(
         snakemake.params.plans,
         Path(snakemake.input.dataset[0]),
@@ -12,4 +14,5 @@ with job(snakemake):
         Path(snakemake.params.state),
         deadline_of(snakemake.resources.runtime),
         snakemake.params.code,
+        next(iter(chosen), None),
     )

@@ -32,9 +32,13 @@ class StoredLayer:
 
 @dataclass(frozen=True)
 class StoredNetwork:
-    """A network of the file: what it is called there, and its layers in depth order."""
+    """A network of the file: what it is called there, and its layers in depth order.
+
+    `identity` is the digest of what its responses were computed from (`store`).
+    """
 
     name: str
+    identity: str
     group: str
     seed: int
     layers: tuple[StoredLayer, ...]
@@ -154,6 +158,7 @@ def _network(group: h5py.Group) -> StoredNetwork:
     layers = sorted(group["layers"].values(), key=lambda g: g.attrs["order"])
     return StoredNetwork(
         group.name.rsplit("/", 1)[1],
+        str(group.attrs["identity"]),
         str(group.attrs["group"]),
         int(group.attrs["seed"]),
         tuple(

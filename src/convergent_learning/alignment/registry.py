@@ -39,6 +39,10 @@ class Metric:
     equal_widths: bool = False
 
     @property
+    def functions(self) -> tuple[Fit, Scoring]:
+        return self.fit, self.score
+
+    @property
     def takes_ridge(self) -> bool:
         return "ridge" in inspect.signature(self.fit).parameters
 

@@ -28,7 +28,7 @@ from convergent_learning.stimuli import families
 from convergent_learning.stimuli.user_sets import set_problems
 from convergent_learning.training.plan import checkpoint_steps
 
-_SHARED_FOLDERS = ("datasets", "reference")
+_SHARED_FOLDERS = ("datasets", "networks", "reference")
 
 
 def checked(config: Mapping[str, Any]) -> Config:

@@ -18,7 +18,7 @@ from convergent_learning.config.sizes import Sizes
 from convergent_learning.config.work import Work, Workload
 
 COMMITTED = Path(__file__).with_name("unit_costs.json")
-ON_GPU = ("training", "activations", "moments")
+ON_GPU = ("training", "moments")
 ASSUMED_TFLOPS = 30.0
 # What a job asks for is this much more than what it is expected to take: another machine is slower,
 # a library's buffers are larger; a failed job is tried again with more (docs/slurm.md).
@@ -29,7 +29,7 @@ _DOWNLOAD_MINUTES = 720  # of a dataset, or of listing the files of a large one:
 
 @dataclass(frozen=True)
 class UnitCosts:
-    """`seconds` of one core by kind of work; `megabytes` by kind of job: an empty one's, a factor.
+    """`seconds` of one core by kind of work; `megabytes` by stage: an empty job's, a factor.
 
     `machine` and `runs` say where they were measured.
     """
@@ -56,9 +56,9 @@ class UnitCosts:
             )
         return sum(amount * self.seconds[kind] for kind, amount in work.amounts.items())
 
-    def peak_megabytes(self, kind: str, work: Work) -> float:
-        """Of a job of `kind`."""
-        empty, factor = self.megabytes[kind]
+    def peak_megabytes(self, stage: str, work: Work) -> float:
+        """Of a job of `stage`."""
+        empty, factor = self.megabytes[stage]
         return empty + factor * work.memory
 
 
@@ -104,7 +104,7 @@ class Costs:
 
     def megabytes(self, job: Job) -> float:
         """Memory at the job's peak."""
-        return self.units.peak_megabytes(job.kind, self.work(job))
+        return self.units.peak_megabytes(job.stage, self.work(job))
 
     def memory_to_ask(self, job: Job) -> int:
         """Megabytes that the rule asks for, in hundreds."""

@@ -1,36 +1,42 @@
 """The jobs that a config means: the one place that knows the workflow's graph.
 
 Rules take inputs, parameters, memory and time of their jobs from here, and `plan` adds up the same
-jobs. `network_jobs`, `score_jobs` and `figure_jobs` say what they are. Imports no torch.
+jobs. `network_jobs`, `block_jobs` and `figure_jobs` say what they are. Imports no torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 
+from convergent_learning.config.block_jobs import BlockJobs
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.figure_jobs import FigureJobs
-from convergent_learning.config.jobs import Job
+from convergent_learning.config.jobs import BlockJob, Files, Job
 from convergent_learning.config.network_jobs import NetworkJobs
-from convergent_learning.config.paths import Paths
-from convergent_learning.config.score_jobs import ScoreJob, ScoreJobs
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
-class Design:
+class Design(Files):
     """All jobs of `experiment`, in the order of the work."""
 
     def __init__(self, experiment: Experiment):
-        self.experiment = experiment
-        self.paths = Paths(experiment.name)
+        super().__init__(experiment)
+        self._networks, self._blocks = NetworkJobs(experiment), BlockJobs(experiment)
 
     @cached_property
     def jobs(self) -> list[Job]:
-        jobs = [job for dataset in self.experiment.datasets for job in self._of_dataset(dataset)]
-        scoring = [job for job in jobs if isinstance(job, ScoreJob)]
-        return [*jobs, *FigureJobs(self.experiment, scoring).all()]
+        jobs = [*self._networks.precision()]
+        for dataset in self.experiment.datasets:
+            jobs += self._of_dataset(dataset)
+        comparing = [job for job in jobs if isinstance(job, BlockJob)]
+        return [*jobs, *FigureJobs(self.experiment, comparing).all()]
+
+    def benchmarks(self, checkout: Path = Path()) -> list[tuple[str, Path]]:
+        """Stage and benchmark file of every job, in the `results` of a checkout."""
+        return [(job.stage, checkout / self.benchmark(job)) for job in self.jobs]
 
     def job(self, rule: str, wildcards: Mapping[str, str] | None = None) -> Job:
         """The job of a rule with these wildcards, or its only one."""
@@ -46,16 +52,11 @@ class Design:
         return {_key(job.rule, job.wildcards): job for job in self.jobs}
 
     def _of_dataset(self, dataset: str) -> Iterator[Job]:
-        networks, scores = NetworkJobs(self.experiment), ScoreJobs(self.experiment)
-        yield networks.dataset(dataset)
-        yield from networks.stimuli(dataset)
-        yield from networks.trainings(dataset)
-        blocks = self.experiment.blocks(dataset)
-        for sample in {s.name: s for block in blocks.values() for s in block}.values():
-            yield networks.activations(dataset, sample)
-            yield networks.moments(dataset, sample)
-        for block, samples in blocks.items():
-            yield from scores.scores(dataset, block, samples)
+        yield self._networks.dataset(dataset)
+        yield from self._networks.stimuli(dataset)
+        yield from self._networks.trainings(dataset)
+        for block, samples in self.experiment.blocks(dataset).items():
+            yield from self._blocks.of_block(dataset, block, samples)
 
 
 def _key(rule: str, wildcards: Mapping[str, str]) -> Key:

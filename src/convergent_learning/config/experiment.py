@@ -56,7 +56,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Sample:
-    """Activations that are scored together: a condition at a training step."""
+    """Networks' responses to a condition at a training step: what a moments file holds."""
 
     condition: Condition
     step: int
@@ -68,7 +68,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Tile:
-    """Pairs of networks that one job scores: one network of each side. Iterates over the pairs."""
+    """Pairs of networks that one job compares, one of each side. Iterates over the pairs."""
 
     name: str
     first: tuple[Network, ...]
@@ -78,6 +78,10 @@ class Tile:
         if self.first == self.second:
             return itertools.combinations(self.first, 2)
         return itertools.product(self.first, self.second)
+
+    @property
+    def networks(self) -> list[Network]:
+        return list(dict.fromkeys(self.first + self.second))
 
     @property
     def sides(self) -> tuple[list[str], list[str]]:
@@ -213,10 +217,11 @@ class Experiment:
         return list(self._batches(self.trained, together).values())
 
     def blocks(self, dataset: str) -> dict[str, list[Sample]]:
-        """Blocks of scores: each is one scoring job a metric.
+        """Samples whose moments one job makes, and another scores.
 
-        ``final`` and ``untrained`` hold every layer pair of every network pair; ``training`` the
-        checkpoints between them and one block for each family its conditions, own layers only.
+        ``final`` and ``untrained`` hold every layer pair of every network pair. ``training`` holds
+        the checkpoints between them, one block for each kind of OOD families their conditions, and
+        one for each of the user's sets its own: own layers only.
         """
         steps = self.steps(dataset)
         blocks = {"final": [Sample(IDENTITY, steps[-1])]}
@@ -225,20 +230,22 @@ class Experiment:
         if len(steps) > 2:
             blocks["training"] = [Sample(IDENTITY, step) for step in steps[1:-1]]
         for condition in self.conditions:
-            blocks.setdefault(condition.stimuli, []).append(Sample(condition, steps[-1]))
+            family = families().get(condition.stimuli)
+            block = condition.stimuli if family is None else family.kind
+            blocks.setdefault(block, []).append(Sample(condition, steps[-1]))
         return blocks
 
-    def tiles(self, dataset: str, block: str, within: bool = False) -> list[Tile]:
-        """The scoring jobs of a block and metric: one, or one for each two batches of networks.
+    def tiles(self, dataset: str, block: str) -> list[Tile]:
+        """Pairs of networks that one job compares: all, or those of each two batches of networks.
 
-        within : only pairs of one group are scored
+        Only those with something to compare: own layers within a group, or all layers.
         """
         sample = self.blocks(dataset)[block][0]
         networks = self.at(dataset, sample.step)
         size = self.config.alignment.networks_per_job
         if size is None:
             return [Tile("", tuple(networks), tuple(networks))]
-        mapped = set() if within else {n.name for n in self.mapped(dataset, sample)}
+        mapped = {n.name for n in self.mapped(dataset, sample)}
         batches = self._batches(networks, size)
         tiles = [
             Tile(f"_{a}+{b}", batches[a], batches[b])

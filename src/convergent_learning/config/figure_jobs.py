@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
-from convergent_learning.config.experiment import IDENTITY, Experiment, Sample
-from convergent_learning.config.jobs import Files, Job
-from convergent_learning.config.score_jobs import CONTEXT_METRIC, WHOLE_BLOCKS, ScoreJob
+from convergent_learning.config.block_jobs import WHOLE_BLOCKS
+from convergent_learning.config.experiment import IDENTITY, Experiment
+from convergent_learning.config.jobs import BlockJob, Files, Job
 from convergent_learning.stimuli import families, level_text
 from convergent_learning.tables.schema import tables_of_figure
 
@@ -23,12 +22,12 @@ _FACTS = {
 
 
 class FigureJobs(Files):
-    """Jobs that summarise what the jobs `scoring` found."""
+    """Jobs that summarise what the jobs `comparing` networks found."""
 
-    def __init__(self, experiment: Experiment, scoring: Sequence[ScoreJob]):
+    def __init__(self, experiment: Experiment, comparing: Sequence[BlockJob]):
         super().__init__(experiment)
-        # Those of the rotated basis last.
-        self._scoring = sorted(scoring, key=lambda one: one.rule == "rotated_scores")
+        self._moments = [job for job in comparing if job.rule == "moments"]
+        self._scores = [job for job in comparing if job.rule == "scores"]
 
     def all(self) -> Iterator[Job]:
         """Tables of facts, tables of figures, figures, claims and what is made of them."""
@@ -83,17 +82,17 @@ class FigureJobs(Files):
             [self.dataset_file(dataset) for dataset in datasets],
             {"datasets": [self._dataset_facts(dataset) for dataset in datasets]},
         )
-        final = [Sample(IDENTITY, self.experiment.steps(dataset)[-1]) for dataset in datasets]
+        final = [job for job in self._moments if job.wildcards["block"] == "final"]
         yield self._fact_table(
             "layers",
-            [self.moments_file(d, sample) for d, sample in zip(datasets, final, strict=True)],
+            [job.outputs[0] for job in final],
             {
-                "datasets": datasets,
+                "files": {job.outputs[0]: (job.dataset, job.samples[0].name) for job in final},
                 "architectures": {g.name: g.architecture for g in self.experiment.config.networks},
             },
         )
         yield self._fact_table("conditions", [], {"conditions": self._condition_facts()})
-        yield self._fact_table("accuracy", [self.accuracy_file(*each) for each in self._samples])
+        yield self._fact_table("accuracy", [job.outputs[1] for job in self._moments])
         networks = [(d, network) for d in datasets for network in self.experiment.trained]
         yield Job(
             "training_table",
@@ -151,36 +150,15 @@ class FigureJobs(Files):
         inputs = {"identity": [identity], "conditions": conditions}
         return Job("stimulus_tiles", "figures", {}, inputs, tables)
 
-    @cached_property
-    def _samples(self) -> list[tuple[str, Sample]]:
-        """Every sample of every dataset, by the dataset's name."""
-        return [
-            (dataset, sample)
-            for dataset in self.experiment.datasets
-            for block in self.experiment.blocks(dataset).values()
-            for sample in block
-        ]
-
     def _figure_scores(self, number: int) -> list[str]:
         """Score files that figure `number` summarises, of all datasets."""
-        blocks = {5: (*WHOLE_BLOCKS, "training"), 6: ("final", *self.experiment.stimuli())}
-        return [
-            output
-            for one in self._scoring
-            if one.wildcards["block"] in blocks.get(number, WHOLE_BLOCKS)
-            and (one.metric != CONTEXT_METRIC or number == 2)
-            and (one.rule != "rotated_scores" or number == 3)
-            for output in one.outputs
-        ]
+        return [job.outputs[0] for job in self._scores if _is_shown(job, number)]
 
     def _figure_accuracy(self, number: int) -> list[str]:
         """Accuracy files that figure `number` summarises."""
-        last = {dataset: self.experiment.steps(dataset)[-1] for dataset in self.experiment.datasets}
-        shown = {
-            5: [(d, s) for d, s in self._samples if s.condition == IDENTITY],
-            6: [(d, s) for d, s in self._samples if s.step == last[d]],
-        }
-        return [self.accuracy_file(*each) for each in shown.get(number, [])]
+        if number not in (5, 6):
+            return []
+        return [job.outputs[1] for job in self._moments if _is_shown(job, number)]
 
     def _figure_tables(self, number: int) -> list[str]:
         """Tables that figure `number` draws, besides facts of the experiment."""
@@ -189,3 +167,14 @@ class FigureJobs(Files):
 
     def _fact_files(self, number: int) -> list[str]:
         return [self.paths.table(name) for name in _FACTS[number]]
+
+
+def _is_shown(job: BlockJob, number: int) -> bool:
+    """Whether figure `number` is about the samples of a job."""
+    block = job.wildcards["block"]
+    over_training = (*WHOLE_BLOCKS, "training")
+    if number == 5:
+        return block in over_training
+    if number == 6:
+        return block == "final" or block not in over_training
+    return block in WHOLE_BLOCKS

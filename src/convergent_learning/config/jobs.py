@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from convergent_learning.config.experiment import Condition, Experiment, Network, Sample
-from convergent_learning.config.paths import DATASET, NAMES, Paths
+from convergent_learning.config.experiment import Condition, Experiment, Network, Sample, Tile
+from convergent_learning.config.paths import DATASET, NAMES, Folder, Paths, TrainedNetworks
 
-STAGES = ("dataset", "stimuli", "training", "activations", "moments", "scores", "figures")
+STAGES = ("dataset", "stimuli", "training", "moments", "scores", "figures")
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,9 @@ class Job:
     """A job of `rule`, which is one of `stage`.
 
     `wildcards` tell it from other jobs of its rule; `inputs` and `params` are what the rule gives
-    to its script; `named` is the name of a job that `paths.NAMES` does not know. The rest says what
-    its work is, for `work.py`.
+    to its script; `named` is the name of a job that `paths.NAMES` does not know; a
+    `shared` one makes files that all experiments share. The rest says what its work is, for
+    `work.py`.
     """
 
     rule: str
@@ -32,21 +33,19 @@ class Job:
     networks: Sequence[Network] = ()
     samples: Sequence[Sample] = ()
     threads: int = 1
+    shared: bool = False
 
     @property
     def name(self) -> str:
         """That of its log, benchmark and record."""
         return self.named or NAMES[self.rule].format(**self.wildcards)
 
-    @property
-    def kind(self) -> str:
-        """Jobs of one kind need memory alike."""
-        return self.stage
 
+@dataclass(frozen=True, kw_only=True)
+class BlockJob(Job):
+    """A job on the pairs of `tile`, at all samples of a block."""
 
-def sample_wildcards(dataset: str, sample: Sample) -> dict[str, str]:
-    """What tells the files of a sample from those of others."""
-    return {"dataset": dataset, "slug": sample.condition.slug, "step": str(sample.step)}
+    tile: Tile
 
 
 class Files:
@@ -54,22 +53,37 @@ class Files:
 
     def __init__(self, experiment: Experiment):
         self.experiment = experiment
-        self.paths = Paths(experiment.name)
+        self.paths, self.trained = Paths(experiment.name), TrainedNetworks()
+
+    def log(self, job: Job) -> str:
+        return self._home(job).log(job.name)
+
+    def benchmark(self, job: Job) -> str:
+        return self._home(job).benchmark(job.name)
+
+    def _home(self, job: Job) -> Folder:
+        return self.trained if job.shared else self.paths
 
     def dataset_file(self, dataset: str) -> str:
         return DATASET.format(dataset=dataset)
 
     def network_folder(self, dataset: str, network: Network) -> str:
-        return self.paths.network.format(dataset=dataset, network=network.name)
+        """Of a network that is trained here."""
+        folder = self.experiment.plan(dataset, network).folder
+        return self.trained.network.format(dataset=dataset, folder=folder)
+
+    def description(self, dataset: str, network: Network) -> str:
+        """Of a network that comes trained."""
+        return self.paths.description.format(dataset=dataset, network=network.name)
 
     def stimulus_set(self, dataset: str, condition: Condition) -> str:
         return self.paths.stimuli.format(dataset=dataset, slug=condition.slug)
 
-    def moments_file(self, dataset: str, sample: Sample) -> str:
-        return self.paths.moments.format(**sample_wildcards(dataset, sample))
+    def moments_folder(self, dataset: str, block: str, tile: Tile) -> str:
+        return self.paths.moments.format(dataset=dataset, block=block, tile=tile.name)
 
-    def accuracy_file(self, dataset: str, sample: Sample) -> str:
-        return self.paths.accuracy.format(**sample_wildcards(dataset, sample))
+    def accuracy_file(self, dataset: str, block: str, tile: Tile) -> str:
+        return self.paths.accuracy.format(dataset=dataset, block=block, tile=tile.name)
 
     def checkpoint(self, dataset: str, network: Network, step: int) -> str:
         return f"{self.network_folder(dataset, network)}/step{step}.safetensors"

@@ -1,20 +1,21 @@
-"""Jobs from raw data to moments: datasets, stimuli, networks and what they respond."""
+"""Jobs that make datasets, stimuli and networks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from convergent_learning.activations.shown import Shown
-from convergent_learning.config.experiment import IDENTITY, Condition, Network, Sample
-from convergent_learning.config.jobs import Files, Job, sample_wildcards
+from convergent_learning.config.experiment import IDENTITY, Condition, Sample
+from convergent_learning.config.jobs import Files, Job
+from convergent_learning.config.paths import PRECISION
 from convergent_learning.stimuli.user_sets import UserSet
+from convergent_learning.training.plan import AUTO
 
 _DECODING_THREADS = 8
 
 
 class NetworkJobs(Files):
-    """Jobs whose work is on images and networks."""
+    """Jobs whose work is on images, and the training of networks."""
 
     def dataset(self, dataset: str) -> Job:
         entry = self.experiment.dataset(dataset)
@@ -68,15 +69,29 @@ class NetworkJobs(Files):
             rule, "stimuli", wildcards, inputs, outputs, params, dataset=dataset, samples=samples
         )
 
+    def precision(self) -> Iterator[Job]:
+        """What `precision: auto` means, for all trainings of whatever experiment."""
+        plans = [
+            self.experiment.plan(d, n)
+            for d in self.experiment.datasets
+            for n in self.experiment.trained
+        ]
+        if any(plan.precision == AUTO for plan in plans):
+            yield Job("precision", "training", outputs=[PRECISION], shared=True)
+
     def trainings(self, dataset: str) -> Iterator[Job]:
         for networks in self.experiment.trainings():
             plans = [self.experiment.plan(dataset, network) for network in networks]
             folders = [self.network_folder(dataset, network) for network in networks]
+            automatic = any(plan.precision == AUTO for plan in plans)
             yield Job(
                 f"train_{dataset}_{networks[0].name}",
                 "training",
                 {},
-                {"dataset": [self.dataset_file(dataset)]},
+                {
+                    "dataset": [self.dataset_file(dataset)],
+                    "precision": [PRECISION] if automatic else [],
+                },
                 [
                     f"{folder}/{product}"
                     for folder, plan in zip(folders, plans, strict=True)
@@ -85,12 +100,13 @@ class NetworkJobs(Files):
                 {
                     "plans": plans,
                     "folders": folders,
-                    "state": self.paths.training_state.format(dataset=dataset),
+                    "state": self.trained.training_state.format(dataset=dataset),
                 },
-                f"train/{dataset}/{networks[0].name}",
+                f"{dataset}/{plans[0].folder}",
                 dataset,
                 networks,
                 threads=self.experiment.config.training.threads * len(networks),
+                shared=True,
             )
         for network in self.experiment.networks:
             if network.pretrained is None:
@@ -100,7 +116,7 @@ class NetworkJobs(Files):
                 "training",
                 {"dataset": dataset, "network": network.name},
                 {"files": network.pretrained.files},
-                [self.paths.description.format(dataset=dataset, network=network.name)],
+                [self.description(dataset, network)],
                 {
                     "pretrained": network.pretrained,
                     "layers": self.experiment.layers(dataset, network.group),
@@ -109,59 +125,3 @@ class NetworkJobs(Files):
                 dataset=dataset,
                 networks=[network],
             )
-
-    def activations(self, dataset: str, sample: Sample) -> Job:
-        networks = self.experiment.at(dataset, sample.step)
-        trained = [
-            self.checkpoint(dataset, network, sample.step)
-            for network in networks
-            if network.pretrained is None
-        ]
-        described = [
-            self.paths.description.format(dataset=dataset, network=network.name)
-            for network in networks
-            if network.pretrained is not None
-        ]
-        wildcards = sample_wildcards(dataset, sample)
-        return Job(
-            "activations",
-            "activations",
-            wildcards,
-            {
-                "checkpoints": trained,
-                "pretrained": described,
-                "dataset": [self.dataset_file(dataset)],
-                "stimuli": [self.stimulus_set(dataset, sample.condition)],
-            },
-            [self.paths.activations.format(**wildcards), self.paths.accuracy.format(**wildcards)],
-            {"networks": [self._shown(dataset, network, sample.step) for network in networks]},
-            dataset=dataset,
-            networks=networks,
-            samples=[sample],
-        )
-
-    def moments(self, dataset: str, sample: Sample) -> Job:
-        networks = self.experiment.at(dataset, sample.step)
-        wildcards = sample_wildcards(dataset, sample)
-        return Job(
-            "moments",
-            "moments",
-            wildcards,
-            {"activations": [self.paths.activations.format(**wildcards)]},
-            [self.paths.moments.format(**wildcards)],
-            {
-                "networks": [network.name for network in networks],
-                "mapped": [network.name for network in self.experiment.mapped(dataset, sample)],
-            },
-            dataset=dataset,
-            networks=networks,
-            samples=[sample],
-        )
-
-    def _shown(self, dataset: str, network: Network, step: int) -> Shown:
-        layers = self.experiment.layers(dataset, network.group)
-        source = network.pretrained or (
-            self.checkpoint(dataset, network, step),
-            self.experiment.plan(dataset, network),
-        )
-        return Shown(network.group, network.seed, layers, source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 DATASET = "results/datasets/{dataset}.h5"
+PRECISION = "results/networks/precision.json"
 
 # Below the folders of logs, benchmarks and provenance records, without a suffix.
 NAMES = {
@@ -10,11 +11,10 @@ NAMES = {
     "identity_stimuli": "stimuli/{dataset}/id",
     "condition_stimuli": "stimuli/{dataset}/{family}-{level}",
     "user_stimuli": "stimuli/{dataset}/{user_slug}",
+    "precision": "precision",
     "pretrained": "pretrained/{dataset}/{network}",
-    "activations": "activations/{dataset}/{slug}_step{step}",
-    "moments": "moments/{dataset}/{slug}_step{step}",
-    "scores": "scores/{dataset}_{block}_{metric}{tile}",
-    "rotated_scores": "scores/{dataset}_{block}_{metric}_rotated{tile}",
+    "moments": "moments/{dataset}/{block}{tile}",
+    "scores": "scores/{dataset}_{block}{tile}",
     "datasets_table": "tables/datasets",
     "layers_table": "tables/layers",
     "conditions_table": "tables/conditions",
@@ -30,25 +30,48 @@ NAMES = {
 """Names of jobs by rule; rules made in a loop name themselves."""
 
 
-class Paths:
+class Folder:
+    """A folder of `results/` with the logs and benchmarks of the jobs that fill it."""
+
+    def __init__(self, name: str):
+        self.results = f"results/{name}"
+
+    def log(self, name: str) -> str:
+        return f"{self.results}/logs/{name}.log"
+
+    def benchmark(self, name: str) -> str:
+        return f"{self.results}/benchmarks/{name}.tsv"
+
+
+class TrainedNetworks(Folder):
+    """Networks that were trained here: all experiments share them, as they do datasets.
+
+    `network` is the folder of a network's checkpoints and curves, named after its training plan.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("networks")
+        self.network = f"{self.results}/{{dataset}}/{{folder}}"
+        self.training_state = f"{self.results}/training_state/{{dataset}}"
+
+
+class Paths(Folder):
     """Patterns of the files of an experiment.
 
-    `network` is the folder of a network's checkpoints and curves, `description` says what one that
-    comes trained turned out to be.
+    `moments` is a folder with one file for each sample of a block, `activations` one with a folder
+    for each sample; `description` says what a network that comes trained turned out to be.
     """
 
     def __init__(self, experiment: str):
-        results = self.results = f"results/{experiment}"
+        super().__init__(experiment)
+        results = self.results
         self.reference = f"results/reference/{experiment}"
         self.stimuli = f"{results}/stimuli/{{dataset}}/{{slug}}.h5"
-        self.network = f"{results}/networks/{{dataset}}/{{network}}"
-        self.training_state = f"{results}/training_state/{{dataset}}"
-        self.description = f"{self.network}/pretrained.json"
-        self.activations = f"{results}/activations/{{dataset}}/{{slug}}_step{{step}}"
-        self.accuracy = f"{results}/accuracy/{{dataset}}/{{slug}}_step{{step}}.csv"
-        self.moments = f"{results}/moments/{{dataset}}/{{slug}}_step{{step}}.h5"
+        self.description = f"{results}/{NAMES['pretrained']}.json"
+        self.activations = f"{results}/activations/{{dataset}}"
+        self.accuracy = f"{results}/accuracy/{{dataset}}/{{block}}{{tile}}.csv"
+        self.moments = f"{results}/{NAMES['moments']}"
         self.scores = f"{results}/{NAMES['scores']}.parquet"
-        self.rotated_scores = f"{results}/{NAMES['rotated_scores']}.parquet"
         self.tables = f"{results}/tables"
         self.figure = f"{results}/figures/fig{{number}}.{{extension}}"
         self.claims = f"{results}/claims.json"
@@ -57,9 +80,3 @@ class Paths:
 
     def table(self, name: str) -> str:
         return f"{self.tables}/{name}.csv"
-
-    def log(self, name: str) -> str:
-        return f"{self.results}/logs/{name}.log"
-
-    def benchmark(self, name: str) -> str:
-        return f"{self.results}/benchmarks/{name}.tsv"

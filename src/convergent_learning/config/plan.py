@@ -43,7 +43,7 @@ def _row(stage: str, jobs: list[Job], costs: Costs) -> list:
         sum(hours) if on_gpu else 0.0,
         max(hours),
         max(costs.megabytes(job) for job in jobs) / 1e3,
-        sum(work.disk for job in jobs if not (work := costs.work(job)).transient) / 1e9,
+        sum(costs.work(job).disk for job in jobs) / 1e9,
     ]
 
 
@@ -78,10 +78,9 @@ def _notes(jobs: Sequence[Job], costs: Costs) -> list[str]:
             " (`--gpu-tflops`) and images that arrive in time. Without a GPU:"
             f" {_duration(on_cpu)} of core time."
         )
-    waiting = [work.disk for job in jobs if (work := costs.work(job)).transient]
-    if waiting:
+    if scratch := max(costs.work(job).scratch for job in jobs):
         notes.append(
-            f"Activations are deleted once their moments are made: besides the above,"
-            f" {_number(max(waiting) / 1e9)} GB for each extraction that runs or waits."
+            "Activations are deleted once their moments are made: besides the above,"
+            f" {_number(scratch / 1e9)} GB for each job of the stage `moments` that runs."
         )
     return notes

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from convergent_learning.alignment.registry import metrics
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment, Network, Sample
-from convergent_learning.config.jobs import Job
-from convergent_learning.config.score_jobs import CONTEXT_METRIC, ScoreJob
+from convergent_learning.config.jobs import BlockJob, Job
 from convergent_learning.config.sizes import LayerSize, NetworkSize, Sizes
 
 NetworkPair = tuple[Network, Network]
@@ -29,13 +28,13 @@ _BYTES_A_KEPT_ROW = 2e3  # of scores in memory
 class Work:
     """Amounts by kind of work; megabytes of the largest arrays; bytes left on the disk.
 
-    What a `transient` job leaves is deleted once it was read; `rows` are those of scores.
+    `scratch` bytes lie there besides while the job runs; `rows` are those of scores.
     """
 
     amounts: dict[str, float] = field(default_factory=dict)
     memory: float = 0.0
     disk: float = 0.0
-    transient: bool = False
+    scratch: float = 0.0
     rows: float = 0.0
 
 
@@ -90,22 +89,44 @@ class Workload:
     def _pretrained(self, job: Job) -> Work:
         return Work({"start:training": 1})
 
-    def _activations(self, job: Job) -> Work:
+    def _moments(self, job: BlockJob) -> Work:
         width = {"float16": 2, "float32": 4}[self.experiment.config.activations.dtype]
-        amounts, disk, largest = {"start:activations": 1.0}, 0.0, 0
-        for network in job.networks:
-            size = self._size(job, network)
-            _add(amounts, _forward(size, self._images))
-            disk += self._images * width * sum(layer.values for layer in size.layers)
-            largest = max(largest, size.elements)
-        amounts["gbyte:activations"] = disk / _GIGA
-        transient = not self.experiment.config.keep_activations
-        return Work(amounts, 4 * 2 * _BATCH * largest / _MEGA, disk, transient)
+        amounts: dict[str, float] = {"start:moments": 1.0}
+        memory = disk = scratch = 0.0
+        for sample in job.samples:
+            sizes = {n: self._size(job, n) for n in self._shown(job, sample)}
+            values = sum(layer.values for size in sizes.values() for layer in size.layers)
+            for size in sizes.values():
+                _add(amounts, _forward(size, self._images))
+            _add(amounts, {"gbyte:activations": self._images * width * values / _GIGA})
+            flop, own, cross = self._products(job, sample, sizes)
+            _add(amounts, {"gflop:moments": flop / _GIGA})
+            _add(amounts, {"gvalue:moments": self._images * values / _GIGA})
+            maps = 4 * 2 * _BATCH * max(size.elements for size in sizes.values())
+            largest = max(
+                8 * self._folds * sum(layer.units for layer in size.layers) ** 2
+                for size in sizes.values()
+            )
+            mapped = self.experiment.mapped(job.dataset, sample)
+            sums = own + max(min(_SUMMED, 2 * cross), largest) if mapped else 0.0
+            memory = max(memory, maps, sums)
+            scratch = max(scratch, self._images * width * values)
+            disk += own + cross
+        if self.experiment.config.keep_activations:
+            disk += len(job.samples) * scratch
+            scratch = 0.0
+        return Work(amounts, memory / _MEGA, disk, scratch)
 
-    def _moments(self, job: Job) -> Work:
-        [sample] = job.samples
+    def _shown(self, job: BlockJob, sample: Sample) -> list[Network]:
+        """Networks of the job that are shown a sample."""
+        there = self.experiment.at(job.dataset, sample.step)
+        return [network for network in job.tile.networks if network in there]
+
+    def _products(
+        self, job: BlockJob, sample: Sample, sizes: Mapping[Network, NetworkSize]
+    ) -> tuple[float, float, float]:
+        """Operations of all products of a sample, bytes of own and of cross moments."""
         mapped = self.experiment.mapped(job.dataset, sample)
-        sizes = {network.name: self._size(job, network) for network in job.networks}
         grids = {layer.side for size in sizes.values() for layer in size.layers}
         flop = own = cross = 0.0
         for size in sizes.values():
@@ -114,83 +135,71 @@ class Workload:
                 sides = [g for g in grids if g <= layer.side] if mapped else [layer.side]
                 flop += 2 * self._images * sum(side**2 for side in sides) * layer.units**2
                 own += 8 * self._folds * (len(sides) * layer.units**2 + layer.values)
-        pairs = list(itertools.combinations(job.networks, 2))
-        shuffled = _compared(pairs, [])
-        for (x, y), count, own_layers in [*_compared(pairs, mapped), *shuffled]:
-            for a, b in _layer_pairs(sizes[x.name], sizes[y.name], own=own_layers):
+        pairs = [(x, y) for x, y in job.tile if x in sizes and y in sizes]
+        for (x, y), count, own_layers in [*_compared(pairs, mapped), *_compared(pairs, [])]:
+            for a, b in _layer_pairs(sizes[x], sizes[y], own=own_layers):
                 flop += count * 2 * self._images * min(a.side, b.side) ** 2 * a.units * b.units
                 cross += count * 4 * self._folds * a.units * b.units
-        largest = max(
-            8 * self._folds * sum(layer.units for layer in size.layers) ** 2
-            for size in sizes.values()
-        )
-        read = self._images * sum(layer.values for size in sizes.values() for layer in size.layers)
-        return Work(
-            {"start:moments": 1, "gflop:moments": flop / _GIGA, "gvalue:moments": read / _GIGA},
-            (own + max(min(_SUMMED, 2 * cross), largest) if mapped else 0.0) / _MEGA,
-            own + cross,
-        )
+        return flop, own, cross
 
-    def _scores(self, job: ScoreJob) -> Work:
-        comparisons = cubes = 0.0
+    def _scores(self, job: BlockJob) -> Work:
+        amounts: dict[str, float] = {"start:scores": 1}
+        rows = rotations = 0.0
         for sample in job.samples:
-            for a, b, repeats in self._score_comparisons(job, sample):
-                comparisons += repeats
-                cubes += repeats * _cube(a, b)
-        mapped = [] if job.metric == CONTEXT_METRIC else self._mapped(job)
+            mapped = self.experiment.mapped(job.dataset, sample)
+            for metric in job.params["metrics"]:
+                # Shuffled; by unit; transferred; learned, unless that comes with all layer pairs.
+                times = 1 + ("unit" in job.params["centers"]) + bool(job.inputs["transfer"])
+                times += not mapped
+                rows += self._compare(amounts, job, metric, [], times, metric)
+                if mapped:
+                    rows += self._compare(amounts, job, metric, mapped, 1, metric)
+            if job.params["context"]:
+                rows += self._compare(amounts, job, "context", [], len(metrics(context=True)))
+            for _ in job.params["rotated"]:
+                draws = self.experiment.config.alignment.rotations
+                turned = self._compare(amounts, job, "rotated", [], draws)
+                rotations = max(rotations, self._rotations(job) + _BYTES_A_KEPT_ROW * turned)
+                rows += turned
         # A file is read at a time, with the ID moments beside it where maps are transferred.
         files = 1 + bool(job.inputs["transfer"])
-        rows = 2 * self._folds * comparisons
-        return Work(
-            {
-                "start:scores": 1,
-                f"kcomparison:{job.metric}": comparisons / 1e3,
-                f"gcube:{job.metric}": self._folds * cubes / _GIGA,
-            },
-            files * self._kept_moments(job, mapped) / _MEGA,
-            _BYTES_A_ROW * rows,
-            rows=rows,
-        )
+        kept = files * self._kept_moments(job, self._mapped(job))
+        return Work(amounts, (kept + rotations) / _MEGA, _BYTES_A_ROW * rows, rows=rows)
 
-    def _score_comparisons(
-        self, job: ScoreJob, sample: Sample
-    ) -> Iterator[tuple[LayerSize, LayerSize, int]]:
-        """Pairs of layers and how often each is compared in a job."""
-        mapped = self.experiment.mapped(job.dataset, sample)
-        if job.metric == CONTEXT_METRIC:
-            own_repeats, mapped = len(metrics(context=True)), []
-        else:
-            # Shuffled; by unit; transferred; learned, unless that comes with all layer pairs.
-            own_repeats = 1 + ("unit" in job.params["centers"]) + bool(job.inputs["transfer"])
-            own_repeats += not mapped
-        compared = [(pair, n * own_repeats, own) for pair, n, own in _compared(job.tile, [])]
-        compared += _compared(job.tile, mapped) if mapped else []
-        for (x, y), count, own in compared:
+    def _compare(
+        self,
+        amounts: dict[str, float],
+        job: BlockJob,
+        kind: str,
+        mapped: list[Network],
+        times: int,
+        metric: str = "",
+    ) -> float:
+        """Add the comparisons of all pairs of layers, each so many times; return their rows.
+
+        Pairs of `mapped` networks only if there are any, else own layers within groups.
+        """
+        comparisons = cubes = 0.0
+        for (x, y), count, own in _compared(job.tile, mapped):
+            if own and mapped:
+                continue
             for i, j in _layer_pairs(self._size(job, x), self._size(job, y), own=own):
-                if job.metric != "permutation" or i.units == j.units:
-                    yield i, j, count
+                if metric != "permutation" or i.units == j.units:
+                    comparisons += count * times
+                    cubes += count * times * _cube(i, j)
+        _add(amounts, {f"kcomparison:{kind}": comparisons / 1e3})
+        _add(amounts, {f"gcube:{kind}": self._folds * cubes / _GIGA})
+        return 2 * self._folds * comparisons
 
-    def _rotated_scores(self, job: ScoreJob) -> Work:
+    def _rotations(self, job: BlockJob) -> float:
+        """Bytes of the rotations of the widest layer, for every network of the job."""
         draws = self.experiment.config.alignment.rotations
-        comparisons = cubes = widest = 0.0
-        for (x, _), count, _ in _compared(job.tile, []):
-            for layer in self._size(job, x).layers:
-                comparisons += count * draws
-                cubes += count * draws * _cube(layer, layer)
-                widest = max(widest, layer.units)
-        rows = 2 * self._folds * comparisons
-        # The rotations of a layer, for every network of the job, and all rows.
-        rotations = 8 * draws * widest**2 * len(set(itertools.chain(*job.tile.sides)))
-        return Work(
-            {
-                "start:scores": 1,
-                "kcomparison:rotated": comparisons / 1e3,
-                "gcube:rotated": self._folds * cubes / _GIGA,
-            },
-            (self._kept_moments(job, []) + rotations + _BYTES_A_KEPT_ROW * rows) / _MEGA,
-            _BYTES_A_ROW * rows,
-            rows=rows,
+        widest = max(
+            layer.units
+            for network in job.tile.networks
+            for layer in self._size(job, network).layers
         )
+        return 8 * draws * widest**2 * len(job.tile.networks)
 
     def _figures(self, job: Job) -> Work:
         """Tables are made of rows of scores; elsewhere it is the start that counts."""
@@ -204,24 +213,22 @@ class Workload:
     @cached_property
     def _score_rows(self) -> dict[str, float]:
         """Rows of each score file."""
-        scoring = [job for job in self._design.jobs if isinstance(job, ScoreJob)]
+        scoring = [job for job in self._design.jobs if job.rule == "scores"]
         return {job.outputs[0]: self.of(job).rows for job in scoring}
 
-    def _kept_moments(self, job: ScoreJob, mapped: list[Network]) -> float:
+    def _kept_moments(self, job: BlockJob, mapped: list[Network]) -> float:
         """Bytes of own moments that a scoring job holds at once.
 
         Those of all layers of the networks with layer x layer maps; of the others', a layer at a
         time.
         """
-        names = set(itertools.chain(*job.tile.sides))
         whole = 0.0
         by_layer: defaultdict[tuple[str, str], float] = defaultdict(float)
-        for network in self.experiment.networks:
-            if network.name in names:
-                for layer in self._size(job, network).layers:
-                    size = 8 * self._folds * (layer.units**2 + layer.values)
-                    by_layer[network.group, layer.name] += size
-                    whole += size if network in mapped else 0.0
+        for network in job.tile.networks:
+            for layer in self._size(job, network).layers:
+                size = 8 * self._folds * (layer.units**2 + layer.values)
+                by_layer[network.group, layer.name] += size
+                whole += size if network in mapped else 0.0
         return max(whole, *by_layer.values())
 
     def _mapped(self, job: Job) -> list[Network]:

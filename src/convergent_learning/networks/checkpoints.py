@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -39,6 +40,18 @@ def save_checkpoint(path: Path, network: torch.nn.Module, description: dict) -> 
     metadata = {key: json.dumps(value) for key, value in description.items()}
     with replace_when_done(path) as partial:
         save_file(tensors, partial, metadata)
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """What `save_checkpoint` was given beside the weights.
+
+    Raises DamagedFileError naming the file when it is truncated or not a checkpoint.
+    """
+    with (
+        damaged_file_named(path, SafetensorError, ValueError),
+        safe_open(path, framework="numpy") as file,
+    ):
+        return {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
 
 
 def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:

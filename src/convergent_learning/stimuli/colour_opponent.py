@@ -27,6 +27,7 @@ _BACKGROUND_LMS = np.array([0.20449114, 0.17225619, 0.10523047])
 @family(
     "false_colour",
     levels=("opponent",),
+    kind="pixel_values",
     source="Geirhos et al. 2018 (Derrington, Krauskopf & Lennie 1984); sRGB curve in place of the "
     "laboratory's monitor table (deviation of this project)",
 )

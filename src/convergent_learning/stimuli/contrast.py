@@ -11,14 +11,19 @@ from .registry import Setting, family
 _SOURCE = "Geirhos et al. 2018, Generalisation in humans and deep neural networks"
 
 
-@family("colour", levels=("bw",), source=_SOURCE)
+@family("colour", levels=("bw",), kind="pixel_values", source=_SOURCE)
 def colour(images: np.ndarray, level: str, setting: Setting) -> np.ndarray:
     """Grey version of the image."""
     return grey(images)
 
 
 @family(
-    "contrast", levels=(50, 30, 15, 10, 5, 3, 1), identity=100, default=(50, 30), source=_SOURCE
+    "contrast",
+    levels=(50, 30, 15, 10, 5, 3, 1),
+    identity=100,
+    default=(50, 30),
+    kind="pixel_values",
+    source=_SOURCE,
 )
 def contrast(images: np.ndarray, level: float, setting: Setting) -> np.ndarray:
     """Contrast of the grey image reduced to ``level`` per cent about mid-grey."""

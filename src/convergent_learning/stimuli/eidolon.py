@@ -44,6 +44,7 @@ for _name, _coherence in _COHERENCE.items():
         identity=0,
         default=(8, 32),
         counts_as="eidolon",
+        kind="geometry",
         source="Koenderink et al. 2017, Eidolons: novel stimuli for vision research; levels of "
         f"Geirhos et al. 2018; coherence {_coherence:g}",
     )(functools.partial(_eidolon, coherence=_coherence))

@@ -22,6 +22,7 @@ _SOURCE = "Geirhos et al. 2018, Generalisation in humans and deep neural network
     levels=(3, 1.5, 1, 0.7, 0.55, 0.45, 0.4),
     identity=float("inf"),
     default=(1, 0.55),
+    kind="spectra",
     source=_SOURCE + "; sigma in pixels of the image whatever its size",
 )
 def high_pass(images: np.ndarray, level: float, setting: Setting) -> np.ndarray:
@@ -38,6 +39,7 @@ def high_pass(images: np.ndarray, level: float, setting: Setting) -> np.ndarray:
     levels=(1, 3, 5, 7, 10, 15, 40),
     identity=0,
     default=(5, 10),
+    kind="spectra",
     source=_SOURCE + "; sigma for images of 224 pixels, scaled to the image's side",
 )
 def low_pass(images: np.ndarray, level: float, setting: Setting) -> np.ndarray:

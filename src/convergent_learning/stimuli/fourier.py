@@ -15,6 +15,7 @@ from .registry import Setting, family
     levels=(30, 60, 90, 120, 150, 180),
     identity=0,
     default=(60, 180),
+    kind="spectra",
     source="Geirhos et al. 2018; phase shifts made odd under frequency reversal, so that the "
     "amplitude spectrum is kept (deviation of this project)",
 )
@@ -31,6 +32,7 @@ def phase_scrambling(images: np.ndarray, level: float, setting: Setting) -> np.n
 @family(
     "power_equalisation",
     levels=("pow",),
+    kind="spectra",
     needs_spectrum=True,
     source="Geirhos et al. 2018; mean amplitude spectrum of the data set's test images",
 )

@@ -18,6 +18,7 @@ _CONTRAST = 0.3
     levels=(0.03, 0.05, 0.1, 0.2, 0.35, 0.6, 0.9),
     identity=0,
     default=(0.03, 0.05),
+    kind="pixel_values",
     source="Geirhos et al. 2018, Generalisation in humans and deep neural networks",
 )
 def uniform_noise(images: np.ndarray, level: float, setting: Setting) -> np.ndarray:

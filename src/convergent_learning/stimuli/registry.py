@@ -48,6 +48,8 @@ class Family:
         Levels of the default experiment, chosen for images of 32 pixels.
     counts_as : str
         The family that it counts as in the statistics (the three eidolons are one).
+    kind : str
+        What it changes: the conditions of all families of a kind are computed in one job.
     source : str
         Where the definition comes from.
     needs_spectrum : bool
@@ -63,6 +65,7 @@ class Family:
     graded: bool
     default: tuple[Level, ...]
     counts_as: str
+    kind: str
     source: str
     needs_spectrum: bool
     transform: Callable[[np.ndarray, Level, Setting], np.ndarray]
@@ -117,6 +120,7 @@ def family(
     graded: bool = True,
     default: tuple[Level, ...] | None = None,
     counts_as: str | None = None,
+    kind: str | None = None,
     needs_spectrum: bool = False,
 ) -> Callable:
     """Decorator that registers ``transform(images, level, setting)`` as a family."""
@@ -129,6 +133,7 @@ def family(
             graded=graded and len(levels) > 1,
             default=levels if default is None else default,
             counts_as=name if counts_as is None else counts_as,
+            kind=name if kind is None else kind,
             source=source,
             needs_spectrum=needs_spectrum,
             transform=transform,

@@ -15,6 +15,7 @@ from .registry import Setting, family
     identity=0,
     graded=False,
     default=(90, 180),
+    kind="geometry",
     source="Geirhos et al. 2018, Generalisation in humans and deep neural networks",
 )
 def rotation(images: np.ndarray, level: float, setting: Setting) -> np.ndarray:

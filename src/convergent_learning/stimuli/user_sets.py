@@ -138,7 +138,8 @@ def set_problems(
         for other in ("resize", "conditions", "severities"):
             if other in entry and other not in _KEYS[user_set.layout]:
                 yield f"{key}.{other}: the layout {user_set.layout} has no such key"
-        if user_set.stimuli in (*families(), *_RESERVED, *names):
+        kinds = {family.kind for family in families().values()}
+        if user_set.stimuli in (*families(), *kinds, *_RESERVED, *names):
             taken = "another set" if user_set.stimuli in names else "a built-in set"
             yield f"{key}.name: {user_set.stimuli!r} is the name of {taken}; choose another"
         names.append(user_set.stimuli)

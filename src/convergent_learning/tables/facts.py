@@ -6,17 +6,18 @@ Figures and claims read them beside the scores.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from convergent_learning.alignment.reading import MomentsFile, StoredNetwork
+from convergent_learning.alignment.reading import MomentsFile
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import damaged_file_named, replace_when_done
 from convergent_learning.stimuli.sets import duplicate_conditions
 from convergent_learning.tables.schema import COLUMNS, Role, with_role
+from convergent_learning.tables.storage import read_accuracy
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,18 +37,22 @@ def write_datasets(facts: Sequence[dict[str, Any]], files: Sequence[Path], out: 
     _write(pd.DataFrame(rows)[COLUMNS["datasets"]], out)
 
 
-def write_layers(moments: Mapping[str, Path], architectures: Mapping[str, str], out: Path) -> None:
+def write_layers(moments: Mapping[Path, str], architectures: Mapping[str, str], out: Path) -> None:
     """One row for each layer of each group in each dataset: depth, role, units and kept grid.
 
-    `architectures` are those of the groups.
+    `moments` are the files with the final networks, and the dataset of each; `architectures` are
+    those of the groups, in the order of the config.
     """
-    rows = []
-    for dataset, path in moments.items():
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for path, dataset in moments.items():
         with MomentsFile(path) as file:
-            for network in _first_of_each_group(file.networks):
+            for network in file.networks:
+                if (dataset, network.group) in rows:
+                    continue
+                layers = rows.setdefault((dataset, network.group), [])
                 for layer in network.layers:
                     height, width = file.moments(network, layer).grid
-                    rows.append(
+                    layers.append(
                         {
                             "dataset": dataset,
                             "group": network.group,
@@ -61,15 +66,13 @@ def write_layers(moments: Mapping[str, Path], architectures: Mapping[str, str], 
                             "width": width,
                         }
                     )
-    _write(pd.DataFrame(rows), out)
-
-
-def _first_of_each_group(networks: Sequence[StoredNetwork]) -> Iterable[StoredNetwork]:
-    """The first network of each group, in the order of the config."""
-    first: dict[str, StoredNetwork] = {}
-    for network in networks:
-        first.setdefault(network.group, network)
-    return first.values()
+    ordered = [
+        row
+        for dataset in dict.fromkeys(moments.values())
+        for group in architectures
+        for row in rows[dataset, group]
+    ]
+    _write(pd.DataFrame(ordered), out)
 
 
 def write_conditions(conditions: Sequence[dict[str, Any]], out: Path) -> None:
@@ -86,24 +89,23 @@ def write_duplicates(stimuli: Sequence[Path], out: Path) -> None:
 
 
 def write_accuracy(parts: Sequence[Path], out: Path) -> None:
-    """All accuracy files of the extraction passes as one table."""
-    tables = [_read(path, dtype={"condition": str}) for path in parts]
-    table = pd.concat(tables, ignore_index=True)
+    """All accuracy files as one table."""
+    table = read_accuracy(parts)
     _write(table.sort_values(with_role("accuracy", Role.KEY), kind="stable"), out)
 
 
 def write_training(parts: Mapping[tuple[str, str, int], Path], out: Path) -> None:
     """Loss and accuracy at every epoch of every network, keyed (dataset, group, seed)."""
     tables = [
-        _read(path).assign(dataset=dataset, group=group, seed=seed)
+        _read_curves(path).assign(dataset=dataset, group=group, seed=seed)
         for (dataset, group, seed), path in parts.items()
     ]
     _write(pd.concat(tables, ignore_index=True)[COLUMNS["fig1_training"]], out)
 
 
-def _read(path: Path, **options: Any) -> pd.DataFrame:
+def _read_curves(path: Path) -> pd.DataFrame:
     with damaged_file_named(path, ValueError):  # of which pandas' parser errors are subclasses
-        return pd.read_csv(path, **options)
+        return pd.read_csv(path)
 
 
 def _write(table: pd.DataFrame, out: Path) -> None:

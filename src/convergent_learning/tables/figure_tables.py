@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from convergent_learning.tables.pairs import pair_tables
 from convergent_learning.tables.scores import read_scores
-from convergent_learning.tables.storage import read_csv, read_table, read_tables, write_table
+from convergent_learning.tables.storage import read_accuracy, read_table, read_tables, write_table
 from convergent_learning.tables.summaries import summaries
 
 _WITH_ACCURACY = (5, 6)
+_ROTATED = 3  # the figure of the rotated basis
 
 
 def write_tables(
@@ -44,11 +43,10 @@ def write_tables(
         raise ValueError(f"figure {figure} needs accuracy files: give the `accuracy` argument")
     facts = read_tables(tables, ("datasets", "layers"))
     if figure in _WITH_ACCURACY:
-        facts["accuracy"] = pd.concat(
-            [read_csv(path, "accuracy") for path in accuracy], ignore_index=True
-        )
+        facts["accuracy"] = read_accuracy(accuracy)
     if figure == 6:
         facts["conditions"] = read_table(tables, "conditions")
-    pairs = pair_tables(figure, read_scores(scores), facts)
+    rows = read_scores(scores, rotated=figure == _ROTATED)
+    pairs = pair_tables(figure, rows, facts)
     for name, frame in (pairs | summaries(figure, pairs, facts)).items():
         write_table(frame, tables, name)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from convergent_learning.alignment.score_tables import COLUMNS
@@ -17,13 +18,15 @@ _CELL = [column for column in COLUMNS if column not in ("fold", *_MEASURED)]
 _BATCH_ROWS = 1 << 18
 
 
-def read_scores(paths: Sequence[str | Path]) -> pd.DataFrame:
+def read_scores(paths: Sequence[str | Path], rotated: bool = True) -> pd.DataFrame:
     """Scores averaged over folds.
 
     Parameters
     ----------
     paths : sequence of path
         Score files in the format of docs/methods.md; which rows lie in which file does not matter.
+    rotated : bool
+        Whether the rows of the rotated basis are wanted, which are most of the rows.
 
     Returns
     -------
@@ -39,7 +42,7 @@ def read_scores(paths: Sequence[str | Path]) -> pd.DataFrame:
     """
     if not paths:
         raise ValueError("no score files: the scores rule made none")
-    frame = pd.concat([_read_one(Path(path)) for path in paths], ignore_index=True)
+    frame = pd.concat([_read_one(Path(path), rotated) for path in paths], ignore_index=True)
     frame = frame.sort_values(_CELL, kind="stable", ignore_index=True)
     repeated = frame.duplicated(_CELL)
     if repeated.any():
@@ -48,7 +51,7 @@ def read_scores(paths: Sequence[str | Path]) -> pd.DataFrame:
     return frame
 
 
-def _read_one(path: Path) -> pd.DataFrame:
+def _read_one(path: Path, rotated: bool) -> pd.DataFrame:
     parts = []
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -58,7 +61,10 @@ def _read_one(path: Path) -> pd.DataFrame:
                     f"{path}: column {', '.join(missing)} is missing; delete it and rerun"
                 )
             for batch in file.iter_batches(_BATCH_ROWS, columns=_CELL + _MEASURED):
-                parts.append(_fold_sums(pa.Table.from_batches([batch])))
+                rows = pa.Table.from_batches([batch])
+                if not rotated:
+                    rows = rows.filter(pc.field("baseline") != "rotated")
+                parts.append(_fold_sums(rows))
             if not parts:  # networks that a metric cannot compare
                 parts.append(_fold_sums(file.schema_arrow.empty_table()))
     except (pa.ArrowException, OSError) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from convergent_learning.files import replace_when_done
-from convergent_learning.tables.schema import COLUMNS, column
+from convergent_learning.tables.schema import COLUMNS, Role, column, with_role
 
 Tables = dict[str, pd.DataFrame]
 
@@ -51,6 +51,13 @@ def read_csv(path: str | Path, name: str) -> pd.DataFrame:
         frame = frame.astype(float)
     frame[text] = frame[text].astype(object).fillna("")
     return frame
+
+
+def read_accuracy(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Accuracy files as one table; of a row that several jobs have made, the first."""
+    parts = [read_csv(path, "accuracy") for path in paths]
+    table = pd.concat(parts, ignore_index=True)
+    return table.drop_duplicates(with_role("accuracy", Role.KEY), ignore_index=True)
 
 
 def write_table(frame: pd.DataFrame, folder: str | Path, name: str) -> None:

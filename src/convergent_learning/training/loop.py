@@ -9,7 +9,7 @@ import csv
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from convergent_learning.datasets.canonical import read_split
 from convergent_learning.networks.architectures import build
-from convergent_learning.networks.checkpoints import save_checkpoint
+from convergent_learning.networks.checkpoints import read_description, save_checkpoint
 from convergent_learning.progress import track
 from convergent_learning.randomness import derived_seed
 from convergent_learning.training.batches import batches
@@ -30,8 +30,8 @@ from convergent_learning.training.device import (
     training_arithmetic,
 )
 from convergent_learning.training.optimizer import optimizer
-from convergent_learning.training.plan import TrainingPlan, differing_keys
-from convergent_learning.training.precision import choose
+from convergent_learning.training.plan import AUTO, TrainingPlan, differing_keys
+from convergent_learning.training.precision import Precision
 from convergent_learning.training.schedule import learning_rate
 from convergent_learning.training.state import TrainingState, exclusive
 from convergent_learning.training.stopping import TimeLimitError, reason_to_stop
@@ -54,8 +54,11 @@ def train(
     state_folder: Path,
     deadline: float | None = None,
     code: str = "",
+    precision: Precision | None = None,
 ) -> None:
     """Train one network and write its checkpoints and curves into `folder`.
+
+    A network that this code has trained there by the same plan is kept.
 
     Parameters
     ----------
@@ -66,15 +69,16 @@ def train(
     state_folder : where states survive a killed job; emptied on success.
     deadline : ``time.monotonic()`` value at which to save and stop, as on SIGTERM.
     code : digest of the code that trains; a state that other code saved is not taken up.
+    precision : what ``precision: auto`` of a plan means.
 
     Raises DivergedError naming step, learning rate and last good checkpoint, MemoryError naming
     the keys to lower, and TimeLimitError once the state is saved.
     """
     targets = [folder / name for name in plan.products]
     device = default_device()
-    with exclusive(state_folder / f"{plan.digest[:16]}.lock") as waited:
-        if waited and all(target.exists() for target in targets):
-            _LOG.info("the other process finished this training")
+    with exclusive(state_folder / f"{plan.digest[:16]}.lock"):
+        if all(target.exists() for target in targets) and _is_trained(targets, plan, code):
+            _LOG.info("%s was trained before, by the same plan and code: it is kept", folder.name)
             return
         state = TrainingState(state_folder / plan.digest[:16], code)
         with (
@@ -82,7 +86,7 @@ def train(
             out_of_memory_explained(folder.name, plan),
             training_arithmetic(device),
         ):
-            Run(folder.name, plan, dataset, state, device, reason).finish()
+            Run(folder.name, plan, dataset, state, device, reason, code, precision).finish()
         state.publish(targets)
 
 
@@ -97,12 +101,17 @@ class Run:
         state: TrainingState,
         device: torch.device,
         reason: Callable[[], str],
+        code: str = "",
+        precision: Precision | None = None,
     ):
         self.name, self.plan, self.state = name, plan, state
         self.device, self.reason = device, reason
         self.precision = plan.precision
-        if plan.precision == "auto":
-            self.precision = choose(device, state.folder.parent / "precision.json").name
+        if plan.precision == AUTO:
+            if precision is None:
+                raise ValueError(f"training {name}: nobody has chosen what `precision: auto` means")
+            self.precision = precision.name
+            _LOG.info("precision %s: %s", precision.name, precision.reason)
         subset_seed = derived_seed("training subset", plan.experiment_seed)
         train_split = read_split(dataset, "train", plan.train_images, subset_seed)
         workers = torch.get_num_threads()
@@ -123,6 +132,7 @@ class Run:
             "plan": asdict(plan),
             "plan_digest": plan.digest,
             "precision": self.precision,
+            "code": code,
             "mean": train_split.mean.tolist(),
             "std": train_split.std.tolist(),
         }
@@ -263,6 +273,13 @@ class Run:
         self.step = saved["step"]
         _LOG.info("resuming after step %d of %d", self.step, self.plan.steps)
         return True
+
+
+def _is_trained(targets: Sequence[Path], plan: TrainingPlan, code: str) -> bool:
+    """Whether these files are what `code` makes by `plan`."""
+    checkpoints = [target for target in targets if target.suffix == ".safetensors"]
+    about = [read_description(path) for path in checkpoints]
+    return all((a["plan_digest"], a.get("code")) == (plan.digest, code) for a in about)
 
 
 def _write_csv(path: Path, columns: tuple[str, ...], rows: list[list]) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from convergent_learning.files import damaged_file_named
 
+AUTO = "auto"  # the precision that is chosen for the machine
+
 
 @dataclass(frozen=True)
 class TrainingPlan:
@@ -70,6 +72,14 @@ class TrainingPlan:
         """Names of the files that training ends with: checkpoints and curves."""
         names = [f"step{step}.safetensors" for step in self.checkpoint_steps]
         return [*names, "steps.csv", "epochs.csv"]
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of its products: what a person knows it by, and its digest."""
+        return (
+            f"{self.architecture}_width{self.width:g}_{self.train_images}images"
+            f"_{self.epochs}epochs_seed{self.seed}_{self.digest[:12]}"
+        )
 
     @property
     def digest(self) -> str:

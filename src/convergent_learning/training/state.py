@@ -122,19 +122,17 @@ class TrainingState:
 
 
 @contextlib.contextmanager
-def exclusive(lock: Path) -> Iterator[bool]:
-    """Hold the lock file `lock`; yield whether another process had to be waited for.
+def exclusive(lock: Path) -> Iterator[None]:
+    """Hold the lock file `lock`, after whoever holds it now.
 
     A killed Snakemake can leave its job running: the successor waits here until it is done. The
     kernel releases the lock of a process that dies, however it dies.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     with open(lock, "w") as file:
-        waited = False
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            waited = True
             _LOG.info("another process trains this network: waiting for it (%s)", lock)
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield waited
+        yield

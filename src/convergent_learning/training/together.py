@@ -19,6 +19,7 @@ import torch
 
 from convergent_learning.training.loop import train
 from convergent_learning.training.plan import TrainingPlan
+from convergent_learning.training.precision import Precision
 from convergent_learning.training.stopping import TimeLimitError
 
 _STOPPED_IN_TIME = 75  # exit status of a process that saved its state and stopped (EX_TEMPFAIL)
@@ -32,6 +33,7 @@ def train_together(
     state_folder: Path,
     deadline: float | None = None,
     code: str = "",
+    precision: Precision | None = None,
 ) -> None:
     """Train the network of each plan into its folder, all at once; a single one in this process.
 
@@ -41,7 +43,7 @@ def train_together(
     in time.
     """
     if len(plans) == 1:
-        train(plans[0], dataset, folders[0], state_folder, deadline, code)
+        train(plans[0], dataset, folders[0], state_folder, deadline, code, precision)
         return
     threads = max(1, torch.get_num_threads() // len(plans))
     children: list[_Child] = []
@@ -54,6 +56,7 @@ def train_together(
                 "state_folder": str(state_folder),
                 "deadline": deadline,
                 "code": code,
+                "precision": None if precision is None else asdict(precision),
                 "threads": threads,
             }
             children.append(_Child(folder.name, request))
@@ -139,6 +142,7 @@ def _child() -> int:
             Path(request["state_folder"]),
             request["deadline"],
             request["code"],
+            None if request["precision"] is None else Precision(**request["precision"]),
         )
     except TimeLimitError as stopped:
         print(stopped, file=sys.stderr)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from convergent_learning.config.costs import COMMITTED
+from convergent_learning.config.design import Design
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.overlay import resolved_config
 from convergent_learning.files import DamagedFileError
 from convergent_learning.verify.reference import check_digests, make_reference
@@ -17,6 +19,8 @@ from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.drawn import clear_drawings
 from convergent_learning.workflow.job_times import stage_times
 from convergent_learning.workflow.origin import origin
+
+RESULTS = Path("results")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -57,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _archive(chosen: argparse.Namespace) -> None:
-    size = pack(_results(chosen), resolved_config(chosen.experiment), chosen.archive, Path.cwd())
+    size = pack(RESULTS, resolved_config(chosen.experiment), chosen.archive, Path.cwd())
     print(f"{chosen.archive}: {size / 1e6:.0f} MB, checkpoints of experiment {chosen.experiment}")
 
 
@@ -78,13 +82,13 @@ def _scores(chosen: argparse.Namespace) -> None:
     # The data first: checkpoints must be newer than what they were trained on.
     data = {entry["name"]: f"results/datasets/{entry['name']}.h5" for entry in config["datasets"]}
     _snakemake(chosen, *data.values())
-    manifest = unpack(chosen.archive, results, config)
+    manifest = unpack(chosen.archive, RESULTS, config)
     for name, path in data.items():
         found = read_summary(Path(path))
         for key, value in manifest["datasets"][name].items():
             if found[key] != value:
                 raise ArchiveError(f"{path}: {key} is {found[key]}, in the archive {value}")
-    _forget_trainings(chosen, [str(results / name) for name in manifest["files"]])
+    _forget_trainings(chosen, [str(RESULTS / name) for name in manifest["files"]])
     _refuse_training(chosen)
     _snakemake(chosen)
     print(
@@ -126,14 +130,9 @@ def _reference(chosen: argparse.Namespace) -> None:
     if chosen.commit:
         about["code"] |= {"commit": chosen.commit, "local_changes": False}
     results, out = chosen.results or _results(chosen), _reference_folder(chosen)
-    calibration = make_reference(
-        results,
-        out,
-        resolved_config(chosen.experiment),
-        about,
-        stage_times(results / "benchmarks"),
-        chosen.runs,
-    )
+    config = resolved_config(chosen.experiment)
+    benchmarks = Design(Experiment.of(config)).benchmarks(results.parents[1])
+    calibration = make_reference(results, out, config, about, stage_times(benchmarks), chosen.runs)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")
     for kind, factor in calibration["factors"].items():
@@ -167,11 +166,11 @@ def _clear(chosen: argparse.Namespace) -> None:
 
 
 def _results(chosen: argparse.Namespace) -> Path:
-    return Path("results") / chosen.experiment
+    return RESULTS / chosen.experiment
 
 
 def _reference_folder(chosen: argparse.Namespace) -> Path:
-    return Path("results/reference") / chosen.experiment
+    return RESULTS / "reference" / chosen.experiment
 
 
 if __name__ == "__main__":

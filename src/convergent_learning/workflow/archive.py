@@ -2,7 +2,7 @@
 
 The archive is a plain tar: archive.json (experiment, config, digests of the raw data, what made
 it, and the sha256 of every file), then checkpoints, curves and provenance records of the trained
-networks, under their paths in `results/<experiment>/`.
+networks, under their paths in `results/`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from convergent_learning.archives import unpack_files
+from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.files import replace_when_done, sha256_of
 from convergent_learning.training.plan import TrainingPlan, refuse_other_plan
 from convergent_learning.workflow.checksums import checked_digest, write_checksums
 from convergent_learning.workflow.origin import origin
+from convergent_learning.workflow.record import record_path
 
 _MANIFEST = "archive.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 class ArchiveError(ValueError):
@@ -32,27 +34,29 @@ class ArchiveError(ValueError):
 
 
 def pack(results: Path, config: dict[str, Any], out: Path, repository: Path) -> int:
-    """Write the archive `out` of the experiment in `results`; return its size in bytes.
+    """Write the archive `out` of a config's experiment; return its size in bytes.
+
+    `results` is the folder of all results.
 
     Raises ArchiveError naming a checkpoint that is missing, DamagedFileError naming one that is not
     what was trained, and ValueError naming one of another config and the key that differs.
     """
-    names = _network_files(Experiment.of(config))
+    design = Design(Experiment.of(config))
+    names = _network_files(design)
     for name, plan in names.items():
         if not (results / name).exists():
             raise ArchiveError(f"{results / name} is missing: run `make reproduce` first")
         checked_digest(results / name)
         if name.endswith(".safetensors"):
             refuse_other_plan(results / name, plan)
-    records = sorted(
-        str(path.relative_to(results)) for path in results.glob("provenance/train/**/*.json")
-    )
+    logs = [design.log(job) for job in design.jobs if job.shared]
+    records = [name for log in logs if (results / (name := _inside(record_path(log)))).exists()]
     files = {name: sha256_of(results / name) for name in [*sorted(names), *records]}
     manifest = {
         "format": _FORMAT,
         "experiment": config["experiment"],
         "config": config,
-        "datasets": _data_digests(results / "tables/datasets.csv"),
+        "datasets": _data_digests(results / config["experiment"] / "tables/datasets.csv"),
         "files": files,
         **origin(repository),
     }
@@ -66,7 +70,8 @@ def pack(results: Path, config: dict[str, Any], out: Path, repository: Path) -> 
 def unpack(archive: Path, results: Path, config: dict[str, Any]) -> dict[str, Any]:
     """Put the checkpoints of `archive` into `results`, if they are whole and of this config.
 
-    Nothing is put in place before every file was checked. Returns the manifest.
+    `results` is the folder of all results. Nothing is put in place before every file was checked;
+    records that are there stay. Returns the manifest.
 
     Raises
     ------
@@ -82,12 +87,15 @@ def unpack(archive: Path, results: Path, config: dict[str, Any]) -> dict[str, An
         folder = Path(scratch)
         manifest = _extracted(archive, folder)
         _check(archive, manifest, folder, results, config)
+        networks = _network_files(Design(Experiment.of(config)))
         for name in manifest["files"]:
+            if name not in networks and (results / name).exists():
+                continue
             (results / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(folder / name, results / name)
             # Newer than the data, or Snakemake would train again.
             os.utime(results / name)
-        for name in _network_files(Experiment.of(config)):
+        for name in networks:
             write_checksums(results / name)
     return manifest
 
@@ -120,7 +128,7 @@ def _check(
             raise ArchiveError(f"{archive} lists {name}, which leads out of the results folder")
         if not (folder / name).exists() or sha256_of(folder / name) != digest:
             raise ArchiveError(f"{archive} is damaged: {name} is not what {_MANIFEST} lists")
-    for name, plan in _network_files(Experiment.of(config)).items():
+    for name, plan in _network_files(Design(Experiment.of(config))).items():
         if name.endswith(".safetensors") and (folder / name).exists():
             refuse_other_plan(folder / name, plan)
         if name not in manifest["files"]:
@@ -128,19 +136,25 @@ def _check(
         there = results / name
         if there.exists() and sha256_of(there) != manifest["files"][name]:
             raise ArchiveError(
-                f"{there} was trained here and is not the archive's: move {results} away first"
+                f"{there} was trained here and is not the archive's: move {there.parent} away first"
             )
 
 
-def _network_files(experiment: Experiment) -> dict[str, TrainingPlan]:
+def _network_files(design: Design) -> dict[str, TrainingPlan]:
     """What training ends with, for all networks, and the plan of each; relative to the results."""
+    experiment = design.experiment
     return {
-        f"networks/{dataset}/{network.name}/{name}": plan
+        _inside(f"{design.network_folder(dataset, network)}/{name}"): plan
         for dataset in experiment.datasets
         for network in experiment.trained
         for plan in [experiment.plan(dataset, network)]
         for name in plan.products
     }
+
+
+def _inside(path: str | Path) -> str:
+    """A path below the folder of all results, relative to it."""
+    return str(Path(path).relative_to("results"))
 
 
 def _data_digests(datasets_csv: Path) -> dict[str, dict[str, str]]:

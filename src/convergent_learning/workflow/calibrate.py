@@ -32,28 +32,29 @@ def calibrate(experiments: Sequence[str], out: Path) -> int:
     tables = []
     for name in experiments:
         costs = Costs(Design(experiment_named(name)))
-        tables.append(measured(costs, Path("results") / name))
+        tables.append(measured(costs, Path()))
     arithmetic = {"tflop:network": convolution_seconds()}
     table = pd.concat(tables, ignore_index=True)
     fit(table, processor(), list(experiments), arithmetic).write(out)
     return len(table)
 
 
-def measured(costs: Costs, results: Path) -> pd.DataFrame:
-    """What the jobs of a finished run took, one row for each: kind, work, seconds, megabytes.
+def measured(costs: Costs, checkout: Path) -> pd.DataFrame:
+    """What the jobs of a finished run took, one row for each: stage, work, seconds, megabytes.
 
-    Seconds are those of the processor, which other programs on the machine hardly change; the wall
-    time of jobs too short for Snakemake to sample.
+    `checkout` is the folder that holds its `results`. Seconds are those of the processor, which
+    other programs on the machine hardly change; the wall time of jobs too short for Snakemake to
+    sample.
     """
     rows = []
     for job in costs.design.jobs:
-        file = results / f"benchmarks/{job.name}.tsv"
+        file = checkout / costs.design.benchmark(job)
         if not file.exists():
             continue
         time = job_time(file)
         seconds = time["s"] if time["s"] < _SHORT else time["cpu_time"]
-        rows.append((job.kind, costs.work(job), seconds, time["max_rss"]))
-    return pd.DataFrame(rows, columns=["kind", "work", "seconds", "megabytes"])
+        rows.append((job.stage, costs.work(job), seconds, time["max_rss"]))
+    return pd.DataFrame(rows, columns=["stage", "work", "seconds", "megabytes"])
 
 
 def fit(
@@ -61,7 +62,7 @@ def fit(
 ) -> UnitCosts:
     """Unit costs from finished jobs; `known` ones are taken as they are, by kind of work.
 
-    measured : one row for each job: `kind`, `work`, `seconds` and `megabytes`
+    measured : one row for each job: `stage`, `work`, `seconds` and `megabytes`
     """
     known = known or {}
     kinds = sorted({kind for work in measured.work for kind in work.amounts})
@@ -71,12 +72,12 @@ def fit(
     seconds = np.array([known.get(kind, 0.0) for kind in kinds])
     seconds[free] = _relative_nnls(amounts[:, free], measured.seconds.to_numpy(), taken)
     megabytes = {}
-    for kind, rows in measured.groupby("kind"):
+    for stage, rows in measured.groupby("stage"):
         begun = rows.megabytes > _IMPORTED
         sampled = rows[begun if begun.any() else rows.megabytes > 0]
         sizes = np.array([[1.0, work.memory] for work in sampled.work])
         empty, factor = _relative_nnls(sizes, sampled.megabytes.to_numpy())
-        megabytes[kind] = (round(empty, 1), round(factor, 3))
+        megabytes[stage] = (round(empty, 1), round(factor, 3))
     rounded = {kind: float(f"{value:.3g}") for kind, value in zip(kinds, seconds, strict=True)}
     return UnitCosts(rounded, megabytes, machine, runs)
 

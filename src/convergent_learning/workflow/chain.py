@@ -31,18 +31,22 @@ class Chain:
     """
 
     def __init__(self, results: Path):
-        self._results = results
+        self._made_here = results, results.parent / "networks"
         self._made: dict[str, dict[str, Any]] = {}
         self._digests: dict[str, str | None] = {}
         self._printed: set[int] = set()
         self.problems: list[str] = []
-        for path in sorted((results / "provenance").rglob("*.json")):
+        for path in self._records():
             with damaged_file_named(path, ValueError):
                 record = json.loads(path.read_text(encoding="utf-8"))
                 if not record.keys() >= {"rule", "wildcards", "inputs", "outputs"}:
                     raise ValueError("no record of a job")
             for output in record["outputs"]:
                 self._made[output] = record
+
+    def _records(self) -> Iterator[Path]:
+        for folder in self._made_here:
+            yield from sorted((folder / "provenance").rglob("*.json"))
 
     def lines(self, target: str) -> Iterator[str]:
         """The chain below the file `target`; what was printed before is only named again."""
@@ -94,7 +98,7 @@ class Chain:
 
     def _check_given(self, path: str, noted: str | None) -> None:
         found = self._digest(path)
-        if Path(path).is_relative_to(self._results):
+        if any(Path(path).is_relative_to(folder) for folder in self._made_here):
             self._complain(f"{path} has no record of a job that made it")
         elif noted and found and found != noted:
             self._complain(f"{path} is {_short(found)}, read as {_short(noted)}")

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from convergent_learning.files import DamagedFileError, replace_when_done, sha256_of
@@ -45,6 +46,18 @@ def checked_digest(path: Path) -> str:
     if not record.is_file() or lines.encode() != record.read_bytes():
         raise DamagedFileError(path, f"it has not the bytes that {record} lists")
     return _digest_of(path, lines)
+
+
+def intact(paths: Iterable[Path]) -> dict[str, str]:
+    """Those that have the bytes which were recorded, with their digests; the others are logged."""
+    found = {}
+    for path in sorted(paths):
+        if recorded_digest(path) is not None:
+            try:
+                found[str(path)] = checked_digest(path)
+            except DamagedFileError as damage:
+                _LOG.warning("nothing is taken over: %s", damage)
+    return found
 
 
 def digest(path: Path) -> str:

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from convergent_learning.config.paths import PRECISION
+
 
 def digest_of_values(values: Any) -> str:
     """`sha256:…` of JSON values; what JSON does not know is taken by its text."""
@@ -15,7 +17,12 @@ def digest_of_values(values: Any) -> str:
 
 
 def declared(path: Path) -> dict[str, str]:
-    """Digests that an HDF5 file states of its own content: of raw data, stimuli, weights."""
+    """What a file states of its own content.
+
+    Digests of raw data, stimuli and weights in an HDF5 file; the choice and reason of precision.
+    """
+    if path.name == Path(PRECISION).name:
+        return json.loads(path.read_text(encoding="utf-8"))
     if path.suffix != ".h5":
         return {}
     import h5py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -15,16 +16,16 @@ def job_time(file: Path) -> pd.Series:
     return pd.read_csv(file, sep="\t", na_values="-").iloc[-1]
 
 
-def stage_times(benchmarks: Path) -> pd.DataFrame:
+def stage_times(benchmarks: Iterable[tuple[str, Path]]) -> pd.DataFrame:
     """Jobs, total and longest seconds, and peak memory (MB) of each stage, most seconds first.
 
-    The stage is the first folder (or file stem) below the folder `benchmarks`.
+    benchmarks : stage and benchmark file of each job; those without a file are left out
     """
     rows = []
-    for path in sorted(Path(benchmarks).rglob("*.tsv")):
-        stage = path.relative_to(benchmarks).parts[0].removesuffix(".tsv")
-        time = job_time(path)
-        rows.append({"stage": stage, "seconds": time["s"], "memory": time["max_rss"]})
+    for stage, path in benchmarks:
+        if path.exists():
+            time = job_time(path)
+            rows.append({"stage": stage, "seconds": time["s"], "memory": time["max_rss"]})
     stages = (
         pd.DataFrame(rows, columns=["stage", "seconds", "memory"])
         .groupby("stage")

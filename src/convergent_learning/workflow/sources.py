@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from convergent_learning.config.design import Design
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.report.provenance import Source
 from convergent_learning.verify.reference import ORIGIN, TIMES
 from convergent_learning.workflow.job_times import stage_times
@@ -16,12 +18,12 @@ from convergent_learning.workflow.origin import origin
 _SHORT_DIGEST = 12
 
 
-def computed(results: Path, repository: Path) -> Source:
-    """The numbers were computed here, into the folder `results`."""
+def computed(experiment: Experiment, repository: Path) -> Source:
+    """The numbers of `experiment` were computed here."""
     return Source(
         "Every number below was computed by this run; verdicts follow from the numbers.",
         _facts(origin(repository)),
-        stage_times(results / "benchmarks"),
+        stage_times(Design(experiment).benchmarks()),
     )
 
 

@@ -1,0 +1,161 @@
+"""Score files: the table of a block of moments files, with what earlier files already hold.
+
+A score is determined by the identities of both networks' responses (`store`), the metric with its
+code, and how it is asked for. Their digest is the score's key; a file lists the keys of what is in
+it, and rows whose key an earlier file has are taken from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..files import replace_when_done
+from .comparisons import CONTEXT
+from .reading import Between, MomentsFile, StoredNetwork
+from .registry import metrics as registered
+from .score_tables import COLUMNS, score_table
+
+_KEYS = b"score keys"
+_LIBRARIES = ("numpy", "scipy", "POT")
+_PAIR = ["group_x", "seed_x", "group_y", "seed_y"]
+_MEASURED = ["score", "n_dead_x", "n_dead_y"]
+_ORDER = [column for column in COLUMNS if column not in _MEASURED]
+
+
+def write_scores(
+    moments: Sequence[Path],
+    out: Path,
+    metrics: Mapping[str, str],
+    *,
+    earlier: Iterable[Path] = (),
+    between: Between | None = None,
+    transfer_from: Path | None = None,
+    **how: Any,
+) -> list[Path]:
+    """Write the scores of all `moments` files as one parquet file `out`.
+
+    Parameters
+    ----------
+    moments : files of ``store.write_moments``.
+    metrics : names of metrics, and ``"context"`` for all context measures, with the digest of the
+        code of each.
+    earlier : whole score files; `out` itself may be one.
+    between, transfer_from, how : see ``score_table``.
+
+    Returns
+    -------
+    list of path
+        The earlier files that rows were taken from.
+    """
+    files = [_Earlier(path) for path in earlier]
+    used: dict[Path, None] = {}
+    parts: list[pd.DataFrame] = []
+    keys: list[str] = []
+    for path in moments:
+        asked = dict(_asked(path, metrics, between, transfer_from, how))
+        known = {
+            what: next((file for file in files if key in file.keys), None)
+            for what, key in asked.items()
+        }
+        keys += asked.values()
+        computed = score_table(
+            path,
+            [name for name in metrics if name != CONTEXT],
+            between=between,
+            transfer_from=transfer_from,
+            context=CONTEXT in metrics,
+            wanted=lambda *what, known=known: known[what] is None,
+            **how,
+        )
+        parts.append(computed)
+        for file in filter(None, dict.fromkeys(known.values())):
+            parts.append(file.rows(path, [what for what, there in known.items() if there is file]))
+            used[file.path] = None
+    table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    table = table.sort_values(_ORDER, kind="stable", ignore_index=True)
+    content = pa.Table.from_pandas(table, preserve_index=False)
+    metadata = {**(content.schema.metadata or {}), _KEYS: json.dumps(sorted(keys)).encode()}
+    with replace_when_done(out) as partial:
+        pq.write_table(content.replace_schema_metadata(metadata), partial, write_page_checksum=True)
+    return list(used)
+
+
+_What = tuple[str, str, str]  # metric or "context", network x, network y
+
+
+def _asked(
+    path: Path,
+    metrics: Mapping[str, str],
+    between: Between | None,
+    transfer_from: Path | None,
+    how: Mapping[str, Any],
+) -> Iterator[tuple[_What, str]]:
+    """What a moments file is asked for, pair by pair and metric by metric, and its key."""
+    fitted: dict[str, StoredNetwork] = {}
+    if transfer_from is not None:
+        with MomentsFile(transfer_from) as file:
+            fitted = {network.name: network for network in file.networks}
+    libraries = {name: version(name) for name in _LIBRARIES}
+    with MomentsFile(path) as file:
+        about = {key: str(file.attrs[key]) for key in ("dataset", "step", "stimuli", "condition")}
+        for x, y in file.pairs(between):
+            stored = [file.is_mapped(x, y), file.has_shuffled(x, y)]
+            sources = [fitted[n.name].identity for n in (x, y) if n.name in fitted]
+            for metric, code in metrics.items():
+                said = {
+                    "networks": [x.name, y.name],
+                    "responses": [x.identity, y.identity],
+                    "fitted on": sources,
+                    "stored": stored,
+                    "metric": [metric, code],
+                    "how": how,
+                    "libraries": libraries,
+                    **about,
+                }
+                text = json.dumps(said, sort_keys=True, default=str)
+                yield (metric, x.name, y.name), hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass
+class _Earlier:
+    """A score file that was made before, and the keys of its scores."""
+
+    path: Path
+    keys: frozenset[str] = field(init=False)
+    _table: pd.DataFrame | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        metadata = pq.read_schema(self.path).metadata or {}
+        self.keys = frozenset(json.loads(metadata.get(_KEYS, b"[]")))
+
+    def rows(self, moments: Path, asked: Sequence[_What]) -> pd.DataFrame:
+        """The rows of what a moments file is asked for."""
+        table = self._read()
+        with MomentsFile(moments) as file:
+            same = [
+                table[column] == file.attrs[column]
+                for column in ("dataset", "step", "stimuli", "condition")
+            ]
+            names = {network.name: (network.group, network.seed) for network in file.networks}
+        here = table[pd.concat(same, axis=1).all(axis=1)]
+        kind = here.metric.where(~here.metric.isin(registered(context=True)), CONTEXT)
+        wanted = pd.MultiIndex.from_tuples(
+            [(metric, *names[x], *names[y]) for metric, x, y in asked]
+        )
+        found = pd.MultiIndex.from_arrays([kind, *(here[column] for column in _PAIR)])
+        return here[found.isin(wanted)]
+
+    def _read(self) -> pd.DataFrame:
+        if self._table is None:
+            self._table = pq.read_table(self.path, page_checksum_verification=True).to_pandas()
+        return self._table
