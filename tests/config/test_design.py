@@ -25,8 +25,7 @@ MEASURED = {
     "dataset": 17,
     "stimuli": 34,
     "training": 990,
-    "activations": 364,
-    "moments": 139,
+    "moments": 503,
     "scores": 452,
     "figures": 39,
 }
@@ -78,8 +77,8 @@ def test_the_default_experiment_takes_what_is_planned(default):
 
 def test_disk_of_moments(default):
     disk = {j.name: default.work(j).disk for j in default.design.jobs if j.rule == "moments"}
-    assert disk["moments/cifar10/colour-bw_step1560"] == pytest.approx(41_039_872, rel=0.05)
-    assert disk["moments/cifar10/id_step1560"] == pytest.approx(218_364_968, rel=0.05)
+    assert disk["moments/cifar10/geometry"] == pytest.approx(8 * 41_039_872, rel=0.05)
+    assert disk["moments/cifar10/final"] == pytest.approx(218_364_968, rel=0.05)
 
 
 def test_size_of_a_published_network():
@@ -109,7 +108,7 @@ def test_sizes_are_measured_once(smoke, sizes):
 def test_calibration_finds_the_costs_that_made_the_benchmarks(smoke, tmp_path):
     truth = smoke.units
     for job in smoke.design.jobs:
-        file = tmp_path / f"benchmarks/{job.name}.tsv"
+        file = tmp_path / smoke.design.benchmark(job)
         file.parent.mkdir(parents=True, exist_ok=True)
         seconds = 10 + smoke.core_seconds(job)
         row = {"s": 3 * seconds, "cpu_time": seconds, "max_rss": smoke.megabytes(job)}
@@ -121,8 +120,8 @@ def test_calibration_finds_the_costs_that_made_the_benchmarks(smoke, tmp_path):
         assert fitted.core_seconds(row.work) == pytest.approx(
             10 + truth.core_seconds(row.work), rel=0.05
         )
-        assert fitted.peak_megabytes(row.kind, row.work) == pytest.approx(
-            truth.peak_megabytes(row.kind, row.work), rel=0.05
+        assert fitted.peak_megabytes(row.stage, row.work) == pytest.approx(
+            truth.peak_megabytes(row.stage, row.work), rel=0.05
         )
 
 
@@ -142,7 +141,7 @@ def test_gpu_time_is_called_an_assumption(default):
 def test_rules_and_their_jobs(default):
     jobs = default.design.jobs
     text = plan(jobs, default, rules=True)
-    assert "| activations | 30 |" in text
+    assert "| moments | 6 |" in text
     assert f"| all | {len(jobs)} |" in text
 
 

@@ -26,14 +26,16 @@ def make_page(tmp_path_factory):
         folder = tmp_path_factory.mktemp("results")
         tables = simulated.write_tables(folder, **how)
         write_claims(tables, folder / "claims.json")
-        (folder / "benchmarks").mkdir()
-        (folder / "benchmarks/claims.tsv").write_text("s\th:m:s\tmax_rss\n2\t0:00:02\t90\n")
+        times = folder / "results/cifar10/benchmarks/claims.tsv"
+        times.parent.mkdir(parents=True)
+        times.write_text("s\th:m:s\tmax_rss\n2\t0:00:02\t90\n")
         (folder / "figures").mkdir()
         for number in range(1, 7):
             Image.new("RGB", (216, 100)).save(folder / f"figures/fig{number}.png")
-        config = yaml.safe_load((ROOT / "config.yaml").read_text())
+        experiment = Experiment.of(yaml.safe_load((ROOT / "config.yaml").read_text()))
         page = folder / "report.html"
-        write_report(Experiment.of(config), folder, range(1, 7), page, computed(folder, ROOT))
+        source = computed(experiment, ROOT, folder)
+        write_report(experiment, folder, range(1, 7), page, source)
         return page
 
     return make

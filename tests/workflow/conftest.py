@@ -6,8 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from convergent_learning.config.design import Design
+from convergent_learning.config.experiment import Experiment
+from convergent_learning.config.overlay import resolved_config
+
 ROOT = Path(__file__).parents[2]
 SMOKE = "workflow/experiments/smoke.yaml"
+
+
+def network_folder(name: str, **training: object) -> str:
+    """Where a network of the smoke experiment lies, with other keys of `training` if given."""
+    config = resolved_config("smoke", ROOT)
+    config["training"] |= training
+    design = Design(Experiment.of(config))
+    [network] = [n for n in design.experiment.networks if n.name == name]
+    return design.network_folder("digits", network)
 
 
 class Checkout:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from conftest import network_folder
 
 from convergent_learning.files import DamagedFileError
 from convergent_learning.workflow.checksums import checked_digest
@@ -14,20 +15,18 @@ pytestmark = pytest.mark.slow
 RESULTS = "results/smoke"
 DATASET = "results/datasets/digits.h5"
 CLAIMS = f"{RESULTS}/claims.json"
-ACTIVATIONS = f"{RESULTS}/activations/digits/id_step10"
 # A file to damage, and what a job that reads it makes; no chain passes through the file of another.
 CHAINS = {
-    "stimuli": (f"{RESULTS}/stimuli/digits/low_pass-10.h5", "moments/digits/low_pass-10_step20.h5"),
+    "stimuli": (f"{RESULTS}/stimuli/digits/low_pass-10.h5", "moments/digits/spectra"),
     "checkpoint": (
-        f"{RESULTS}/networks/digits/resnet18-seed1/step5.safetensors",
-        "moments/digits/id_step5.h5",
+        f"{network_folder('resnet18-seed1')}/step5.safetensors",
+        "moments/digits/training",
     ),
-    "activations": (f"{ACTIVATIONS}/vgg11-seed2.h5", "moments/digits/id_step10.h5"),
     "moments": (
-        f"{RESULTS}/moments/digits/contrast-50_step20.h5",
-        "scores/digits_contrast_linear.parquet",
+        f"{RESULTS}/moments/digits/pixel_values/contrast-50_step20.h5",
+        "scores/digits_pixel_values.parquet",
     ),
-    "scores": (f"{RESULTS}/scores/digits_final_context.parquet", "tables/fig2.csv"),
+    "scores": (f"{RESULTS}/scores/digits_final.parquet", "tables/fig2.csv"),
     "table": (f"{RESULTS}/tables/fig3.csv", "figures/fig3.png"),
 }
 
@@ -66,28 +65,32 @@ def damage(path, kind, newer):
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-@pytest.fixture(scope="module")
-def kept(finished, tmp_path_factory):
-    """The finished experiment with activations of one sample."""
-    checkout = finished.copy(tmp_path_factory.mktemp("kept") / "checkout")
-    for target in (ACTIVATIONS, "--touch"):  # older than what was made of them
-        done = checkout.snakemake(target, "--notemp")
-        assert done.returncode == 0, done.stdout[-3000:]
-    assert checkout.planned() == {}
-    return checkout
+def made_by(name):
+    """The output that a file belongs to: a folder with the moments of a block, or itself."""
+    path = Path(name)
+    return path.parent if "moments" in name else path
+
+
+def remove(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def content(path):
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [file.read_bytes() for file in files]
 
 
 @pytest.fixture
-def damaged(kept, tmp_path, monkeypatch):
-    """A copy of it, to damage."""
-    checkout = kept.copy(tmp_path / "damaged")
+def damaged(finished, tmp_path, monkeypatch):
+    """A copy of the finished experiment, to damage."""
+    checkout = finished.copy(tmp_path / "damaged")
     monkeypatch.chdir(checkout.folder)
     return checkout
 
 
 def test_every_kind_of_damage_to_every_kind_of_file_is_refused(damaged):
     for name in (DATASET, CLAIMS, *(file for file, _ in CHAINS.values())):
-        output = Path(ACTIVATIONS if name.startswith(ACTIVATIONS) else name)
+        output = made_by(name)
         whole, original = checked_digest(output), Path(name).read_bytes()
         for kind in KINDS:
             for newer in (False, True):
@@ -99,27 +102,25 @@ def test_every_kind_of_damage_to_every_kind_of_file_is_refused(damaged):
 
 
 @pytest.mark.parametrize("newer", [False, True], ids=["older", "newer"])
-def test_jobs_refuse_what_they_read_and_rebuild_it_once_deleted(damaged, kept, newer):
-    targets = [f"{RESULTS}/{target}" for _, target in CHAINS.values()]
-    for i, (name, target) in enumerate(CHAINS.values()):
+def test_jobs_refuse_what_they_read_and_rebuild_it_once_deleted(damaged, finished, newer):
+    targets = [Path(f"{RESULTS}/{target}") for _, target in CHAINS.values()]
+    for i, (name, target) in enumerate(zip((n for n, _ in CHAINS.values()), targets, strict=True)):
         damage(Path(name), KINDS[(i + newer) % len(KINDS)], newer)
-        Path(f"{RESULTS}/{target}").unlink()
-    done = damaged.snakemake(*targets, "--notemp", "--keep-going")
+        remove(target)
+    done = damaged.snakemake(*map(str, targets), "--keep-going")
     assert done.returncode != 0
     for (name, _), target in zip(CHAINS.values(), targets, strict=True):
-        read = ACTIVATIONS if name.startswith(ACTIVATIONS) else name
-        assert f"{read} is damaged" in done.stdout, read
-        assert not Path(target).exists(), target
+        assert f"{made_by(name)} is damaged" in done.stdout, name
+        assert not target.exists(), target
     for name, _ in CHAINS.values():
-        if "networks" not in name:  # training again takes longer than it tells
-            Path(name).unlink()
+        if "networks" in name:  # training again takes longer than it tells
+            shutil.copy2(finished.folder / name, name)
         else:
-            shutil.copy2(kept.folder / name, name)
-    shutil.rmtree(ACTIVATIONS)
-    done = damaged.snakemake(*targets, "--notemp")
+            remove(made_by(name))
+    done = damaged.snakemake(*map(str, targets))
     assert done.returncode == 0, done.stdout[-3000:]
-    for name in (*(name for name, _ in CHAINS.values()), *targets):
-        assert Path(name).read_bytes() == (kept.folder / name).read_bytes(), name
+    for path in (*(Path(name) for name, _ in CHAINS.values()), *targets):
+        assert content(path) == content(finished.folder / path), path
 
 
 @pytest.mark.parametrize("newer", [False, True], ids=["older", "newer"])

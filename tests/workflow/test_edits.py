@@ -11,23 +11,14 @@ SUMMARIES = {
     "claims": 1,
     **PAGE,
 }
-# Activations are deleted once they are read: who reads them again has them recorded again.
-ACTIVATIONS = {
-    "activations": 7,
-    "accuracy_table": 1,
-    "fig1": 1,
-    "moments": 7,
-    "layers_table": 1,
-    "scores": 22,
-    "rotated_scores": 2,
-    **SUMMARIES,
-}
-# Two contrasts: their sets, activations and moments, four metrics, and what shows them.
+# Blocks: final, untrained, training, pixel values and spectra.
+SCORES = {"scores": 5, **SUMMARIES}
+MOMENTS = {"moments": 5, "accuracy_table": 1, "fig1": 1, "layers_table": 1, **SCORES}
+# Two contrasts: their sets, the block of pixel values, and what shows them.
 CONTRAST = {
     "condition_stimuli": 2,
-    "activations": 2,
-    "moments": 2,
-    "scores": 4,
+    "moments": 1,
+    "scores": 1,
     "stimulus_tiles": 1,
     "accuracy_table": 1,
     "fig1": 1,
@@ -37,33 +28,32 @@ CONTRAST = {
     **PAGE,
 }
 EDITS = {
-    # Six blocks of scores, and one of the context measures that use it.
-    "a metric": ("alignment/maps.py", "RANK = 1e-6", "RANK = 1e-5", {"scores": 7, **SUMMARIES}),
+    "a metric": ("alignment/maps.py", "RANK = 1e-6", "RANK = 1e-5", SCORES),
     "the ridge grid": (
         "alignment/ridge.py",
         "np.logspace(-6, 2, 9)",
         "np.logspace(-6, 2, 10)",
-        {"scores": 7, **SUMMARIES},
+        SCORES,
     ),
     "both matchings": (
         "alignment/unit_matching.py",
         "linear_sum_assignment(correlation, maximize=True)",
         "linear_sum_assignment(-correlation)",
-        {"scores": 10, "rotated_scores": 2, **SUMMARIES},
+        SCORES,
     ),
-    "moments": ("alignment/accumulate.py", "ROWS = 16384", "ROWS = 8192", ACTIVATIONS),
+    "moments": ("alignment/accumulate.py", "ROWS = 16384", "ROWS = 8192", MOMENTS),
     "a stimulus family": ("stimuli/contrast.py", "(1 - c) / 2", "(1 - c) / 3", CONTRAST),
     "the training loop": (
         "training/loop.py",
         "_EVALUATION_BATCH = 125",
         "_EVALUATION_BATCH = 100",
-        {**TRAININGS, "training_table": 1, **ACTIVATIONS},
+        {**TRAININGS, "training_table": 1, **MOMENTS},
     ),
     "a property of what jobs are given": (
         "networks/layers.py",
         "return self.name.removesuffix(CLASS_TOKEN)",
         'return self.name.replace(CLASS_TOKEN, "")',
-        {**ACTIVATIONS, **PAGE},
+        {**MOMENTS, **PAGE},
     ),
     "a figure": ("figures/fig3.py", "linewidth=0.5", "linewidth=0.6", {"fig3": 1, **PAGE}),
     "a claim": ("claims/contrasts.py", "0.8 * wide", "0.7 * wide", {"claims": 1, **PAGE}),

@@ -6,10 +6,11 @@ import subprocess
 import time
 
 import pytest
+from conftest import network_folder
 
 from convergent_learning.networks.checkpoints import load_checkpoint
 
-CHECKPOINT = "results/smoke/networks/digits/resnet18-seed1/step20.safetensors"
+CHECKPOINT = f"{network_folder('resnet18-seed1')}/step20.safetensors"
 WAIT_S = 120
 
 
@@ -27,7 +28,7 @@ def test_snakemake_killed_during_training(finished, checkout, also_the_job):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as running:
-        states = checkout.folder / "results/smoke/training_state"
+        states = checkout.folder / "results/networks/training_state"
         deadline = time.monotonic() + WAIT_S
         while not list(states.rglob("state-*.pt")):
             assert time.monotonic() < deadline, "training saved no state"
@@ -40,4 +41,4 @@ def test_snakemake_killed_during_training(finished, checkout, also_the_job):
     again = checkout.snakemake(CHECKPOINT)
     assert again.returncode == 0, again.stdout[-3000:]
     assert weights(checkout) == weights(finished)
-    assert not list((checkout.folder / "results/smoke").rglob("*.partial"))
+    assert not list((checkout.folder / "results").rglob("*.partial"))

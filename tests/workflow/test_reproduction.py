@@ -11,6 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from convergent_learning.config.design import Design
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.overlay import resolved_config
 from convergent_learning.verify.reference import make_reference
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
@@ -38,7 +40,8 @@ def results(own_copy, monkeypatch):
 @pytest.fixture
 def reference(results, config):
     made = results.parent / "reference/smoke"
-    make_reference(results, made, config, origin(ROOT), stage_times(results / "benchmarks"))
+    times = stage_times(Design(Experiment.of(config)).benchmarks())
+    make_reference(results, made, config, origin(ROOT), times)
     return made
 
 
@@ -92,8 +95,8 @@ def test_products_carry_the_record_of_their_job(results):
     for product, rule in {
         "figures/fig4.pdf": "fig4",
         "figures/fig4.png": "fig4",
-        "scores/digits_final_linear.parquet": "scores",
-        "moments/digits/id_step0.h5": "moments",
+        "scores/digits_final.parquet": "scores",
+        "moments/digits/untrained/id_step0.h5": "moments",
     }.items():
         record = read_stamp(results / product)
         assert record["rule"] == rule
@@ -111,7 +114,7 @@ def test_products_carry_the_record_of_their_job(results):
 def test_the_chain_goes_down_to_the_raw_data(results, capsys):
     assert print_chain(results.relative_to(os.getcwd()), ["results/smoke/figures/fig4.pdf"])
     printed = capsys.readouterr().out
-    for rule in ("fig4_tables", "scores", "moments", "activations", "train_", "dataset digits"):
+    for rule in ("fig4_tables", "scores", "moments", "train_", "precision", "dataset digits"):
         assert rule in printed
     assert "raw data  results/datasets/digits.h5  train sha256:" in printed
 
@@ -146,12 +149,12 @@ def test_the_research_object_lists_the_products(results):
 
 @pytest.fixture
 def archive(results, config, tmp_path):
-    pack(results, config, tmp_path / "packed.tar", ROOT)
+    pack(results.parent, config, tmp_path / "packed.tar", ROOT)
     return tmp_path / "packed.tar"
 
 
 def test_an_archive_is_the_same_each_time(archive, results, config, tmp_path):
-    pack(results, config, tmp_path / "again.tar", ROOT)
+    pack(results.parent, config, tmp_path / "again.tar", ROOT)
     assert (tmp_path / "again.tar").read_bytes() == archive.read_bytes()
 
 
@@ -200,8 +203,8 @@ def test_scores_from_an_archive_train_nothing_and_give_the_same_tables(finished,
     )
     assert done.returncode == 0, done.stdout[-3000:]
     made = checkout.folder / "results/smoke"
-    assert not (made / "benchmarks/train").exists()
-    assert not (made / "logs/train").exists()
+    assert not (made.parent / "networks/benchmarks").exists()
+    assert not (made.parent / "networks/logs").exists()
     assert (made / "report.html").exists()
     for table in (finished.folder / "results/smoke/tables").glob("*.csv"):
         assert (made / "tables" / table.name).read_bytes() == table.read_bytes(), table.name

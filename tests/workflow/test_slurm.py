@@ -11,13 +11,15 @@ import pandas as pd
 import pytest
 import slurm_cluster
 import yaml
+from conftest import network_folder
 from slurm_cluster import running_cluster
 
 from convergent_learning.networks.checkpoints import load_checkpoint
 
 LONG = "workflow/experiments/long.yaml"
 KILLED = "resnet18-seed1"
-KILLED_WEIGHTS = f"results/long/networks/digits/{KILLED}/step300.safetensors"
+KILLED_WEIGHTS = f"{network_folder(KILLED, epochs=30)}/step300.safetensors"
+KILLED_LOG = KILLED_WEIGHTS.replace("networks/", "networks/logs/", 1).rpartition("/")[0] + ".log"
 WAIT_S = 240
 # The plugin's own first wait is 40 s: meant for a cluster's controller that many people ask.
 IMPATIENT = [
@@ -78,7 +80,7 @@ def lengthen(checkout) -> None:
 
 def cancel_in_training(cluster, checkout, running) -> None:
     """Cancel the Slurm job of a training after its first epoch."""
-    log = checkout.folder / f"results/long/logs/train/digits/{KILLED}.log"
+    log = checkout.folder / KILLED_LOG
     deadline = time.monotonic() + WAIT_S
     while not (log.exists() and "epoch 1:" in log.read_text()):
         assert time.monotonic() < deadline, "the training did not begin"
@@ -109,7 +111,7 @@ def test_cancelled_training_goes_on_with_more_time(cluster, checkouts):
     attempts = jobs_of(cluster, f"train_digits_{KILLED}")
     assert list(attempts["state"]) == ["CANCELLED", "COMPLETED"]
     assert attempts["time_limit"].nunique() == 2
-    log = (there.folder / f"results/long/logs/train/digits/{KILLED}.log").read_text()
+    log = (there.folder / KILLED_LOG).read_text()
     resumed = int(re.search(r"resuming after step (\d+) of 300", log)[1])
     assert 10 <= resumed < 300
     undisturbed = here.snakemake(KILLED_WEIGHTS, configfile=LONG)
@@ -137,13 +139,12 @@ def test_tables_and_claims_equal_those_of_a_local_run(finished, submitted):
 
 @pytest.mark.slow
 def test_short_jobs_share_slurm_jobs(cluster, submitted):
-    scores = list((submitted.folder / "results/smoke/scores").glob("*.parquet"))
-    assert len(jobs_of(cluster, "scoring")) == -(-len(scores) // 8)
     assert len(jobs_of(cluster, "drawing")) == 1
     assert len(jobs_of(cluster, "stimuli")) == 1
     # Nothing else was submitted: a rule that the profile does not know would be.
     names = set(jobs(cluster)["comment"].str.split("_").str[1])
-    assert names == {"dataset", "stimuli", "train", "extraction", "scoring", "drawing"}
+    alone = {"dataset", "precision", "train", "moments", "scores"}
+    assert names == {*alone, "stimuli", "drawing"}
 
 
 def test_missing_packages_are_named(monkeypatch):

@@ -86,8 +86,9 @@ def test_the_report_is_one_page_that_needs_nothing_else(results):
 
 
 def test_activations_are_gone_and_moments_stay(results):
-    assert not list((results / "activations").rglob("*.h5"))
-    assert len(list((results / "moments/digits").glob("*.h5"))) == 4 + 3
+    assert not (results / "activations").exists()
+    assert len(list((results / "moments/digits").rglob("*.h5"))) == 4 + 3
+    assert not [path for path in results.rglob(".*") if path.is_dir()]
 
 
 def test_every_job_has_a_log_and_a_benchmark(results):
@@ -119,22 +120,40 @@ def test_one_more_condition_trains_nothing(own_copy):
     overlay = own_copy.overlay.read_text()
     own_copy.overlay.write_text(overlay.replace("levels: [50, 10]", "levels: [50, 30, 10]"))
     planned = own_copy.planned().keys()
-    assert {"condition_stimuli", "activations", "moments", "scores", "fig6"} <= planned
+    assert {"condition_stimuli", "moments", "scores", "fig6"} <= planned
     assert not {rule for rule in planned if rule.startswith("train_")}
 
 
-def test_one_metric_less_scores_nothing_again(own_copy):
+def test_one_metric_less_reads_moments_only(own_copy):
     with own_copy.overlay.open("a") as overlay:
         overlay.write("  metrics: [linear, procrustes, permutation]\n")
     planned = own_copy.planned().keys()
-    assert "fig2_tables" in planned
-    assert not planned & {"dataset", "condition_stimuli", "activations", "moments", "scores"}
+    assert {"scores", "fig2_tables"} <= planned
+    assert not planned & {"dataset", "condition_stimuli", "moments"}
 
 
-def test_one_more_metric_reads_moments_only(own_copy):
-    scores = "results/smoke/scores/digits_final_soft_matching.parquet"
-    (own_copy.folder / scores).unlink()
-    assert own_copy.planned(scores) == {"scores": 1}
+@pytest.mark.slow
+def test_two_more_seeds_train_two_networks_and_score_new_pairs(own_copy, finished):
+    """In an experiment of another name: networks and scores of pairs belong to all."""
+    overlay = own_copy.overlay.read_text().replace("experiment: smoke", "experiment: more")
+    overlay = overlay.replace("seeds: [1, 2, 3]", "seeds: [1, 2, 3, 4]")
+    (own_copy.folder / "workflow/experiments/more.yaml").write_text(overlay)
+    more = {"configfile": "workflow/experiments/more.yaml"}
+    trained = [rule for rule in own_copy.planned(**more) if rule.startswith("train_")]
+    assert sorted(trained) == ["train_digits_resnet18-seed4", "train_digits_vgg11-seed4"]
+    scores = "scores/digits_spectra.parquet"
+    done = own_copy.snakemake(f"results/more/{scores}", **more)
+    assert done.returncode == 0, done.stdout[-5000:]
+    record = json.loads(
+        (own_copy.folder / "results/more/provenance" / scores).with_suffix(".json").read_text()
+    )
+    assert list(record["taken_over"]) == [f"results/smoke/{scores}"]
+    old = pd.read_parquet(finished.folder / "results/smoke" / scores)
+    new = pd.read_parquet(own_copy.folder / "results/more" / scores)
+    assert len(new) == 2 * len(old)  # six pairs of four networks for three of three
+    pd.testing.assert_frame_equal(
+        new[~new.seed_x.eq(4) & ~new.seed_y.eq(4)].reset_index(drop=True), old
+    )
 
 
 @pytest.mark.slow
@@ -145,6 +164,6 @@ def test_more_and_smaller_scoring_jobs_give_the_same_tables(own_copy, finished):
     shutil.rmtree(results / "scores")
     done = own_copy.snakemake()
     assert done.returncode == 0, done.stdout[-5000:]
-    assert (results / "scores/digits_final_linear_resnet18-1+vgg11-2.parquet").exists()
+    assert (results / "scores/digits_final_resnet18-1+vgg11-2.parquet").exists()
     for table in (finished.folder / "results/smoke/tables").glob("*.csv"):
         assert (results / "tables" / table.name).read_bytes() == table.read_bytes(), table.name

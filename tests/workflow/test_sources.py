@@ -1,7 +1,11 @@
 import subprocess
+from pathlib import Path
 
+from convergent_learning.config.overlay import experiment_named
 from convergent_learning.workflow.job_times import stage_times
 from convergent_learning.workflow.sources import computed
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_commit_and_local_changes_are_named(tmp_path):
@@ -12,7 +16,7 @@ def test_commit_and_local_changes_are_named(tmp_path):
         ).stdout.strip()
 
     def code():
-        return computed(tmp_path, tmp_path).facts["Code"]
+        return computed(experiment_named("smoke", ROOT), tmp_path).facts["Code"]
 
     assert code() == "not a git checkout"
     git("init", "--quiet")
@@ -27,13 +31,13 @@ def test_commit_and_local_changes_are_named(tmp_path):
 def test_wall_times_are_summed_by_stage(tmp_path):
     header = "s\th:m:s\tmax_rss\n"
     for name, row in {
-        "train/digits/a": "10\t0:00:10\t700",
-        "train/digits/b": "14\t0:00:14\t500",
+        "a": "10\t0:00:10\t700",
+        "b": "14\t0:00:14\t500",
         "claims": "2\t0:00:02\t-",
     }.items():
         path = tmp_path / f"{name}.tsv"
-        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(header + row + "\n")
-    table = stage_times(tmp_path)
-    assert list(table.stage) == ["train", "claims"]
-    assert tuple(table.iloc[0]) == ("train", 2, 24, 14, 700)
+    jobs = [("training", "a"), ("training", "b"), ("figures", "claims"), ("figures", "never ran")]
+    table = stage_times((stage, tmp_path / f"{name}.tsv") for stage, name in jobs)
+    assert list(table.stage) == ["training", "figures"]
+    assert tuple(table.iloc[0]) == ("training", 2, 24, 14, 700)

@@ -19,8 +19,8 @@ rule precision:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory("precision"),
+        runtime=minutes("precision"),
         gpu=config["gpu"],
     script:
         "../scripts/precision.py"

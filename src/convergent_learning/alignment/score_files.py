@@ -126,7 +126,7 @@ def _asked(
                 yield (metric, x.name, y.name), hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass
+@dataclass(eq=False)
 class _Earlier:
     """A score file that was made before, and the keys of its scores."""
 

@@ -86,6 +86,9 @@ class Workload:
             disk += 4 * size.parameters * len(plan.checkpoint_steps)
         return Work(amounts, memory / _MEGA, disk)
 
+    def _precision(self, job: Job) -> Work:
+        return Work({"start:training": 1})
+
     def _pretrained(self, job: Job) -> Work:
         return Work({"start:training": 1})
 

@@ -18,12 +18,12 @@ from convergent_learning.workflow.origin import origin
 _SHORT_DIGEST = 12
 
 
-def computed(experiment: Experiment, repository: Path) -> Source:
-    """The numbers of `experiment` were computed here."""
+def computed(experiment: Experiment, repository: Path, checkout: Path = Path()) -> Source:
+    """The numbers of `experiment` were computed in the `results` of `checkout`."""
     return Source(
         "Every number below was computed by this run; verdicts follow from the numbers.",
         _facts(origin(repository)),
-        stage_times(Design(experiment).benchmarks()),
+        stage_times(Design(experiment).benchmarks(checkout)),
     )
 
 
