@@ -139,8 +139,8 @@ class Alignment(Keys):
         " seeds of each group."
     )
     networks_per_job: Count | None = Field(
-        description="Networks that a scoring job takes from each side of its pairs; null scores all"
-        " pairs of a block and metric in one job."
+        description="Networks that a job takes from each side of its pairs; null compares all pairs"
+        " of a block in one job."
     )
     rotations: Count = Field(
         description="Random rotations behind each p value of the privileged basis."
