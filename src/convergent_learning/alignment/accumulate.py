@@ -9,7 +9,7 @@ pairs of two networks on that grid are one matrix product.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -115,14 +115,17 @@ def _add_block(
     for fold in np.unique(fold_of[start:stop]):
         members = np.flatnonzero(fold_of[start:stop] == fold)
         for part in _parts(members, stacks):
-            built = {name: stacks[name].build(_select(read[name], part)) for name in stacks}
+            built = {
+                name: stacks[name].build(_chosen(read[name], part), len(part)) for name in stacks
+            }
             for name, matrices in built.items():
                 stacks[name].add(fold, matrices)
             for (x, y), product in products.items():
                 product.add(fold, built[x], built[y])
             for y in {y for _, y in nulls}:
                 indices = shuffles[y][start + part]
-                mixed = stacks[y].build(_reordered(stacks[y].responses, read[y], indices, start))
+                blocks = _reordered(stacks[y].responses, read[y], indices, start)
+                mixed = stacks[y].build(blocks, len(part), "mixed")
                 for (x, partner), product in nulls.items():
                     if partner == y:
                         product.add(fold, built[x], mixed)
@@ -156,6 +159,7 @@ class _Stack:
         self.native = {
             g: sum(responses[i].grid == g for i in rows) for g, rows in self.rows.items()
         }
+        self._memory: dict[tuple[str, Grid], torch.Tensor] = {}
         self.shift = [_shift(layer, device, dtype) for layer in responses]
         self.sums = {g: self.zeros(self.units(g), g[0] * g[1]) for g in self.rows}
         self.second = {
@@ -178,18 +182,22 @@ class _Stack:
     def read(self, start: int, stop: int) -> list[torch.Tensor]:
         return [layer.block(start, stop) for layer in self.responses]
 
-    def build(self, blocks: Sequence[torch.Tensor]) -> dict[Grid, torch.Tensor]:
-        """Blocks (m, c, positions), one a layer -> grid -> shifted matrix (units, m, positions)."""
+    def build(
+        self, block: Callable[[int], torch.Tensor], m: int, use: str = "built"
+    ) -> dict[Grid, torch.Tensor]:
+        """grid -> shifted matrix (units, m, positions), valid until the next call for this `use`.
+
+        block : layer index -> its responses (m, c, positions)
+        """
         matrices: dict[Grid, torch.Tensor] = {}
         finer = None
         for grid, rows in self.rows.items():
-            m, positions = len(blocks[0]), grid[0] * grid[1]
-            matrix = self._empty(self.units(grid), m, positions)
+            matrix = self._matrix(use, grid, m)
             start = 0
             for i in rows[: self.native[grid]]:
                 stop = start + self.responses[i].units
-                block = blocks[i].to(self.device, non_blocking=True)
-                matrix[start:stop].copy_(block.transpose(0, 1))
+                responses = block(i).to(self.device, non_blocking=True)
+                matrix[start:stop].copy_(responses.transpose(0, 1))
                 matrix[start:stop].sub_(self.shift[i])
                 start = stop
             if finer is not None:
@@ -234,12 +242,18 @@ class _Stack:
             result.append(LayerMoments(counts, layer.grid, means, products, layer.label))
         return result
 
-    def _empty(self, units: int, m: int, positions: int) -> torch.Tensor:
+    def _matrix(self, use: str, grid: Grid, m: int) -> torch.Tensor:
+        """An uninitialised matrix in memory that is used again: fresh pages cost time."""
+        units, positions = self.units(grid), grid[0] * grid[1]
+        size = units * m * positions
+        if (use, grid) not in self._memory or len(self._memory[use, grid]) < size:
+            self._memory[use, grid] = torch.empty(size, dtype=self.dtype, device=self.device)
+        memory = self._memory[use, grid][:size]
         # With one position the file's order (stimuli, units) is kept: products take a transposed
         # matrix at full speed, and no transposing copy is made.
         if positions == 1:
-            return torch.empty(m, units, dtype=self.dtype, device=self.device).T[:, :, None]
-        return torch.empty(units, m, positions, dtype=self.dtype, device=self.device)
+            return memory.view(m, units).T[:, :, None]
+        return memory.view(units, m, positions)
 
     def zeros(self, *shape: int) -> torch.Tensor:
         """Accumulator with one float64 array of this shape for each fold."""
@@ -327,19 +341,19 @@ def _parts(members: np.ndarray, stacks: Mapping[str, _Stack]) -> list[np.ndarray
     return [members[start : start + size] for start in range(0, len(members), size)]
 
 
-def _select(blocks: Iterable[torch.Tensor], indices: np.ndarray) -> list[torch.Tensor]:
+def _chosen(blocks: Sequence[torch.Tensor], indices: np.ndarray) -> Callable[[int], torch.Tensor]:
     chosen = torch.as_tensor(indices)
-    return [block.index_select(0, chosen.to(block.device)) for block in blocks]
+    return lambda i: blocks[i].index_select(0, chosen.to(blocks[i].device))
 
 
 def _reordered(
-    responses: Iterable[Responses], read: Sequence[torch.Tensor], indices: np.ndarray, start: int
-) -> list[torch.Tensor]:
+    responses: Sequence[Responses], read: Sequence[torch.Tensor], indices: np.ndarray, start: int
+) -> Callable[[int], torch.Tensor]:
     """Blocks of the stimuli `indices`: from the block just read if it holds them, else the file."""
     local = indices - start
     if local.min() >= 0 and local.max() < len(read[0]):
-        return _select(read, local)
-    return [layer.gather(indices) for layer in responses]
+        return _chosen(read, local)
+    return lambda i: responses[i].gather(indices)
 
 
 def _shift(layer: Responses, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
