@@ -64,7 +64,7 @@ def write_block(
         network's graph lacks, with the names it has; for activations that overflow `dtype`.
     """
     about = read_summary(dataset)
-    how = Extraction(positions, dtype, len(about["classes"]), code)
+    how = Extraction(positions, dtype, len(about["classes"]), code, stays=kept is not None)
     loader = Loader(about)
     out.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -95,6 +95,7 @@ def _folder(sample: ShownSample, out: Path, kept: Path | None) -> Iterator[Path]
     folder = out.parent / f".{out.name}.activations"
     # A job that was killed may have left some.
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     try:
         yield folder
     finally:

@@ -1,7 +1,7 @@
 """A forward pass of a network over a stimulus set: activations to HDF5.
 
-In the file, group `layers` has one dataset for each layer, (n, c, g, g) or (n, c), chunked along
-the stimuli and named by the layer's graph node. Attributes say exactly what made it; `identity` is
+In the file, group `layers` has one dataset for each layer, (n, c, g, g) or (n, c), named by the
+layer's graph node. Attributes say exactly what made it; `identity` is
 the digest of all that its activations depend on. `accuracy` is NaN where the labels of the stimuli
 are not among the network's decisions.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from convergent_learning.activations.decisions import accuracy
 from convergent_learning.activations.loaded import LoadedNetwork
 from convergent_learning.alignment.positions import Positions, sample_positions
 from convergent_learning.files import replace_when_done
-from convergent_learning.networks.layers import depths
+from convergent_learning.networks.layers import Layer, depths
 from convergent_learning.stimuli import condition_slug
 from convergent_learning.stimuli.stimulus_files import Stimuli
 
@@ -41,23 +42,30 @@ class Extraction:
     dtype : ``float16`` or ``float32``.
     classes : number of classes of the dataset: networks with as many outputs decide among them.
     code : digest of the code that extracts.
+    stays : whether the file outlives the job: then it is whole or absent, and has checksums.
     """
 
     positions: Positions
     dtype: str
     classes: int
     code: str
+    stays: bool
 
 
 def extract(network: LoadedNetwork, stimuli: Stimuli, path: Path, how: Extraction) -> None:
-    """Write the activations of a network for `stimuli`, unless `path` holds these very ones.
+    """Write the activations of a network for `stimuli` to `path`.
+
+    A file that stays and holds these very activations is left as it is.
 
     Raises ValueError for activations that overflow the dtype.
     """
     attributes = _attributes(network, stimuli, how)
-    if _holds(path, attributes["identity"]):
+    if how.stays and _holds(path, attributes["identity"]):
         return
-    with replace_when_done(path) as partial, h5py.File(partial, "w") as file:
+    with (
+        replace_when_done(path) if how.stays else nullcontext(path) as target,
+        h5py.File(target, "w") as file,
+    ):
         file.attrs.update(attributes)
         logits = _forward(file, network, stimuli, how)
         file.attrs["accuracy"] = accuracy(logits, stimuli, how.classes)
@@ -117,39 +125,40 @@ def _forward(
 ) -> np.ndarray:
     """Fill `file` and return the network's output (n, classes) float32."""
     layers = network.shown.layers
-    group = file.create_group("layers")
     n = len(stimuli.images)
+    stored: dict[str, h5py.Dataset] = {}
     logits = []
     for start in range(0, n, _BATCH):
         batch = slice(start, min(start + _BATCH, n))
         activations, output = network(torch.from_numpy(stimuli.images[batch]))
         logits.append(output.float().cpu().numpy())
-        for order, (layer, depth) in enumerate(zip(layers, depths(layers), strict=True)):
+        for layer in layers:
             kept = sample_positions(activations[layer.name], how.positions).to(_DTYPES[how.dtype])
-            if not kept.isfinite().all():
+            # One value that is not finite makes the sum so; float32 holds that of any float16.
+            if not kept.sum(dtype=torch.float32).isfinite():
                 raise ValueError(
                     f"layer {layer.name} of {network.shown.name}, step {network.checkpoint.step}:"
                     f" values beyond {how.dtype} on {_shown(stimuli)}; set"
                     " `activations.dtype: float32`, or see whether training diverged"
                 )
             if start == 0:
-                dataset = group.create_dataset(
-                    layer.name,
-                    shape=(n, *kept.shape[1:]),
-                    dtype=how.dtype,
-                    chunks=(min(n, _BATCH), *kept.shape[1:]),
-                    fletcher32=True,
-                )
-                dataset.attrs.update(
-                    {
-                        "layer": layer.name,
-                        "order": order,
-                        "depth": depth,
-                        "role": "logits" if layer.node == network.outputs.output else layer.role,
-                    }
-                )
-            group[layer.name][batch] = kept.cpu().numpy()
+                stored[layer.name] = _dataset(file, layer, (n, *kept.shape[1:]), how)
+            stored[layer.name][batch] = kept.cpu().numpy()
+    for order, (layer, depth) in enumerate(zip(layers, depths(layers), strict=True)):
+        role = "logits" if layer.node == network.outputs.output else layer.role
+        about = {"layer": layer.name, "order": order, "depth": depth, "role": role}
+        stored[layer.name].attrs.update(about)
     return np.concatenate(logits)
+
+
+def _dataset(
+    file: h5py.File, layer: Layer, shape: tuple[int, ...], how: Extraction
+) -> h5py.Dataset:
+    name = f"layers/{layer.name}"
+    if not how.stays:
+        return file.create_dataset(name, shape, how.dtype)
+    chunks = (min(shape[0], _BATCH), *shape[1:])
+    return file.create_dataset(name, shape, how.dtype, chunks=chunks, fletcher32=True)
 
 
 def _shown(stimuli: Stimuli) -> str:
