@@ -1,7 +1,10 @@
 """Stamps are found again, change nothing else, and follow the bytes they describe."""
 
 import json
+import re
+import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -120,6 +123,21 @@ def test_a_job_leaves_its_record(snakemake, tmp_path):
     outputs = record.pop("outputs")
     assert read_stamp(tmp_path / "results/e/out.png") == record
     assert len(outputs) == 2
+
+
+def test_a_job_logs_what_its_imports_took(tmp_path):
+    code = f"""
+import time
+from types import SimpleNamespace
+from convergent_learning.workflow.job import _start
+time.sleep(0.5)
+_start(SimpleNamespace(log=[{str(tmp_path / "a.log")!r}], threads=1))
+"""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    lasted = time.monotonic() - began
+    line = re.search(r"work starts ([\d.]+) s after the process", (tmp_path / "a.log").read_text())
+    assert 0.5 <= float(line[1]) <= lasted + 0.02  # the kernel counts in hundredths of a second
 
 
 def test_a_job_that_fails_leaves_none(snakemake, tmp_path):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,10 +38,23 @@ def _start(snakemake: Any) -> None:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
     )
+    # What imports took: benchmarks/experiment.py sums it over the logs of a run.
+    logging.info("work starts %.2f s after the process", _seconds_since_process_start())
     logging.captureWarnings(True)
     sys.excepthook = _log_then_print
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(snakemake.threads)
+
+
+def _seconds_since_process_start() -> float:
+    """Wall time since this process was created; where the system does not say, its CPU time."""
+    try:
+        statistics = Path("/proc/self/stat").read_text()
+    except OSError:
+        return time.process_time()
+    # Field 22, in clock ticks since boot; the name of the program before it may hold spaces.
+    created = int(statistics.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - created
 
 
 def _log_then_print(kind, error, traceback) -> None:
