@@ -15,8 +15,10 @@ UV_VERSION := 0.13.9
 ARCHIVE ?= $(EXPERIMENT)-checkpoints.tar
 # Other finished runs of EXPERIMENT (results folders) that `make reference` takes tolerances from.
 RUNS ?=
+# Results folder of another checkout, made on this machine, that `make benchmark` gives ratios to.
+BASELINE ?=
 
-.PHONY: help plan figures scores reproduce archive verify provenance reference findings config test lint lock lock-check
+.PHONY: help plan figures scores reproduce archive verify provenance reference findings config benchmark test lint lock lock-check
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -55,6 +57,9 @@ findings: $(VENV)/installed ## docs/findings.md from the claims of the committed
 config: $(VENV)/installed ## the schema and docs/configuration.md from the model of the config
 	$(BIN)/python -m convergent_learning.config schema > workflow/schemas/config.schema.json
 	$(BIN)/python -m convergent_learning.config docs > docs/configuration.md
+
+benchmark: $(VENV)/installed ## measure speed, memory and disk here; the table of docs/performance.md
+	$(BIN)/python benchmarks/scoreboard.py docs/performance.md $(if $(BASELINE),--baseline $(BASELINE))
 
 test: $(VENV)/installed-test ## the unmarked tests
 	$(BIN)/python -m pytest

@@ -1,8 +1,10 @@
 """Coverage of the delete-one-network jackknife, and of the percentile node bootstrap beside it.
 
-Pairs score s_ij = µ + a_i + a_j + e_ij; `network share` is the part of the variance of a score that
-the networks' effects a make. Prints a Markdown table: how often each 95% interval of the mean over
-pairs holds µ. Run: `python benchmarks/coverage.py`.
+    python benchmarks/coverage.py
+
+Pairs score s_ij = µ + a_i + a_j + e_ij; the network share is the part of the variance of a score
+that the networks' effects a make. Counted is how often the 95% interval of the mean over pairs
+holds µ. The quick setting simulates fewer experiments and no bootstrap.
 """
 
 from __future__ import annotations
@@ -10,38 +12,58 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+from scoreboard import Row, parser, show
 
 from convergent_learning.tables.intervals import Pairs, jackknife
 
 NETWORKS = (3, 4, 6, 10)
 SHARES = (0.0, 0.3, 0.7, 1.0)
-EXPERIMENTS = 20_000
 RESAMPLES = 1_000
 BOOTSTRAPPED = 2_000  # of the experiments: a resample costs more than a deletion
 
 
 def main() -> None:
-    """Simulate every case and print the table."""
+    """Simulate every case; one row for a number of networks and an interval."""
+    options = parser(__doc__).parse_args()
+    experiments = 4_000 if options.quick else 20_000
     rng = np.random.default_rng(0)
-    print("| networks | network share | jackknife, normal | jackknife, skewed | node bootstrap |")
-    print("|---|---|---|---|---|")
+    rows = []
     for size in NETWORKS:
+        covered: dict[str, list[float]] = {}
         for share in SHARES:
-            normal = simulate(size, share, rng.standard_normal, rng)
-            skewed = simulate(size, share, lambda shape: rng.exponential(size=shape) - 1, rng)
-            cells = [
-                coverage(*jackknife_interval(normal, size)),
-                coverage(*jackknife_interval(skewed, size)),
-                coverage(*node_bootstrap(normal[:, :BOOTSTRAPPED], size, rng)),
-            ]
-            print(f"| {size} | {share:g} | " + " | ".join(f"{c:.1%}" for c in cells) + " |")
+            normal = simulate(size, share, rng.standard_normal, experiments, rng)
+            skewed = simulate(
+                size, share, lambda shape: rng.exponential(size=shape) - 1, experiments, rng
+            )
+            intervals = {
+                "jackknife, normal effects": jackknife_interval(normal, size),
+                "jackknife, skewed effects": jackknife_interval(skewed, size),
+            }
+            if not options.quick:
+                few = normal[:, :BOOTSTRAPPED]
+                intervals["node bootstrap, normal effects"] = node_bootstrap(few, size, rng)
+            for name, interval in intervals.items():
+                covered.setdefault(name, []).append(coverage(*interval))
+        rows += [row(size, name, values) for name, values in covered.items()]
+    show(rows, options)
 
 
-def simulate(size: int, share: float, effect, rng: np.random.Generator) -> np.ndarray:
+def row(size: int, interval: str, covered: list[float]) -> Row:
+    shares = ", ".join(f"{share:g}" for share in SHARES)
+    return Row(
+        f"coverage at network shares {shares}: {size} networks, {interval}",
+        ", ".join(f"{100 * value:.1f}" for value in covered) + "%",
+        limit="95%",
+    )
+
+
+def simulate(
+    size: int, share: float, effect, experiments: int, rng: np.random.Generator
+) -> np.ndarray:
     """(pairs, experiments) scores with µ = 0 and variance 1."""
-    networks = np.sqrt(share / 2) * effect((size, EXPERIMENTS))
+    networks = np.sqrt(share / 2) * effect((size, experiments))
     x, y = _sides(size)
-    noise = np.sqrt(1 - share) * rng.standard_normal((len(x), EXPERIMENTS))
+    noise = np.sqrt(1 - share) * rng.standard_normal((len(x), experiments))
     return networks[x] + networks[y] + noise
 
 

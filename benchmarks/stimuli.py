@@ -1,6 +1,8 @@
-"""Speed of the stimulus families at 32 pixels and their memory at 224, as Markdown tables.
+"""Speed of the stimulus families at 32 pixels and their memory at 224.
 
-OMP_NUM_THREADS=1 python benchmarks/stimuli.py
+    OMP_NUM_THREADS=1 python benchmarks/stimuli.py
+
+The quick setting makes fewer images and prints the fastest and the slowest family alone.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import time
 import tracemalloc
 
 import numpy as np
+from scoreboard import Row, parser, show
 from sklearn.datasets import load_sample_images
 
 from convergent_learning.images.spectra import mean_spectrum
@@ -24,34 +27,58 @@ TARGETS = {
     "eidolon_III": 300,
 }
 OTHER_TARGET = 5000
-# The rate of an eidolon does not depend on the number of images: they are made one by one.
-N_SLOW, N_FAST = 3000, 10_000
 
 
 def main() -> None:
-    print("| family | level | images | images/s | target | ratio |")
-    print("|---|---|---|---|---|---|")
-    images = pieces(N_FAST, 32)
+    options = parser(__doc__).parse_args()
+    rates = speeds(2_000 if options.quick else 10_000)
+    if options.quick:
+        ends = {"fastest": max(rates, key=rates.get), "slowest": min(rates, key=rates.get)}
+        rows = [speed_row(f", {end} family", name, rates[name]) for end, name in ends.items()]
+    else:
+        rows = [speed_row("", name, rate) for name, rate in rates.items()] + memory()
+    show(rows, options)
+
+
+def speeds(n: int) -> dict[str, float]:
+    """Images a second of each family at its last default level."""
+    images = pieces(n, 32)
     spectrum = mean_spectrum(images)
+    rates = {}
     for name, family in families().items():
-        target = TARGETS.get(name, OTHER_TARGET)
+        # Eidolons are made one by one: their rate does not depend on the number of images.
+        batch = images if target(name) >= 1000 else images[: n // 4]
         level = family.default[-1]
-        batch = images if target >= 1000 else images[:N_SLOW]
         apply(name, batch[:2], level, spectrum=spectrum)
         start = time.perf_counter()
         apply(name, batch, level, spectrum=spectrum)
-        rate = len(batch) / (time.perf_counter() - start)
-        numbers = f"{len(batch):,} | {rate:,.0f} | {target:,} | {rate / target:.1f}"
-        print(f"| {name} | {level} | {numbers} |")
+        rates[name] = len(batch) / (time.perf_counter() - start)
+    return rates
 
-    print("\n| family | working memory, 16 images of 224 px | 64 images |")
-    print("|---|---|---|")
+
+def target(name: str) -> int:
+    return TARGETS.get(name, OTHER_TARGET)
+
+
+def speed_row(which: str, name: str, rate: float) -> Row:
+    return Row(
+        f"stimuli of 32 px{which}: {name} {families()[name].default[-1]}",
+        f"{rate:,.0f} images/s",
+        f"{rate / target(name):.1f}× the target",
+        f"{target(name):,} images/s",
+    )
+
+
+def memory() -> list[Row]:
+    """Working memory of each family for few and for many images."""
     images = pieces(64, 224)
     spectrum = mean_spectrum(images)
+    rows = []
     for name, family in families().items():
-        level = family.default[-1]
-        few, many = (peak(name, images[:n], level, spectrum) for n in (16, 64))
-        print(f"| {name} | {few:.0f} MB | {many:.0f} MB |")
+        few, many = (peak(name, images[:n], family.default[-1], spectrum) for n in (16, 64))
+        figure = f"stimuli of 224 px: {name}, working memory for 16 and 64 images"
+        rows.append(Row(figure, f"{few:.0f} and {many:.0f} MB"))
+    return rows
 
 
 def pieces(n: int, side: int) -> np.ndarray:

@@ -3,10 +3,11 @@
     python benchmarks/training.py                  about a quarter of an hour on 2 quiet cores
     python benchmarks/training.py --rounds 0 --images 25000 --epochs 4     accuracy alone, longer
 
-prints the Markdown tables of docs/performance.md: a quarter-width ResNet-18 on CIFAR-10. The
-ordinary loop is a map-style dataset with PIL transforms in a DataLoader with two workers, and a
-float32 network in the plain memory format. The arms are processes that wait for their turn; in each
-round every arm trains the same number of images, and the medians over rounds are printed.
+A quarter-width ResNet-18 on CIFAR-10. The ordinary loop is a map-style dataset with PIL transforms
+in a DataLoader with two workers, and a float32 network in the plain memory format; ours and the
+bare network compute in what `precision: auto` takes on this processor. The arms are processes that
+wait for their turn; in each round every arm trains the same number of images, and the medians over
+rounds are printed. The quick setting has fewer rounds, epochs and seeds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
+from scoreboard import Row, parser, show
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
@@ -32,6 +34,7 @@ from convergent_learning.networks.architectures import build
 from convergent_learning.randomness import derived_seed
 from convergent_learning.training.loop import Run, train
 from convergent_learning.training.plan import TrainingPlan
+from convergent_learning.training.precision import choose
 from convergent_learning.training.schedule import learning_rate
 from convergent_learning.training.state import TrainingState
 
@@ -47,6 +50,13 @@ ARMS = {
     "bare forward and backward, two processes of 1 thread": ("bare", 2, 1),
 }
 ORDINARY, OURS_ONE, OURS_TWO, BARE_ONE, BARE_TWO = ARMS
+# Peer of each row, what ours should reach.
+RATIOS = {
+    (OURS_TWO, ORDINARY): "≥ 2.0×",
+    (OURS_ONE, ORDINARY): "",
+    (OURS_TWO, BARE_TWO): "≥ 0.85×",
+    (OURS_ONE, BARE_ONE): "≥ 0.85×",
+}
 
 
 def main():
@@ -55,27 +65,42 @@ def main():
         torch.set_num_threads(options.threads)
         serve(LOOPS[options.arm](options))
         return
+    if not options.dataset.exists():
+        missing = f"not measured: {options.dataset} is not there, run `make reproduce` first"
+        show([Row("training", missing)], options)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = choose(CPU, Path(folder) / "precision.json")
+    options.precision = chosen.name
+    rows = [Row("`training.precision: auto`", f"{chosen.name}: {chosen.reason}")]
     if options.rounds:
-        speed(options)
+        rows += speed(options)
     if options.seeds:
-        accuracy(options)
+        rows.append(accuracy(options))
+    show(rows, options)
 
 
 def arguments():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--dataset", type=Path, default=Path("results/datasets/cifar10.h5"))
-    parser.add_argument("--rounds", type=int, default=9, help="rounds of the speed table; 0: none")
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of the accuracy table; 0: none")
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--images", type=int, default=10_000, help="training images, for accuracy")
-    parser.add_argument("--arm", choices=LOOPS, help=argparse.SUPPRESS)
-    parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
-    parser.add_argument("--seed", type=int, default=1, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser(__doc__)
+    quick = "--quick" in sys.argv
+    options.add_argument("--dataset", type=Path, default=Path("results/datasets/cifar10.h5"))
+    options.add_argument(
+        "--rounds", type=int, default=4 if quick else 9, help="rounds of the speed; 0: none"
+    )
+    options.add_argument(
+        "--seeds", type=int, default=2 if quick else 3, help="seeds of the accuracy; 0: none"
+    )
+    options.add_argument("--epochs", type=int, default=2 if quick else 4)
+    options.add_argument("--images", type=int, default=10_000, help="training images, for accuracy")
+    options.add_argument("--arm", choices=LOOPS, help=argparse.SUPPRESS)
+    options.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
+    options.add_argument("--seed", type=int, default=1, help=argparse.SUPPRESS)
+    options.add_argument("--precision", default="float32", help=argparse.SUPPRESS)
+    return options.parse_args()
 
 
 def speed(options):
-    """Print images/s of every arm and the ratios of the issue."""
+    """Images/s of ours, and its ratios to the ordinary loop and to the bare network."""
     processes = {arm: start(*how, options) for arm, how in ARMS.items()}
     images = {arm: [] for arm in ARMS}
     for turn in range(options.rounds + 1):
@@ -86,49 +111,59 @@ def speed(options):
                 images[arm].append(len(members) * STEPS_A_ROUND * BATCH / max(seconds))
     for members in processes.values():
         ask(members, 0)
-    median = {arm: statistics.median(values) for arm, values in images.items()}
-    print("| arm | images/s, median | least … most |\n|---|---|---|")
-    for arm, values in images.items():
-        print(f"| {arm} | {median[arm]:.0f} | {min(values):.0f} … {max(values):.0f} |")
-    print("\n| ratio | measured, median of rounds | target |\n|---|---|---|")
-    for top, bottom, target in (
-        (OURS_TWO, ORDINARY, "≥ 2.0"),
-        (OURS_ONE, ORDINARY, ""),
-        (OURS_TWO, BARE_TWO, "≥ 0.85"),
-        (OURS_ONE, BARE_ONE, "≥ 0.85"),
-    ):
-        pairs = zip(images[top], images[bottom], strict=True)
+    rows = []
+    for (ours, peer), limit in RATIOS.items():
+        pairs = zip(images[ours], images[peer], strict=True)
         ratio = statistics.median(one / other for one, other in pairs)
-        print(f"| {top} / {bottom} | {ratio:.2f} | {target} |")
-    print(flush=True)
+        rows.append(
+            Row(
+                f"training, {ours}",
+                f"{spread(images[ours])} in {options.precision}",
+                f"{ratio:.2f}× as fast",
+                f"{peer}: {spread(images[peer])}{'; ' if limit else ''}{limit}",
+            )
+        )
+    return rows
+
+
+def spread(rates):
+    """Median, least and most images/s of the rounds."""
+    return f"{statistics.median(rates):.0f} images/s ({min(rates):.0f} … {max(rates):.0f})"
 
 
 def accuracy(options):
-    """Print the test accuracy that both loops reach."""
+    """Test accuracy that both loops reach."""
     reached, seconds = {"ours": [], "ordinary": []}, dict.fromkeys(("ours", "ordinary"), 0.0)
     seeds = list(range(1, options.seeds + 1))
     # Ours two at a time, the ordinary loop alone, each as it is fastest.
     turns = [("ours", seeds[i : i + 2], 1) for i in range(0, len(seeds), 2)]
     turns += [("ordinary", [seed], 2) for seed in seeds]
     for loop, together, threads in turns:
+        print(f"accuracy of {loop}, seeds {together} …", file=sys.stderr, flush=True)
         members = [start(loop, 1, threads, options, seed)[0] for seed in together]
         began = time.perf_counter()
         reached[loop] += [float(answer) for answer in ask(members, -1)]
         seconds[loop] += time.perf_counter() - began
-    print(f"{options.images} images, {options.epochs} epochs, {options.seeds} seeds\n")
-    print("| loop | test accuracy | of each seed | s in all |\n|---|---|---|---|")
-    for loop, values in reached.items():
-        each = ", ".join(f"{value:.3f}" for value in values)
-        print(f"| {loop} | {np.mean(values):.3f} | {each} | {seconds[loop]:.0f} |")
+    ours, ordinary = (
+        f"{np.mean(values):.3f} ({', '.join(f'{value:.3f}' for value in values)};"
+        f" {seconds[loop]:.0f} s in all)"
+        for loop, values in reached.items()
+    )
     difference = 100 * (np.mean(reached["ours"]) - np.mean(reached["ordinary"]))
-    print(f"\nOurs − ordinary: {difference:+.1f} points (target: within 1).")
+    return Row(
+        f"test accuracy after {options.epochs} epochs of {options.images:,} images,"
+        f" {options.seeds} seeds",
+        ours,
+        f"{difference:+.1f} points",
+        f"ordinary loop: {ordinary}; within 1 point",
+    )
 
 
 def start(loop, count, threads, options, seed=1):
     """Processes of an arm, waiting for their turn."""
     command = [sys.executable, __file__, "--arm", loop, "--threads", str(threads)]
     command += ["--dataset", str(options.dataset), "--epochs", str(options.epochs)]
-    command += ["--images", str(options.images)]
+    command += ["--images", str(options.images), "--precision", options.precision]
     return [
         subprocess.Popen(
             [*command, "--seed", str(seed + rank)],
@@ -183,7 +218,7 @@ def the_plan(options):
         warmup=0.25,
         crop_padding=4,
         flip=True,
-        precision="auto",
+        precision=options.precision,
         checkpoints=(),
         optimizer="sgd",
         schedule="linear",
@@ -306,7 +341,10 @@ class Ordinary:
 
 
 class Bare:
-    """Forward and backward pass over one batch that stays where it is, in ours' memory format."""
+    """Forward and backward pass over one batch that stays where it is.
+
+    In ours' memory format and precision.
+    """
 
     def __init__(self, options):
         torch.manual_seed(options.seed)
@@ -314,13 +352,16 @@ class Bare:
         images = torch.randn(BATCH, 3, 32, 32)
         self.images = images.contiguous(memory_format=torch.channels_last)
         self.labels = torch.randint(10, (BATCH,))
+        self.bfloat16 = options.precision == "bfloat16"
 
     def warm_up(self):
         self.steps(2)
 
     def steps(self, count):
         for _ in range(count):
-            loss = functional.cross_entropy(self.network(self.images), self.labels)
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+                logits = self.network(self.images)
+            loss = functional.cross_entropy(logits.float(), self.labels)
             self.network.zero_grad()
             loss.backward()
 

@@ -1,0 +1,120 @@
+"""The table of docs/performance.md is made by the scripts of benchmarks/, all of them."""
+
+import contextlib
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ABOUT = {
+    "code": {"commit": "0123456789abcdef", "local_changes": True},
+    "machine": {"cpu": "A processor", "cores": 2},
+}
+PAGE = "# Title\n\n{begin}\nold\n{end}\n\nText stays | as it is.\n"
+
+
+@contextlib.contextmanager
+def loaded(name):
+    """A script of benchmarks/ by its path: their names are names of packages too."""
+    found = importlib.util.spec_from_file_location(name, ROOT / f"benchmarks/{name}.py")
+    module = importlib.util.module_from_spec(found)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, name, module)
+        found.loader.exec_module(module)
+        yield module
+
+
+@pytest.fixture(scope="module")
+def scoreboard():
+    with loaded("scoreboard") as module:
+        yield module
+
+
+@pytest.fixture
+def page(scoreboard, tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text(PAGE.format(begin=scoreboard.BEGIN, end=scoreboard.END), encoding="utf-8")
+    return path
+
+
+def test_only_what_is_between_the_markers_is_replaced(scoreboard, page):
+    rows = [
+        scoreboard.Row("speed", "3 images/s", "2× as fast", "a peer", "elsewhere"),
+        scoreboard.Row("size", "1 GB"),
+    ]
+    scoreboard.write(page, rows, "here")
+    text = page.read_text(encoding="utf-8")
+    table = text.partition(scoreboard.BEGIN)[2].partition(scoreboard.END)[0]
+    assert text.replace(table, "\nold\n") == PAGE.format(begin=scoreboard.BEGIN, end=scoreboard.END)
+    assert table.strip().splitlines() == [
+        "| figure | measured | ratio | peer or limit | machine |",
+        "| --- | --- | --- | --- | --- |",
+        "| speed | 3 images/s | 2× as fast | a peer | elsewhere |",
+        "| size | 1 GB |  |  | here |",
+    ]
+    scoreboard.write(page, rows, "here")
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_a_page_without_markers_is_left_alone(scoreboard, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"{scoreboard.END}\n{scoreboard.BEGIN}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="lacks the line"):
+        scoreboard.write(page, [], "here")
+
+
+def test_the_page_of_the_repository_has_its_markers(scoreboard):
+    text = (ROOT / "docs/performance.md").read_text(encoding="utf-8")
+    assert text.count(scoreboard.BEGIN) == text.count(scoreboard.END) == 1
+
+
+def test_every_script_is_run(scoreboard, page, monkeypatch):
+    run = []
+
+    def fake(command, **_):
+        run.append(command[1:])
+        row = scoreboard.Row(Path(command[1]).stem, "1")
+        return SimpleNamespace(stdout=json.dumps(asdict(row)) + "\n")
+
+    monkeypatch.setattr(scoreboard, "origin", lambda repository: ABOUT)
+    monkeypatch.setattr(subprocess, "run", fake)
+    monkeypatch.setattr(sys, "argv", ["scoreboard.py", str(page), "--baseline", "other/results"])
+    scoreboard.main()
+    names = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
+    names.remove("scoreboard")
+    assert [Path(script).stem for script, *_ in run] == names
+    for script, *arguments in run:
+        given = ["--baseline", "other/results"] if Path(script).stem == "experiment" else []
+        assert arguments == ["--quick", "--json", *given]
+    text = page.read_text(encoding="utf-8")
+    assert all(f"| {name} | 1 |" in text for name in names)
+    assert f"| A processor, 2 cores, {date.today()}, 0123456 + changes |" in text
+
+
+def test_a_script_prints_rows(scoreboard):
+    rows = scoreboard.run(ROOT / "benchmarks/coverage.py")
+    assert len(rows) == 8
+    assert all("networks" in row.figure and row.measured for row in rows)
+
+
+def test_the_time_before_work_is_summed_over_the_jobs_that_logged_it(scoreboard, tmp_path):
+    jobs = {"cifar10/{}/claims": (3, 1.0), "networks/{}/a": (5, 3.0), "networks/{}/b": (100, None)}
+    for name, (lasted, started) in jobs.items():
+        log = tmp_path / f"{name.format('logs')}.log"
+        times = tmp_path / f"{name.format('benchmarks')}.tsv"
+        for file in (log, times):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        times.write_text(f"s\th:m:s\tmax_rss\n{lasted}\t0:00:00\t90\n")
+        said = "" if started is None else f"INFO work starts {started:.2f} s after the process\n"
+        log.write_text(f"{said}INFO done\n")
+    with loaded("experiment") as experiment:
+        row = experiment.before_work(tmp_path, "here")
+    assert row.measured == "50.0% (4 of 8 s in 2 jobs)"
+    assert row.machine == "here"
