@@ -21,6 +21,7 @@ from pathlib import Path
 import pandas as pd
 from scoreboard import Row, machine, parser, show
 
+from convergent_learning.config.jobs import STAGES
 from convergent_learning.workflow.job_times import job_time, stage_times
 
 EXPERIMENT = "cifar10"
@@ -62,13 +63,19 @@ def stages(results: Path) -> pd.DataFrame:
     """Jobs, total and longest seconds and memory of each stage, most seconds first.
 
     Trainings are shared by experiments, in a folder of their own: those of all are counted.
+    Tables, figures, claims and what follows are one stage.
     """
-    own, shared = (stage_times(results / name / "benchmarks") for name in (EXPERIMENT, "networks"))
-    every = pd.concat([own, shared.assign(stage="train")])
-    stages = every.groupby("stage").agg(
-        {"jobs": "sum", "total": "sum", "longest": "max", "memory": "max"}
-    )
-    return stages.sort_values("total", ascending=False)
+    own, shared = (results / name / "benchmarks" for name in (EXPERIMENT, "networks"))
+    files = [(_stage(file.relative_to(own)), file) for file in sorted(own.rglob("*.tsv"))]
+    files += [("training", file) for file in sorted(shared.rglob("*.tsv"))]
+    return stage_times(files).set_index("stage")
+
+
+def _stage(file: Path) -> str:
+    """The stage of a benchmark file, also of a checkout whose folders were called otherwise."""
+    folder = file.parts[0]
+    renamed = {"train": "training", "pretrained": "training", "activations": "moments"}
+    return folder if folder in STAGES else renamed.get(folder, "figures")
 
 
 def of_stage(name: str, stage: pd.Series, theirs: pd.DataFrame | None, peer: str, made: str) -> Row:

@@ -54,8 +54,8 @@ ORDINARY, OURS_ONE, OURS_TWO, BARE_ONE, BARE_TWO = ARMS
 RATIOS = {
     (OURS_TWO, ORDINARY): "≥ 2.0×",
     (OURS_ONE, ORDINARY): "",
-    (OURS_TWO, BARE_TWO): "≥ 0.85×",
-    (OURS_ONE, BARE_ONE): "≥ 0.85×",
+    (OURS_TWO, BARE_TWO): "≥ 0.95×",
+    (OURS_ONE, BARE_ONE): "≥ 0.95×",
 }
 
 
