@@ -129,10 +129,14 @@ def _check(
         if not (folder / name).exists() or sha256_of(folder / name) != digest:
             raise ArchiveError(f"{archive} is damaged: {name} is not what {_MANIFEST} lists")
     for name, plan in _network_files(Design(Experiment.of(config))).items():
-        if name.endswith(".safetensors") and (folder / name).exists():
-            refuse_other_plan(folder / name, plan)
         if name not in manifest["files"]:
+            # Of the same seed, but trained otherwise: the message says in what.
+            alike = f"{plan.architecture}_*_seed{plan.seed}_*/step0.safetensors"
+            for other in sorted((folder / name).parents[1].glob(alike)):
+                refuse_other_plan(other, plan)
             raise ArchiveError(f"{archive} has no {name}, which the config asks for")
+        if name.endswith(".safetensors"):
+            refuse_other_plan(folder / name, plan)
         there = results / name
         if there.exists() and sha256_of(there) != manifest["files"][name]:
             raise ArchiveError(
