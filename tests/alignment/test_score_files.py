@@ -1,0 +1,95 @@
+"""Scores are taken over from earlier files where nothing that determines them has changed."""
+
+import shutil
+
+import h5py
+import pandas as pd
+import pytest
+from test_files import NETWORKS, write_network
+
+from convergent_learning.alignment import score_files, write_moments
+from convergent_learning.alignment.score_files import write_scores
+
+METRICS = {"procrustes": "p", "soft_matching": "s", "context": "c"}
+HOW = {"centers": ("position", "unit"), "ridge": 0.1, "rotated": (), "draws": 0, "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def moments(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("moments")
+    paths = [write_network(folder, group, seed) for group in "ab" for seed in (1, 2)]
+    write_moments(paths, folder / "id_step7.h5", NETWORKS, 4, 3, True)
+    return folder / "id_step7.h5"
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """What is computed and not taken over: (metric, network x, network y)."""
+    asked = []
+
+    def recording(path, metrics, *, wanted, **how):
+        def noted(*what):
+            if wanted(*what):
+                asked.append(what)
+            return wanted(*what)
+
+        return original(path, metrics, wanted=noted, **how)
+
+    original = score_files.score_table
+    monkeypatch.setattr(score_files, "score_table", recording)
+    return asked
+
+
+@pytest.fixture
+def first(moments, tmp_path):
+    out = tmp_path / "first.parquet"
+    assert write_scores([moments], out, METRICS, **HOW) == []
+    return out
+
+
+def same(one, other):
+    pd.testing.assert_frame_equal(pd.read_parquet(one), pd.read_parquet(other))
+
+
+def test_nothing_is_computed_twice(moments, first, computed, tmp_path):
+    out = tmp_path / "again.parquet"
+    assert write_scores([moments], out, METRICS, earlier=[first], **HOW) == [first]
+    assert computed == []
+    assert out.read_bytes() == first.read_bytes()
+
+
+def test_an_edited_metric_alone_is_computed(moments, first, computed, tmp_path):
+    out = tmp_path / "again.parquet"
+    write_scores([moments], out, METRICS | {"soft_matching": "edited"}, earlier=[first], **HOW)
+    assert {metric for metric, *_ in computed} == {"soft_matching"}
+    same(out, first)
+
+
+def test_new_responses_of_a_network_are_compared_anew(moments, first, computed, tmp_path):
+    changed = tmp_path / "changed.h5"
+    shutil.copy(moments, changed)
+    with h5py.File(changed, "r+") as file:
+        file["networks/a-seed2"].attrs["identity"] = "trained otherwise"
+    out = tmp_path / "again.parquet"
+    write_scores([changed], out, METRICS, earlier=[first], **HOW)
+    assert computed
+    assert all("a-seed2" in pair for _, *pair in computed)
+    same(out, first)
+
+
+def test_another_setting_is_computed_anew(moments, first, computed, tmp_path):
+    out = tmp_path / "again.parquet"
+    assert write_scores([moments], out, METRICS, earlier=[first], **HOW | {"ridge": 1.0}) == []
+    assert computed
+
+
+def test_a_smaller_file_gives_what_it_has(moments, first, computed, tmp_path):
+    """Files may hold other pairs and metrics: a tile of the pairs, an experiment of fewer seeds."""
+    tile, out = tmp_path / "tile.parquet", tmp_path / "all.parquet"
+    sides = (["a-seed1"], ["a-seed2", "b-seed1"])
+    write_scores([moments], tile, {"procrustes": "p"}, between=sides, **HOW)
+    computed.clear()
+    assert write_scores([moments], out, METRICS, earlier=[tile], **HOW) == [tile]
+    assert ("procrustes", "a-seed1", "a-seed2") not in computed
+    assert ("procrustes", "a-seed1", "b-seed2") in computed
+    same(out, first)
