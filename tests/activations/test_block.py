@@ -1,3 +1,4 @@
+import struct
 from dataclasses import asdict, replace
 
 import h5py
@@ -277,19 +278,28 @@ def test_kept_activations_of_other_weights_are_made_again(made, tmp_path, passes
     assert then[1] == first[1]
 
 
-@pytest.mark.parametrize("damage", ["flipped", "cut"])
+@pytest.mark.parametrize("damage", ["activations", "accuracy", "depth", "cut"])
 def test_damaged_kept_activations_are_made_again(made, tmp_path, passes, caplog, damage):
     path = run(made, tmp_path)
+    rows = (tmp_path / "accuracy.csv").read_text()
     with h5py.File(path) as file:
         whole = file["layers/relu"][:]
-        offset = file["layers/relu"].id.get_chunk_info(0).byte_offset
+        parts = {
+            "activations": whole[0, 0, 0].tobytes(),
+            "accuracy": struct.pack("<d", file.attrs["accuracy"]),
+            "depth": struct.pack("<d", file["layers/layer2.0.relu_1"].attrs["depth"]),
+        }
     raw = bytearray(path.read_bytes())
-    if damage == "flipped":
-        raw[offset + 100] ^= 1
-    path.write_bytes(raw if damage == "flipped" else raw[: len(raw) // 2])
+    if damage == "cut":
+        raw = raw[: len(raw) // 2]
+    else:
+        assert parts[damage] in raw
+        raw[raw.index(parts[damage])] ^= 1
+    path.write_bytes(raw)
     run(made, tmp_path)
     assert passes[0] == ["resnet18-seed1", "resnet18-seed2", "resnet18-seed1"]
     assert "is damaged" in caplog.text
+    assert (tmp_path / "accuracy.csv").read_text() == rows
     with h5py.File(path) as file:
         np.testing.assert_array_equal(file["layers/relu"], whole)
 
@@ -307,3 +317,22 @@ def identities(moments):
     with h5py.File(moments) as file:
         groups = sorted(file["networks"].values(), key=lambda group: group.attrs["order"])
         return [group.attrs["identity"] for group in groups]
+
+
+def test_a_described_network_is_made_again_when_its_description_changes(made, tmp_path, passes):
+    def shown(**arguments):
+        given = {"architecture": "resnet18", "classes": 10, "width": 1 / 16} | arguments
+        described = Pretrained(
+            architecture="resnet18", seed=1, experiment_seed=0, mean=[0.3] * 3, std=[0.4] * 3,
+            factory="convergent_learning.networks.architectures:build", weights=None,
+            arguments=given,
+        )  # fmt: skip
+        return Shown("mine", 1, LAYERS["resnet18"]["cifar"], described)
+
+    for network in (shown(), shown(), replace_mean(shown(), 0.5), shown(image_size=64)):
+        run(made, tmp_path, networks=(network,))
+    assert len(passes[0]) == 3
+
+
+def replace_mean(shown, value):
+    return replace(shown, source=replace(shown.source, mean=[value] * 3))

@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def extract(network: LoadedNetwork, stimuli: Stimuli, path: Path, how: Extractio
         return
     with (
         replace_when_done(path) if how.stays else nullcontext(path) as target,
-        h5py.File(target, "w") as file,
+        h5py.File(target, "w", libver="latest") as file,  # which has checksums of attributes too
     ):
         file.attrs.update(attributes)
         logits = _forward(file, network, stimuli, how)
@@ -73,19 +73,7 @@ def extract(network: LoadedNetwork, stimuli: Stimuli, path: Path, how: Extractio
 
 def _attributes(network: LoadedNetwork, stimuli: Stimuli, how: Extraction) -> dict[str, Any]:
     layers = network.shown.layers
-    depended_on = {
-        "network": network.identity,
-        "layers": [
-            (layer.name, layer.role, depth)
-            for layer, depth in zip(layers, depths(layers), strict=True)
-        ],
-        "stimuli": stimuli.attrs["digest"],
-        "decision": (stimuli.attrs["decision"], how.classes),
-        "positions": how.positions,
-        "dtype": how.dtype,
-        "code": how.code,
-    }
-    return {
+    described = {
         "dataset": network.checkpoint.dataset,
         "group": network.shown.group,
         "seed": network.shown.seed,
@@ -97,18 +85,26 @@ def _attributes(network: LoadedNetwork, stimuli: Stimuli, how: Extraction) -> di
         "dtype": how.dtype,
         "positions": how.positions,
         "code": how.code,
-        "identity": hashlib.sha256(json.dumps(depended_on).encode()).hexdigest(),
-        "package_version": __version__,
     }
+    depended_on = {
+        **described,
+        "network": network.identity,
+        "layers": list(zip([asdict(layer) for layer in layers], depths(layers), strict=True)),
+        "decision": (stimuli.attrs["decision"], how.classes),
+    }
+    identity = hashlib.sha256(json.dumps(depended_on).encode()).hexdigest()
+    return {**described, "identity": identity, "package_version": __version__}
 
 
 def _holds(path: Path, identity: str) -> bool:
-    """Whether a file of this identity is there and every byte of its activations can be read."""
+    """Whether a file of this identity is there, with checksums that agree all through."""
     try:
         with h5py.File(path) as file:
-            if file.attrs["identity"] != identity or "accuracy" not in file.attrs:
+            if dict(file.attrs)["identity"] != identity:
                 return False
-            for layer in file["layers"].values():
+            for name in file["layers"]:
+                layer = file["layers"][name]
+                dict(layer.attrs)
                 for chunk in layer.iter_chunks():
                     layer[chunk]
             return True
