@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from scipy import ndimage
 
 from convergent_learning.images.arrays import grey
 
@@ -69,6 +68,9 @@ def _blur(image: np.ndarray, sigma: float) -> np.ndarray:
 def _gaussian_matrix(side: int, sigma: float, mode: str) -> np.ndarray:
     if sigma == 0:
         return np.eye(side)
+    # Imported here: it takes 0.15 s, and all that reads stimuli passes by this module.
+    from scipy import ndimage
+
     matrix = ndimage.gaussian_filter1d(np.eye(side), sigma, axis=0, mode=mode)
     matrix.setflags(write=False)
     return matrix
