@@ -228,6 +228,12 @@ def test_a_block_leaves_moments_and_accuracies_and_nothing_else(made, tmp_path, 
         assert file.has_shuffled(*pair)
 
 
+def test_networks_that_do_not_fit_are_loaded_again(made, tmp_path, passes, monkeypatch):
+    monkeypatch.setattr("convergent_learning.activations.loaded._KEPT", 1)
+    run(made, tmp_path, samples=two_samples(made), kept=None)
+    assert passes[1] == ["resnet18-seed1", "resnet18-seed2", "resnet18-seed1"]
+
+
 def test_a_failed_block_leaves_no_activations(made, tmp_path):
     with pytest.raises(ValueError, match="layer9"):
         run(
