@@ -190,12 +190,8 @@ def test_a_claim_that_the_tables_do_not_give(folders, values):
 
 
 def test_a_summary_that_its_pairs_do_not_give(folders):
-    swap = {"resnet18": "vgg11", "vgg11": "resnet18"}
-    change(
-        folders,
-        "fig6_slopes",
-        lambda table: table.assign(group=table.group.replace(swap)),
-    )
+    """By far less than its tolerance."""
+    change(folders, "fig6_slopes", lambda table: table.assign(slope=table.slope + 0.001))
     names, printed = failed(folders)
     assert names == ["figure 6"]
     assert "does not follow from the pairs" in printed
