@@ -225,8 +225,8 @@ def test_drawings_from_the_reference_are_not_taken_for_results(
     assert "make figures" in checkout.snakemake("-n").stdout
     done = module(checkout, "convergent_learning.workflow", "clear", "smoke")
     assert not drawn.exists()
-    shutil.copytree(results / "networks", drawn / "networks")
+    shutil.copytree(results / "moments", drawn / "moments")
     done = module(checkout, "convergent_learning.workflow", "figures", "smoke")
     assert done.returncode != 0
     assert "holds computed results" in done.stdout
-    assert (drawn / "networks").exists()
+    assert (drawn / "moments").exists()

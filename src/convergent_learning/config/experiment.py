@@ -81,7 +81,7 @@ class Tile:
 
     @property
     def networks(self) -> list[Network]:
-        return list(dict.fromkeys(self.first + self.second))
+        return list({network.name: network for network in self.first + self.second}.values())
 
     @property
     def sides(self) -> tuple[list[str], list[str]]:

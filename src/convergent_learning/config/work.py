@@ -97,7 +97,7 @@ class Workload:
         amounts: dict[str, float] = {"start:moments": 1.0}
         memory = disk = scratch = 0.0
         for sample in job.samples:
-            sizes = {n: self._size(job, n) for n in self._shown(job, sample)}
+            sizes = {n.name: self._size(job, n) for n in self._shown(job, sample)}
             values = sum(layer.values for size in sizes.values() for layer in size.layers)
             for size in sizes.values():
                 _add(amounts, _forward(size, self._images))
@@ -126,7 +126,7 @@ class Workload:
         return [network for network in job.tile.networks if network in there]
 
     def _products(
-        self, job: BlockJob, sample: Sample, sizes: Mapping[Network, NetworkSize]
+        self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize]
     ) -> tuple[float, float, float]:
         """Operations of all products of a sample, bytes of own and of cross moments."""
         mapped = self.experiment.mapped(job.dataset, sample)
@@ -138,9 +138,9 @@ class Workload:
                 sides = [g for g in grids if g <= layer.side] if mapped else [layer.side]
                 flop += 2 * self._images * sum(side**2 for side in sides) * layer.units**2
                 own += 8 * self._folds * (len(sides) * layer.units**2 + layer.values)
-        pairs = [(x, y) for x, y in job.tile if x in sizes and y in sizes]
+        pairs = [(x, y) for x, y in job.tile if x.name in sizes and y.name in sizes]
         for (x, y), count, own_layers in [*_compared(pairs, mapped), *_compared(pairs, [])]:
-            for a, b in _layer_pairs(sizes[x], sizes[y], own=own_layers):
+            for a, b in _layer_pairs(sizes[x.name], sizes[y.name], own=own_layers):
                 flop += count * 2 * self._images * min(a.side, b.side) ** 2 * a.units * b.units
                 cross += count * 4 * self._folds * a.units * b.units
         return flop, own, cross
