@@ -1,6 +1,7 @@
 """Activation files to moments files to score tables."""
 
 import itertools
+import shutil
 import subprocess
 import sys
 
@@ -178,11 +179,22 @@ def test_metrics_scored_together_are_those_scored_alone(files, condition):
     _assert_same_rows(together, pd.concat(alone))
 
 
+def test_files_of_a_block_give_the_rows_of_each(files, tmp_path):
+    """Maps fitted in distribution are made once for all of them."""
+    paths = [files["contrast"], shutil.copy(files["contrast"], tmp_path / "other.h5")]
+    with h5py.File(paths[1], "r+") as file:
+        file.attrs["condition"] = "30"
+    how = {"ridge": 0.01, "transfer_from": files["final"], "context": True}
+    metrics = ["linear", "permutation", "soft_matching"]
+    each = [score_table(path, metrics, **how) for path in paths]
+    _assert_same_rows(score_table(paths, metrics, **how), pd.concat(each))
+
+
 def test_rows_that_are_not_wanted_are_left_out(files):
     how = {"rotated": ["permutation"], "draws": 2, "context": True}
     every = score_table(files["final"], ["linear", "permutation"], ridge=0.01, **how)
 
-    def wanted(metric, x, y):
+    def wanted(file, metric, x, y):
         return metric != "linear" and (x, y) != ("a-seed1", "a-seed2")
 
     some = score_table(files["final"], ["linear", "permutation"], ridge=0.01, wanted=wanted, **how)

@@ -28,10 +28,10 @@ def computed(monkeypatch):
     asked = []
 
     def recording(path, metrics, *, wanted, **how):
-        def noted(*what):
-            if wanted(*what):
+        def noted(file, *what):
+            if wanted(file, *what):
                 asked.append(what)
-            return wanted(*what)
+            return wanted(file, *what)
 
         return original(path, metrics, wanted=noted, **how)
 

@@ -12,14 +12,15 @@ import numpy.typing as npt
 from . import registry
 from .crossvalidation import check_folds, shuffle_within
 from .crossvalidation import folds as make_folds
-from .evaluate import BACKWARD, FORWARD, Direction, FoldScore, evaluate
+from .evaluate import evaluate, rotated_scores
+from .fold_scores import BACKWARD, FORWARD, Direction, FoldScore
 from .layer_pair import LayerPair, paired
 from .maps import check_ridge
 from .moments import Center
 from .positions import Positions, check_positions
 from .registry import Metric
 from .ridge import Ridge
-from .rotation import haar, rotated
+from .rotation import Rotations, haar
 
 if TYPE_CHECKING:
     from .accumulate import Device
@@ -205,16 +206,9 @@ def rotated_basis(
     learned = _scores(forward, metric, ridge)[metric].mean
     directions: dict[Direction, np.ndarray] = {}
     for direction, pair in ((FORWARD, forward), (BACKWARD, forward.reversed())):
-        rotations = haar(pair.source.units, n_draws, seed, direction)
-        directions[direction] = np.array(
-            [
-                [
-                    entry.score
-                    for entry in evaluate(chosen, turned, ridge=ridge, directions=[FORWARD])
-                ]
-                for turned in rotated(pair, rotations)
-            ]
-        )
+        rotations = Rotations(haar(pair.source.units, n_draws, seed, direction))
+        scored = rotated_scores(chosen, pair, rotations, ridge=ridge)
+        directions[direction] = np.array([[fold.score for fold in scores] for scores in scored])
     draws = np.mean([values.mean(1) for values in directions.values()], axis=0)
     p = (1 + int((draws >= learned).sum())) / (n_draws + 1)
     return RotatedBasis(learned, draws, p, directions)

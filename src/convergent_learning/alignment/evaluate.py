@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
+from .fold_scores import BACKWARD, FORWARD, Direction, FoldScore, fold_score
 from .layer_pair import LayerPair, Moments, split
+from .plans import plan_scores, rotated_plan_scores
 from .registry import Metric
 from .ridge import Ridge
-
-Direction: TypeAlias = Literal["x->y", "y->x"]
-FORWARD: Direction = "x->y"
-BACKWARD: Direction = "y->x"
-
-
-class FoldScore(NamedTuple):
-    direction: Direction
-    fold: int
-    score: float
-    n_dead_x: int
-    n_dead_y: int
-    fitted: Any
+from .rotation import Rotations, rotated
 
 
 def evaluate(
@@ -47,6 +36,8 @@ def evaluate(
     -------
     folds within directions
     """
+    if metric.plan is not None:
+        return plan_scores(metric, forward, scored_on, directions)
     options = {"ridge": ridge} if metric.takes_ridge else {}
     shared = metric.symmetric and forward.same_grid and len(directions) == 2
     forward_fits: dict[int, Any] = {}
@@ -58,26 +49,33 @@ def evaluate(
         for fold in pair.folds:
             train, held_out = split(pair, fold, target)
             if not (train.live_x.any() and train.live_y.any()):
-                _warn_dead(train, fold)
+                pair.warn_dead(fold, train.live_x)
                 fitted, value = None, np.nan
             elif flip and shared:
                 fitted = forward_fits[fold].T
                 value = metric.score(fitted, held_out)
             else:
-                fitted = forward_fits[fold] = metric.fit(train, **options)
+                fitted = forward_fits[fold] = _fitted(metric, train, options, target is not None)
                 value = metric.score(fitted, held_out)
-            n_dead_x, n_dead_y = int((~train.live_x).sum()), int((~train.live_y).sum())
-            if flip:
-                n_dead_x, n_dead_y = n_dead_y, n_dead_x
-            scores.append(FoldScore(direction, fold, float(value), n_dead_x, n_dead_y, fitted))
+            scores.append(fold_score(direction, fold, value, train.live_x, train.live_y, fitted))
     return scores
 
 
-def _warn_dead(train: Moments, fold: int) -> None:
-    pair = train.pair
-    dead = pair.target if train.live_x.any() else pair.source
-    warnings.warn(
-        f"no unit of {dead.label} varies over the stimuli (fold {fold}): its score is NaN",
-        RuntimeWarning,
-        stacklevel=3,
-    )
+def rotated_scores(
+    metric: Metric, pair: LayerPair, rotations: Rotations, *, ridge: Ridge = "cv"
+) -> Iterator[list[FoldScore]]:
+    """Fold scores of x->y with the source rotated, once for each of `rotations`."""
+    if metric.plan is not None:
+        yield from rotated_plan_scores(metric, pair, rotations)
+        return
+    for turned in rotated(pair, rotations.matrices):
+        yield evaluate(metric, turned, ridge=ridge, directions=(FORWARD,))
+
+
+def _fitted(metric: Metric, train: Moments, options: dict[str, Any], again: bool) -> Any:
+    """The fit; kept by the pair where it is scored on other stimuli, of which more may follow."""
+    if not again:
+        return metric.fit(train, **options)
+    live = train.live_x.tobytes(), train.live_y.tobytes()
+    key = ("fit", metric.name, train.folds, *live, *options.values())
+    return train.pair.kept(key, lambda: metric.fit(train, **options))

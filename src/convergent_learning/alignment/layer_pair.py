@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -51,6 +52,7 @@ class LayerPair:
         self.folds = tuple(range(len(source.counts)))
         self._products, self._flipped = products, flipped
         self._cache: dict[Hashable, Any] = {}
+        self._reverse: LayerPair | None = None
 
     @property
     def same_grid(self) -> bool:
@@ -58,7 +60,10 @@ class LayerPair:
 
     def reversed(self) -> LayerPair:
         """The pair with y as source and x as target, from the same products."""
-        return LayerPair(self.target, self.source, self._products, self.center, not self._flipped)
+        if self._reverse is None:
+            turned = (self.target, self.source, self._products, self.center, not self._flipped)
+            self._reverse = LayerPair(*turned)
+        return self._reverse
 
     def xx(self, folds: Folds) -> np.ndarray:
         return self.source.sums(self.grid, self.center).over(folds)
@@ -112,6 +117,15 @@ class LayerPair:
     def unrotated(self) -> LayerPair:
         """The pair in the basis of the units: this one, unless its source was rotated."""
         return self
+
+    def warn_dead(self, fold: int, live_x: np.ndarray) -> None:
+        """Warn that a layer has no live unit: the source, unless some of `live_x` are."""
+        dead = self.target if live_x.any() else self.source
+        warnings.warn(
+            f"no unit of {dead.label} varies over the stimuli (fold {fold}): its score is NaN",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
     def kept(self, key: Hashable, compute: Callable[[], _T]) -> _T:
         """What `compute` returns, kept under `key` for all splits."""

@@ -160,8 +160,13 @@ def block(matrix: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarr
 
 def live(variances: np.ndarray) -> np.ndarray:
     """Mask of the units whose variance is above ``DEAD`` times the layer's largest."""
-    largest = variances.max(initial=0.0)
-    return variances > max(DEAD * largest, np.finfo(np.float64).tiny)
+    return variances > live_floor(variances)
+
+
+def live_floor(variances: np.ndarray) -> np.ndarray:
+    """Variance (..., 1) of a dead unit at most, for variances (..., p) of layers."""
+    largest = variances.max(axis=-1, initial=0.0, keepdims=True)
+    return np.maximum(DEAD * largest, np.finfo(np.float64).tiny)
 
 
 def leave_one_out(folds: Folds) -> list[tuple[Folds, Folds]]:

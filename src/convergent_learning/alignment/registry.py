@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+import numpy as np
+
 if TYPE_CHECKING:
     from .layer_pair import Moments
 
@@ -29,6 +31,8 @@ class Metric:
     symmetric : on equal grids the fit of y onto x is the transpose of that of x onto y
     context : reported beside the claims' metrics, used for no claim
     equal_widths : defined for layers of the same number of units only
+    plan : of a fit that needs correlations alone: these (p, q) -> plan (p, q), which is scored by
+        the mean held-out correlation under it
     """
 
     name: str
@@ -37,6 +41,7 @@ class Metric:
     symmetric: bool = False
     context: bool = False
     equal_widths: bool = False
+    plan: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def functions(self) -> tuple[Fit, Scoring]:
@@ -54,11 +59,12 @@ def register(
     symmetric: bool = False,
     context: bool = False,
     equal_widths: bool = False,
+    plan: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Callable[[_F], _F]:
     """Decorator that makes a fit function a metric, known by `name` everywhere."""
 
     def add(fit: _F) -> _F:
-        _METRICS[name] = Metric(name, fit, score, symmetric, context, equal_widths)
+        _METRICS[name] = Metric(name, fit, score, symmetric, context, equal_widths, plan)
         return fit
 
     return add

@@ -14,6 +14,8 @@ from .moments import Folds, block
 Ridge: TypeAlias = float | Literal["cv"]
 
 RIDGE_GRID = np.logspace(-6, 2, 9)
+# Target units that choose λ: more of them cost time and hardly change the choice.
+WIDE = 256
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -43,7 +45,8 @@ def inner_scores(pair: LayerPair, live_x: np.ndarray, live_y: np.ndarray) -> np.
     With the eigenvectors U of a fitted moment, a = U'X'Y and the held-out V = U'X'XU, the fit of
     every λ is U d_λ a, and the variance of its predictions the diagonal of a'd_λ V d_λ a. A fit
     without folds j and k serves both as outer fold: fold k is scored on j, and j on k. What does
-    not depend on the target is kept by the source.
+    not depend on the target is kept by the source. Of a target with more than ``WIDE`` units, so
+    many are drawn at random.
 
     Only the choice of λ comes from here, so products are float32, in units of the layers' variances
     (correlations do not depend on them).
@@ -55,6 +58,7 @@ def inner_scores(pair: LayerPair, live_x: np.ndarray, live_y: np.ndarray) -> np.
     """
     folds = pair.folds
     scores = np.zeros((len(folds), len(RIDGE_GRID)))
+    live_y = _some(live_y)
     if not (live_x.any() and live_y.any()):
         return scores
     left_out = list(itertools.combinations(folds, 2))
@@ -77,6 +81,16 @@ def inner_scores(pair: LayerPair, live_x: np.ndarray, live_y: np.ndarray) -> np.
         r = pearson(covariance, variance.reshape(covariance.shape), np.float32(1))
         scores[[k, j]] += r.mean(2)
     return scores
+
+
+def _some(live_y: np.ndarray) -> np.ndarray:
+    """The live target units, or a random `WIDE` of them: the same for as many on every machine."""
+    units = np.flatnonzero(live_y)
+    if len(units) <= WIDE:
+        return live_y
+    chosen = np.zeros_like(live_y)
+    chosen[np.random.default_rng(len(units)).choice(units, WIDE, replace=False)] = True
+    return chosen
 
 
 def shrinkage(values: np.ndarray, ridge: float | np.ndarray) -> np.ndarray:

@@ -7,12 +7,12 @@ Source x becomes xQ with Q Haar-random; X'Y becomes Q'X'Y and X'X becomes Q'X'XQ
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
 from .layer_pair import LayerPair
-from .moments import Eigh, Folds, Svd, block, live
+from .moments import Center, Eigh, Folds, Grid, LayerMoments, Svd, block, live
 
 CHUNK = 32 << 20  # bytes of rotated products held at once
 
@@ -30,6 +30,35 @@ def haar(units: int, n_draws: int, seed: int, *names: str) -> np.ndarray:
         q, r = np.linalg.qr(rng.standard_normal((units, units)))
         rotations[draw] = q * np.sign(np.diag(r))
     return rotations
+
+
+class Rotations:
+    """Rotations (draws, p, p) of a layer, and the variances of its rotated units.
+
+    These are the same for all partners of the layer.
+    """
+
+    def __init__(self, matrices: np.ndarray):
+        self.matrices = matrices
+        self.transposed = np.ascontiguousarray(matrices.transpose(0, 2, 1))
+        self._variances: dict[Hashable, np.ndarray] = {}
+
+    def variances(
+        self, source: LayerMoments, grid: Grid, center: Center, sets: Sequence[Folds]
+    ) -> np.ndarray:
+        """(draws, len(sets), p) variances of the rotated source over each of the sets."""
+        key = grid, center, tuple(sets)
+        if key not in self._variances:
+            products = source.sums(grid, center)
+            found = [self._diagonals(products.over(folds)) for folds in sets]
+            self._variances[key] = np.stack(found, axis=1)
+        return self._variances[key]
+
+    def _diagonals(self, product: np.ndarray) -> np.ndarray:
+        """(draws, p): of Q'CQ for each rotation."""
+        draws, p, _ = self.transposed.shape
+        left = (self.transposed.reshape(draws * p, p) @ product).reshape(draws, p, p)
+        return np.einsum("dij,dij->di", left, self.transposed)
 
 
 def rotated(pair: LayerPair, rotations: np.ndarray) -> Iterator[LayerPair]:

@@ -59,32 +59,37 @@ def write_scores(
     """
     files = [_Earlier(path) for path in earlier]
     used: dict[Path, None] = {}
-    parts: list[pd.DataFrame] = []
-    keys: list[str] = []
-    for path in moments:
-        asked = dict(_asked(path, metrics, between, transfer_from, how))
-        known = {
-            what: next((file for file in files if key in file.keys), None)
-            for what, key in asked.items()
-        }
-        keys += asked.values()
-        computed = score_table(
-            path,
-            [name for name in metrics if name != CONTEXT],
-            between=between,
-            transfer_from=transfer_from,
-            context=CONTEXT in metrics,
-            wanted=lambda *what, known=known: known[what] is None,
-            **how,
-        )
-        parts.append(computed)
-        for file in filter(None, dict.fromkeys(known.values())):
-            parts.append(file.rows(path, [what for what, there in known.items() if there is file]))
-            used[file.path] = None
+    asked = {
+        (path, *what): key
+        for path in moments
+        for what, key in _asked(path, metrics, between, transfer_from, how)
+    }
+    known = {
+        what: next((file for file in files if key in file.keys), None)
+        for what, key in asked.items()
+    }
+    computed = score_table(
+        moments,
+        [name for name in metrics if name != CONTEXT],
+        between=between,
+        transfer_from=transfer_from,
+        context=CONTEXT in metrics,
+        wanted=lambda *what: known[what] is None,
+        **how,
+    )
+    parts = [computed]
+    for file in filter(None, dict.fromkeys(known.values())):
+        used[file.path] = None
+        for path in moments:
+            here = [what for (of, *what), there in known.items() if there is file and of == path]
+            parts += [file.rows(path, here)] if here else []
     table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     table = table.sort_values(_ORDER, kind="stable", ignore_index=True)
     content = pa.Table.from_pandas(table, preserve_index=False)
-    metadata = {**(content.schema.metadata or {}), _KEYS: json.dumps(sorted(keys)).encode()}
+    metadata = {
+        **(content.schema.metadata or {}),
+        _KEYS: json.dumps(sorted(asked.values())).encode(),
+    }
     with replace_when_done(out) as partial:
         pq.write_table(content.replace_schema_metadata(metadata), partial, write_page_checksum=True)
     return list(used)
@@ -138,7 +143,7 @@ class _Earlier:
         metadata = pq.read_schema(self.path).metadata or {}
         self.keys = frozenset(json.loads(metadata.get(_KEYS, b"[]")))
 
-    def rows(self, moments: Path, asked: Sequence[_What]) -> pd.DataFrame:
+    def rows(self, moments: Path, asked: Sequence[Sequence[str]]) -> pd.DataFrame:
         """The rows of what a moments file is asked for."""
         table = self._read()
         with MomentsFile(moments) as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -42,12 +42,12 @@ COLUMNS = list(_TYPES)
 
 
 def score_table(
-    moments: Path,
+    moments: str | Path | Sequence[str | Path],
     metrics: Sequence[str],
     *,
     between: Between | None = None,
     centers: Sequence[Center] = ("position",),
-    transfer_from: Path | None = None,
+    transfer_from: str | Path | None = None,
     ridge: Ridge = "cv",
     rotated: Sequence[str] = (),
     draws: int = 0,
@@ -57,13 +57,13 @@ def score_table(
 ) -> pd.DataFrame:
     """Scores of every stored layer pair under several metrics.
 
-    Memory is that of the widest layer of all networks at once, and of all layers of the networks
-    with layer x layer maps.
+    Memory is that of the widest layer of all networks and files at once, and of all layers of the
+    networks with layer x layer maps.
 
     Parameters
     ----------
-    moments : path
-        File of ``store.write_moments``.
+    moments : path, or sequence of paths
+        Files of ``store.write_moments``, of the same networks.
     metrics : sequence of str
         Registered metrics.
     between : two collections of network names, optional
@@ -81,7 +81,7 @@ def score_table(
         partners share it.
     context : bool
         All context measures too (own layers within group, position-centred).
-    wanted : function (metric, network x, network y) -> bool, optional
+    wanted : function (file, metric, network x, network y) -> bool, optional
         Rows for which it is False are not computed. It is asked about ``"context"`` for all context
         measures at once; rotated rows belong to their metric.
 
@@ -110,28 +110,33 @@ def score_table(
         seed=seed,
         wanted=wanted,
     )
-    id_moments = nullcontext() if transfer_from is None else MomentsFile(transfer_from)
-    with MomentsFile(moments) as file, id_moments as fitted:
-        check_ridge(ridge, int(file.attrs["n_folds"]))
-        if fitted is not None:
-            _check_same_folds(file, fitted)
-        same = {key: file.attrs[key] for key in ("dataset", "step", "stimuli", "condition")}
-        return _table(compared(file, fitted, request), same)
+    paths = [moments] if isinstance(moments, str | Path) else moments
+    with ExitStack() as stack:
+        files = [stack.enter_context(MomentsFile(Path(path))) for path in paths]
+        fitted = (
+            None if transfer_from is None else stack.enter_context(MomentsFile(Path(transfer_from)))
+        )
+        for file in files:
+            check_ridge(ridge, int(file.attrs["n_folds"]))
+            if fitted is not None:
+                _check_same_folds(file, fitted)
+        return _table(compared(files, fitted, request))
 
 
-def _table(comparisons: Iterable[Compared], same: dict[str, object]) -> pd.DataFrame:
-    """One row for each fold score, with the columns that are the `same` in all rows."""
+def _table(comparisons: Iterable[Compared]) -> pd.DataFrame:
+    """One row for each fold score."""
     rows = []
-    for x, y, layer_x, layer_y, *how, scores in comparisons:
+    for file, x, y, layer_x, layer_y, *how, scores in comparisons:
         where = (
+            str(file.attrs["dataset"]),
             *(x.group, y.group, x.seed, y.seed),
+            *(file.attrs[key] for key in ("step", "stimuli", "condition")),
             *(layer_x.name, layer_y.name, layer_x.depth, layer_y.depth, *how),
         )
         for entry in scores:
             numbers = (entry.direction, entry.fold, entry.score, entry.n_dead_x, entry.n_dead_y)
             rows.append(where + numbers)
-    varying = [column for column in COLUMNS if column not in same]
-    return pd.DataFrame(rows, columns=varying).assign(**same)[COLUMNS].astype(_TYPES)
+    return pd.DataFrame(rows, columns=COLUMNS).astype(_TYPES)
 
 
 def _check_same_folds(file: MomentsFile, fitted: MomentsFile) -> None:

@@ -25,10 +25,8 @@ def matched_correlation(plan: np.ndarray, held_out: Moments) -> float:
     return (plan * held_out.correlation).sum() / mass
 
 
-@register("permutation", score=matched_correlation, symmetric=True, equal_widths=True)
-def permutation(train: Moments) -> np.ndarray:
-    """0/1 matrix (p, p) of the unit order with the highest summed correlation (Li et al. 2015)."""
-    correlation = train.correlation
+def best_permutation(correlation: np.ndarray) -> np.ndarray:
+    """0/1 matrix (p, p) of the unit order with the highest summed correlation."""
     if correlation.shape[0] != correlation.shape[1]:
         raise ValueError(
             f"permutation needs as many units on both sides, got {correlation.shape[0]} and "
@@ -37,20 +35,36 @@ def permutation(train: Moments) -> np.ndarray:
     return _assignment(correlation)
 
 
-@register("soft_matching", score=matched_correlation, symmetric=True)
-def soft_matching(train: Moments) -> np.ndarray:
-    """Optimal transport plan (p, q) on 1 - r with marginals 1/p, 1/q (Khosla & Williams 2024).
+def best_transport(correlation: np.ndarray) -> np.ndarray:
+    """Optimal transport plan (p, q) on 1 - r with marginals 1/p, 1/q.
 
     If one width divides the other, the extreme points of the plans are assignments in which each
     unit of the narrower side appears q/p times (Birkhoff), so the exact plan is an assignment.
     """
-    correlation = train.correlation
     p, q = correlation.shape
     if p % q == 0:
         return _repeated_assignment(correlation)
     if q % p == 0:
         return _repeated_assignment(correlation.T).T
     return _transport(1 - correlation)
+
+
+@register(
+    "permutation",
+    score=matched_correlation,
+    symmetric=True,
+    equal_widths=True,
+    plan=best_permutation,
+)
+def permutation(train: Moments) -> np.ndarray:
+    """`best_permutation` of the training correlations (Li et al. 2015)."""
+    return best_permutation(train.correlation)
+
+
+@register("soft_matching", score=matched_correlation, symmetric=True, plan=best_transport)
+def soft_matching(train: Moments) -> np.ndarray:
+    """`best_transport` by the training correlations (Khosla & Williams 2024)."""
+    return best_transport(train.correlation)
 
 
 def _assignment(correlation: np.ndarray) -> np.ndarray:
