@@ -34,7 +34,8 @@ class ShownSample:
     """A stimulus set that networks are shown at a training step, and what is kept of it.
 
     `stimuli` is the HDF5 file of the set. Of the networks named in `mapped` the moments of all
-    layer pairs are wanted. `name`, for example ``low_pass-10_step1560``, is the stem of the files.
+    layer pairs are wanted; of all, only pairs with one network in each of the two collections of
+    names `between`, or all pairs. `name`, for example ``low_pass-10_step1560``, is the stem of the files.
     """
 
     stimuli: str
@@ -42,3 +43,4 @@ class ShownSample:
     networks: tuple[Shown, ...]
     mapped: tuple[str, ...]
     name: str
+    between: tuple[list[str], list[str]] | None = None

@@ -80,7 +80,7 @@ class MomentsFile:
         """
         cross = self._file.get("cross", {})
         for x, y in itertools.combinations(self.networks, 2):
-            if x.name in cross and y.name in cross[x.name] and _lie_between(x, y, between):
+            if x.name in cross and y.name in cross[x.name] and lie_between(x.name, y.name, between):
                 yield x, y
 
     def is_mapped(self, x: StoredNetwork, y: StoredNetwork) -> bool:
@@ -142,11 +142,12 @@ class MomentsFile:
         return f"shuffled/{x.name}/{y.name}" in self._file
 
 
-def _lie_between(x: StoredNetwork, y: StoredNetwork, between: Between | None) -> bool:
+def lie_between(x: str, y: str, between: Between | None) -> bool:
+    """Whether one of two networks, by their names, is on either side; always for None."""
     if between is None:
         return True
     first, second = between
-    return (x.name in first and y.name in second) or (x.name in second and y.name in first)
+    return (x in first and y in second) or (x in second and y in first)
 
 
 def _grid(sides: Iterable[Any]) -> Grid:

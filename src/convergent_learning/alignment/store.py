@@ -34,6 +34,7 @@ from ..files import damaged_file_named, open_hdf5, replace_when_done
 from ..progress import track
 from .crossvalidation import folds, shuffle_within
 from .moments import LayerMoments
+from .reading import Between, lie_between
 
 if TYPE_CHECKING:
     from .accumulate import Device, Names
@@ -53,6 +54,7 @@ def write_moments(
     n_folds: int,
     seed: int,
     shuffled: bool,
+    between: Between | None = None,
     device: Device | None = None,
     memory: int = MEMORY,
 ) -> None:
@@ -72,6 +74,8 @@ def write_moments(
     shuffled : bool
         Also the cross moments of own layers within group with y's stimuli permuted within
         folds (whole images; seeded by network y).
+    between : two collections of network names, optional
+        Only pairs with one network in each. Default: all pairs.
     device : torch device, optional
         Default: CUDA if there is one.
     memory : int
@@ -95,7 +99,10 @@ def write_moments(
         partial = stack.enter_context(replace_when_done(out))
         target = stack.enter_context(h5py.File(partial, "w"))
         _describe(target, networks, fold_of, n_folds, seed)
-        passes = list(_passes(networks, mapped, n_folds, shuffled, memory // 2))
+        pairs = [
+            (x, y) for x, y in itertools.combinations(networks, 2) if lie_between(x, y, between)
+        ]
+        passes = list(_passes(networks, pairs, mapped, n_folds, shuffled, memory // 2))
         for job in track(passes, Path(out).name):
             _run(job, target, networks, fold_of, seed, memory // 2, device)
 
@@ -186,10 +193,14 @@ class _Pass:
 
 
 def _passes(
-    networks: _Networks, mapped: Collection[str], n_folds: int, shuffled: bool, memory: int
+    networks: _Networks,
+    pairs: Sequence[Names],
+    mapped: Collection[str],
+    n_folds: int,
+    shuffled: bool,
+    memory: int,
 ) -> Iterator[_Pass]:
     """Layer x layer in groups of pairs whose sums fit; own layers stream layer by layer."""
-    pairs = list(itertools.combinations(networks, 2))
     maps = [pair for pair in pairs if set(pair) <= set(mapped)]
     if mapped:
         yield from _groups(networks, maps, n_folds, memory)

@@ -75,6 +75,7 @@ class BlockJobs(Files):
             tuple(self._shown(dataset, network, sample.step) for network in networks),
             tuple(network.name for network in networks if network in mapped),
             sample.name,
+            tile.sides if tile.name else None,
         )
 
     def _networks(self, dataset: str, sample: Sample, tile: Tile) -> list[Network]:
