@@ -34,8 +34,8 @@ class ShownSample:
     """A stimulus set that networks are shown at a training step, and what is kept of it.
 
     `stimuli` is the HDF5 file of the set. Of the networks named in `mapped` the moments of all
-    layer pairs are wanted; of all, only pairs with one network in each of the two collections of
-    names `between`, or all pairs. `name`, for example ``low_pass-10_step1560``, is the stem of the files.
+    layer pairs are wanted. With `between`, two collections of names, only pairs with one network in
+    each are. `name`, for example ``low_pass-10_step1560``, is the stem of the files.
     """
 
     stimuli: str
