@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import time
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,12 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from . import registry
-from .comparisons import Compared, Request, Wanted, compared
+from .comparisons import CONTEXT, Compared, Request, Wanted, compared
 from .maps import check_ridge
 from .moments import Center
 from .reading import Between, MomentsFile
 from .ridge import Ridge
 
+_LOG = logging.getLogger(__name__)
 _TYPES = {
     "dataset": "str",
     "group_x": "str",
@@ -124,9 +128,15 @@ def score_table(
 
 
 def _table(comparisons: Iterable[Compared]) -> pd.DataFrame:
-    """One row for each fold score."""
+    """One row for each fold score; what each metric took is logged."""
     rows = []
-    for file, x, y, layer_x, layer_y, *how, scores in comparisons:
+    seconds: defaultdict[str, float] = defaultdict(float)
+    before = time.process_time()
+    for comparison in comparisons:
+        now = time.process_time()
+        seconds[_kind(comparison)] += now - before
+        before = now
+        file, x, y, layer_x, layer_y, *how, scores = comparison
         where = (
             str(file.attrs["dataset"]),
             *(x.group, y.group, x.seed, y.seed),
@@ -136,7 +146,15 @@ def _table(comparisons: Iterable[Compared]) -> pd.DataFrame:
         for entry in scores:
             numbers = (entry.direction, entry.fold, entry.score, entry.n_dead_x, entry.n_dead_y)
             rows.append(where + numbers)
+    for kind, taken in seconds.items():
+        _LOG.info("scored %s in %.3f s of processor time", kind, taken)
     return pd.DataFrame(rows, columns=COLUMNS).astype(_TYPES)
+
+
+def _kind(comparison: Compared) -> str:
+    if comparison.baseline == "rotated":
+        return comparison.baseline
+    return CONTEXT if registry.metric(comparison.metric).context else comparison.metric
 
 
 def _check_same_folds(file: MomentsFile, fitted: MomentsFile) -> None:

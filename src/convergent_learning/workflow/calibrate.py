@@ -8,8 +8,10 @@ with coefficients that are not negative, each job weighted so that relative erro
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +22,13 @@ from scipy.optimize import nnls
 from convergent_learning.config.costs import Costs, UnitCosts
 from convergent_learning.config.design import Design
 from convergent_learning.config.overlay import experiment_named
+from convergent_learning.config.work import Work
 from convergent_learning.machine import processor
 from convergent_learning.workflow.job_times import job_time
 
 _IMPORTED = 50.0  # megabytes below which Snakemake sampled a job before it had begun
+_SCORED = re.compile(r"scored (\w+) in ([\d.]+) s of processor time")
+_LEAST = 0.01  # seconds
 _SHORT = 5.0  # seconds under which Snakemake has not sampled a job's processor time well
 
 
@@ -52,9 +57,21 @@ def measured(costs: Costs, checkout: Path) -> pd.DataFrame:
         if not file.exists():
             continue
         time = job_time(file)
-        seconds = time["s"] if time["s"] < _SHORT else time["cpu_time"]
-        rows.append((job.stage, costs.work(job), seconds, time["max_rss"]))
+        seconds, work = time["s"] if time["s"] < _SHORT else time["cpu_time"], costs.work(job)
+        if job.stage == "scores":
+            for kind, taken in _scored(checkout / costs.design.log(job)).items():
+                part = {k: n for k, n in work.amounts.items() if k.endswith(f":{kind}")}
+                rows.append((job.stage, Work(part), taken, np.nan))
+                seconds -= taken
+            work = replace(work, amounts={"start:scores": 1.0})
+            seconds = max(seconds, _LEAST)
+        rows.append((job.stage, work, seconds, time["max_rss"]))
     return pd.DataFrame(rows, columns=["stage", "work", "seconds", "megabytes"])
+
+
+def _scored(log: Path) -> dict[str, float]:
+    """Processor seconds that a scoring job spent on each metric, as it logged them."""
+    return {kind: float(taken) for kind, taken in _SCORED.findall(log.read_text(encoding="utf-8"))}
 
 
 def fit(
