@@ -11,7 +11,8 @@ from convergent_learning.tables.storage import read_accuracy, read_table, read_t
 from convergent_learning.tables.summaries import summaries
 
 _WITH_ACCURACY = (5, 6)
-_ROTATED = 3  # the figure of the rotated basis
+_CONTEXT = 2  # the figure with context measures in its table
+_ROTATED = 3  # and that of the rotated basis
 
 
 def write_tables(
@@ -46,7 +47,7 @@ def write_tables(
         facts["accuracy"] = read_accuracy(accuracy)
     if figure == 6:
         facts["conditions"] = read_table(tables, "conditions")
-    rows = read_scores(scores, rotated=figure == _ROTATED)
+    rows = read_scores(scores, rotated=figure == _ROTATED, context=figure == _CONTEXT)
     pairs = pair_tables(figure, rows, facts)
     for name, frame in (pairs | summaries(figure, pairs, facts)).items():
         write_table(frame, tables, name)

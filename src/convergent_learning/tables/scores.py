@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from convergent_learning.alignment.registry import metrics
 from convergent_learning.alignment.score_tables import COLUMNS
 
 _MEASURED = ["score", "n_dead_x", "n_dead_y"]
@@ -18,15 +19,18 @@ _CELL = [column for column in COLUMNS if column not in ("fold", *_MEASURED)]
 _BATCH_ROWS = 1 << 18
 
 
-def read_scores(paths: Sequence[str | Path], rotated: bool = True) -> pd.DataFrame:
+def read_scores(
+    paths: Sequence[str | Path], rotated: bool = True, context: bool = True
+) -> pd.DataFrame:
     """Scores averaged over folds.
 
     Parameters
     ----------
     paths : sequence of path
         Score files in the format of docs/methods.md; which rows lie in which file does not matter.
-    rotated : bool
-        Whether the rows of the rotated basis are wanted, which are most of the rows.
+    rotated, context : bool
+        Whether the rows of the rotated basis, which are most of the rows, and those of context
+        measures are wanted.
 
     Returns
     -------
@@ -42,7 +46,12 @@ def read_scores(paths: Sequence[str | Path], rotated: bool = True) -> pd.DataFra
     """
     if not paths:
         raise ValueError("no score files: the scores rule made none")
-    frame = pd.concat([_read_one(Path(path), rotated) for path in paths], ignore_index=True)
+    wanted = pc.scalar(True)
+    if not rotated:
+        wanted &= pc.field("baseline") != "rotated"
+    if not context:
+        wanted &= ~pc.field("metric").isin(metrics(context=True))
+    frame = pd.concat([_read_one(Path(path), wanted) for path in paths], ignore_index=True)
     frame = frame.sort_values(_CELL, kind="stable", ignore_index=True)
     repeated = frame.duplicated(_CELL)
     if repeated.any():
@@ -51,7 +60,7 @@ def read_scores(paths: Sequence[str | Path], rotated: bool = True) -> pd.DataFra
     return frame
 
 
-def _read_one(path: Path, rotated: bool) -> pd.DataFrame:
+def _read_one(path: Path, wanted: pc.Expression) -> pd.DataFrame:
     parts = []
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -61,10 +70,7 @@ def _read_one(path: Path, rotated: bool) -> pd.DataFrame:
                     f"{path}: column {', '.join(missing)} is missing; delete it and rerun"
                 )
             for batch in file.iter_batches(_BATCH_ROWS, columns=_CELL + _MEASURED):
-                rows = pa.Table.from_batches([batch])
-                if not rotated:
-                    rows = rows.filter(pc.field("baseline") != "rotated")
-                parts.append(_fold_sums(rows))
+                parts.append(_fold_sums(pa.Table.from_batches([batch]).filter(wanted)))
             if not parts:  # networks that a metric cannot compare
                 parts.append(_fold_sums(file.schema_arrow.empty_table()))
     except (pa.ArrowException, OSError) as error:

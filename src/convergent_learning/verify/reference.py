@@ -25,6 +25,8 @@ from convergent_learning.verify.spread import measure_spread
 SUMS = "SHA256SUMS"
 ORIGIN = "origin.json"
 TIMES = "times.csv"
+TOLERANCES = "tolerances.csv"
+SPREAD = "spread.json"
 _COMPRESS_ABOVE = 150_000
 _ABSENT = object()
 # Keys that another machine may set otherwise: what they move is covered by the tolerances.
@@ -62,7 +64,8 @@ def make_reference(
         How long that took, one row per stage.
     runs : sequence of path
         Other runs of the same experiment, as `results`: with other seeds, threads or on other
-        hardware. The tolerances come from how far they lie apart.
+        hardware. The tolerances come from how far they lie apart; without any, those of an older
+        reference of the same experiment stay.
 
     Returns
     -------
@@ -72,7 +75,8 @@ def make_reference(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".reference-") as scratch:
         made = Path(scratch) / out.name
-        calibration = _write(results, made, config, origin, times, runs)
+        kept = out if not runs and (out / TOLERANCES).exists() else None
+        calibration = _write(results, made, config, origin, times, runs, kept)
         if out.exists():
             shutil.rmtree(out)
         made.rename(out)
@@ -86,6 +90,7 @@ def _write(
     origin: dict[str, Any],
     times: pd.DataFrame,
     runs: Sequence[Path],
+    kept: Path | None,
 ) -> dict[str, Any]:
     (out / "tables").mkdir(parents=True)
     for name in TABLES:
@@ -98,9 +103,13 @@ def _write(
             (out / f"tables/{name}.csv").write_bytes(content)
     shutil.copyfile(results / f"tables/{roles.TILES}", out / f"tables/{roles.TILES}")
     shutil.copyfile(results / "claims.json", out / "claims.json")
-    spread, calibration = measure_spread([results, *runs])
-    spread.to_csv(out / "tolerances.csv", index=False, float_format="%.4g")
-    _write_json(out / "spread.json", calibration)
+    if kept is None:
+        spread, calibration = measure_spread([results, *runs])
+        spread.to_csv(out / TOLERANCES, index=False, float_format="%.4g")
+    else:
+        shutil.copyfile(kept / TOLERANCES, out / TOLERANCES)
+        calibration = json.loads((kept / SPREAD).read_text(encoding="utf-8"))
+    _write_json(out / SPREAD, calibration)
     _write_json(out / "config.json", config)
     _write_json(out / ORIGIN, origin)
     times.to_csv(out / TIMES, index=False, float_format="%.1f")
