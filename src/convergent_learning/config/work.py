@@ -68,7 +68,8 @@ class Workload:
         costly = any(s.condition.stimuli.startswith("eidolon") for s in job.samples)
         kind = "mpixel:eidolon" if costly else "mpixel:filter"
         shown = 3 * pixels
-        return Work({"start:stimuli": 1, kind: pixels / _MEGA}, shown / _MEGA, shown)
+        # Images as they are read and as they are made.
+        return Work({"start:stimuli": 1, kind: pixels / _MEGA}, 2 * shown / _MEGA, shown)
 
     def _training(self, job: Job) -> Work:
         info = self.experiment.dataset(job.dataset).info

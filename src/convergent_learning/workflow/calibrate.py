@@ -59,6 +59,7 @@ def measured(costs: Costs, checkout: Path) -> pd.DataFrame:
         time = job_time(file)
         seconds, work = time["s"] if time["s"] < _SHORT else time["cpu_time"], costs.work(job)
         if job.stage == "scores":
+            seconds = time["s"]  # not less than what the job says that it computed
             for kind, taken in _scored(checkout / costs.design.log(job)).items():
                 part = {k: n for k, n in work.amounts.items() if k.endswith(f":{kind}")}
                 rows.append((job.stage, Work(part), taken, np.nan))
@@ -94,7 +95,8 @@ def fit(
         sampled = rows[begun if begun.any() else rows.megabytes > 0]
         sizes = np.array([[1.0, work.memory] for work in sampled.work])
         empty, factor = _relative_nnls(sizes, sampled.megabytes.to_numpy())
-        megabytes[stage] = (round(empty, 1), round(factor, 3))
+        # Small jobs do not tell: but what a job holds at once it holds at least once.
+        megabytes[stage] = (round(empty, 1), round(max(1.0, factor), 3))
     rounded = {kind: float(f"{value:.3g}") for kind, value in zip(kinds, seconds, strict=True)}
     return UnitCosts(rounded, megabytes, machine, runs)
 
