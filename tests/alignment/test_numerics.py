@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from convergent_learning.alignment import accumulate as engine
-from convergent_learning.alignment import folds, metrics, rotated_basis, score, transfer
+from convergent_learning.alignment import folds, metrics, ridge, rotated_basis, score, transfer
 
 METRICS = ("linear", "procrustes", "permutation", "soft_matching")
 
@@ -196,3 +196,17 @@ def test_rotation_cannot_change_directed_linear_and_procrustes():
     for metric in ("linear", "procrustes"):
         result = rotated_basis(x, y, metric, n_draws=2)
         np.testing.assert_allclose(result.draws, result.learned, atol=1e-9)
+
+
+def test_some_units_of_a_wide_target_choose_its_ridge(monkeypatch):
+    rng = np.random.default_rng(0)
+    latent = rng.standard_normal((300, 40, 4, 4))
+
+    def layer(units):
+        mixed = np.einsum("ncij,cd->ndij", latent, rng.standard_normal((40, units)))
+        return np.maximum(mixed + 3 * rng.standard_normal(mixed.shape), 0)
+
+    x, y = layer(40), layer(2 * ridge.WIDE)
+    some = score(x, y, "linear")["linear"].folds
+    monkeypatch.setattr(ridge, "WIDE", y.shape[1])
+    np.testing.assert_allclose(some, score(x, y, "linear")["linear"].folds, atol=1e-3)
