@@ -117,6 +117,7 @@ def test_the_chain_goes_down_to_the_raw_data(results, capsys):
     for rule in ("fig4_tables", "scores", "moments", "train_", "precision", "dataset digits"):
         assert rule in printed
     assert "raw data  results/datasets/digits.h5  train sha256:" in printed
+    assert "precision  results/networks/precision.json  " in printed
 
 
 def test_the_chain_names_a_file_that_was_changed(results, capsys):

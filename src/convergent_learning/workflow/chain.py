@@ -60,6 +60,13 @@ class Chain:
                 if name.startswith("sha256_"):
                     yield f"raw data  {path}  {name.removeprefix('sha256_')} sha256:{value}"
 
+    def precision(self) -> Iterator[str]:
+        """A line with the choice that `precision: auto` was, and its reason."""
+        for path, record in sorted(self._made.items()):
+            if record["rule"] == "precision":
+                made = record["outputs"][path]
+                yield f"precision  {path}  {made['precision']}: {made['reason']}"
+
     def _below(self, path: str, noted: str | None, depth: int) -> Iterator[str]:
         record = self._made.get(path) or self._stamped(path)
         indent = "  " * depth
@@ -126,7 +133,7 @@ def print_chain(results: Path, targets: list[str]) -> bool:
     chain = Chain(results)
     for target in targets:
         print(*chain.lines(target), sep="\n", end="\n\n")
-    print(*chain.raw_data(), sep="\n")
+    print(*chain.raw_data(), *chain.precision(), sep="\n")
     for problem in chain.problems:
         print(f"NOT AS RECORDED  {problem}")
     return not chain.problems
