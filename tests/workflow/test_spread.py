@@ -65,6 +65,7 @@ def test_untrained_rows_are_compared_between_runs_of_the_same_seeds_only(rerun, 
     assert set(spread.stage) == {"trained", "final", "first epoch"}
 
 
+@pytest.mark.slow
 def test_an_honest_rerun_passes_and_a_shift_beyond_the_noise_fails(rerun, runs, tmp_path):
     make_reference(runs[0], tmp_path / "reference", CONFIG, {}, pd.DataFrame(), runs[1:])
     for name in ("fourth", "fifth", "sixth"):

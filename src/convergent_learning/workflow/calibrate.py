@@ -94,9 +94,9 @@ def fit(
         begun = rows.megabytes > _IMPORTED
         sampled = rows[begun if begun.any() else rows.megabytes > 0]
         sizes = np.array([[1.0, work.memory] for work in sampled.work])
-        empty, factor = _relative_nnls(sizes, sampled.megabytes.to_numpy())
-        # Small jobs do not tell: but what a job holds at once it holds at least once.
-        megabytes[stage] = (round(empty, 1), round(max(1.0, factor), 3))
+        # What a job holds at once it holds at least once, which small jobs do not tell.
+        empty, more = _relative_nnls(sizes, sampled.megabytes.to_numpy(), sizes[:, 1])
+        megabytes[stage] = (round(empty, 1), round(1 + more, 3))
     rounded = {kind: float(f"{value:.3g}") for kind, value in zip(kinds, seconds, strict=True)}
     return UnitCosts(rounded, megabytes, machine, runs)
 
