@@ -1,5 +1,6 @@
 """Scores are taken over from earlier files where nothing that determines them has changed."""
 
+import os
 import shutil
 
 import h5py
@@ -9,6 +10,7 @@ from test_files import NETWORKS, write_network
 
 from convergent_learning.alignment import score_files, write_moments
 from convergent_learning.alignment.score_files import write_scores
+from convergent_learning.tables.scores import read_scores
 
 METRICS = {"procrustes": "p", "soft_matching": "s", "context": "c"}
 HOW = {"centers": ("position", "unit"), "ridge": 0.1, "rotated": (), "draws": 0, "seed": 0}
@@ -93,3 +95,18 @@ def test_a_smaller_file_gives_what_it_has(moments, first, computed, tmp_path):
     assert ("procrustes", "a-seed1", "a-seed2") not in computed
     assert ("procrustes", "a-seed1", "b-seed2") in computed
     same(out, first)
+
+
+def test_a_network_without_a_partner_has_a_file_without_rows(tmp_path):
+    write_moments([write_network(tmp_path, "a", 1)], tmp_path / "alone.h5", (), 4, 3, True)
+    out = tmp_path / "alone.parquet"
+    write_scores([tmp_path / "alone.h5"], out, METRICS, **HOW)
+    assert pd.read_parquet(out).empty
+    assert read_scores([out]).empty
+
+
+def test_an_earlier_file_that_is_replaced_meanwhile_gives_what_it_had(moments, first, tmp_path):
+    earlier = score_files._Earlier(first)
+    write_scores([moments], tmp_path / "other.parquet", {"context": "c"}, **HOW)
+    os.replace(tmp_path / "other.parquet", first)
+    assert len(earlier.rows(moments, [("procrustes", "a-seed1", "a-seed2")])) > 0

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from convergent_learning.activations.shown import Shown
+from convergent_learning.files import sha256_of
 from convergent_learning.networks.checkpoints import Checkpoint, load_checkpoint
 from convergent_learning.networks.loading import load_pretrained
 from convergent_learning.networks.outputs import LayerOutputs
@@ -47,6 +48,11 @@ class LoadedNetwork:
             "weights": self.checkpoint.weights_digest,
             "architecture": self.checkpoint.architecture,
             "described": asdict(source) if isinstance(source, Pretrained) else None,
+            "files": (
+                [sha256_of(Path(file)) for file in source.files]
+                if isinstance(source, Pretrained)
+                else []
+            ),
             "mean": self.checkpoint.mean,
             "std": self.checkpoint.std,
         }

@@ -164,7 +164,8 @@ class _OwnLayer:
             if network.name not in self.rotations:
                 drawn = haar(layer.units, request.draws, request.seed, network.name, layer.name)
                 self.rotations[network.name] = Rotations(drawn)
-            scored = rotated_scores(metric, directed, self.rotations[network.name])
+            rotations = self.rotations[network.name]
+            scored = rotated_scores(metric, directed, rotations, ridge=request.ridge)
             for draw, scores in enumerate(scored, 1):
                 if directed is not pair:
                     scores = [_swapped(entry) for entry in scores]

@@ -41,18 +41,18 @@ class Rotations:
     def __init__(self, matrices: np.ndarray):
         self.matrices = matrices
         self.transposed = np.ascontiguousarray(matrices.transpose(0, 2, 1))
-        self._variances: dict[Hashable, np.ndarray] = {}
+        self._variances: dict[Hashable, tuple[LayerMoments, np.ndarray]] = {}
 
     def variances(
         self, source: LayerMoments, grid: Grid, center: Center, sets: Sequence[Folds]
     ) -> np.ndarray:
         """(draws, len(sets), p) variances of the rotated source over each of the sets."""
-        key = grid, center, tuple(sets)
+        key = id(source), grid, center, tuple(sets)
         if key not in self._variances:
             products = source.sums(grid, center)
             found = [self._diagonals(products.over(folds)) for folds in sets]
-            self._variances[key] = np.stack(found, axis=1)
-        return self._variances[key]
+            self._variances[key] = source, np.stack(found, axis=1)  # kept: its id stays its own
+        return self._variances[key][1]
 
     def _diagonals(self, product: np.ndarray) -> np.ndarray:
         """(draws, p): of Q'CQ for each rotation."""

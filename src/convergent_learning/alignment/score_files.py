@@ -137,10 +137,13 @@ class _Earlier:
 
     path: Path
     keys: frozenset[str] = field(init=False)
+    _file: pq.ParquetFile = field(init=False)
     _table: pd.DataFrame | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        metadata = pq.read_schema(self.path).metadata or {}
+        # Open from now on: another job may replace the file.
+        self._file = pq.ParquetFile(self.path, page_checksum_verification=True)
+        metadata = self._file.schema_arrow.metadata or {}
         self.keys = frozenset(json.loads(metadata.get(_KEYS, b"[]")))
 
     def rows(self, moments: Path, asked: Sequence[Sequence[str]]) -> pd.DataFrame:
@@ -162,5 +165,5 @@ class _Earlier:
 
     def _read(self) -> pd.DataFrame:
         if self._table is None:
-            self._table = pq.read_table(self.path, page_checksum_verification=True).to_pandas()
+            self._table = self._file.read().to_pandas()
         return self._table

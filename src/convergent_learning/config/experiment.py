@@ -251,11 +251,15 @@ class Experiment:
             Tile(f"_{a}+{b}", batches[a], batches[b])
             for a, b in itertools.combinations_with_replacement(batches, 2)
         ]
-        return [
+        compared = [
             tile
             for tile in tiles
             if any(x.group == y.group or mapped >= {x.name, y.name} for x, y in tile)
         ]
+        # A network without a partner is shown the stimuli too: its accuracy is asked for.
+        shown = {network.name for tile in compared for network in tile.networks}
+        alone = [t for t in tiles if t.first == t.second and t.first[0].name not in shown]
+        return compared + alone
 
     def _batches(self, networks: Sequence[Network], size: int) -> dict[str, tuple[Network, ...]]:
         """Networks of one group, `size` or fewer of them, under a name for the batch."""

@@ -80,9 +80,15 @@ class NetworkJobs(Files):
             yield Job("precision", "training", outputs=[PRECISION], shared=True)
 
     def trainings(self, dataset: str) -> Iterator[Job]:
-        for networks in self.experiment.trainings():
+        planned: set[str] = set()
+        for together in self.experiment.trainings():
+            # Groups that differ in their layers alone share their networks.
+            folders = {network: self.network_folder(dataset, network) for network in together}
+            networks = [network for network in together if folders[network] not in planned]
+            planned.update(folders.values())
+            if not networks:
+                continue
             plans = [self.experiment.plan(dataset, network) for network in networks]
-            folders = [self.network_folder(dataset, network) for network in networks]
             automatic = any(plan.precision == AUTO for plan in plans)
             yield Job(
                 f"train_{dataset}_{networks[0].name}",
@@ -93,13 +99,13 @@ class NetworkJobs(Files):
                     "precision": [PRECISION] if automatic else [],
                 },
                 [
-                    f"{folder}/{product}"
-                    for folder, plan in zip(folders, plans, strict=True)
+                    f"{folders[network]}/{product}"
+                    for network, plan in zip(networks, plans, strict=True)
                     for product in plan.products
                 ],
                 {
                     "plans": plans,
-                    "folders": folders,
+                    "folders": [folders[network] for network in networks],
                     "state": self.trained.training_state.format(dataset=dataset),
                 },
                 f"{dataset}/{plans[0].folder}",

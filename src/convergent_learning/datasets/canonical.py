@@ -165,6 +165,12 @@ def read_split(path: Path, split: str, images: int | None = None, seed: int = 0)
         )
 
 
+def data_digests(path: Path) -> dict[str, str]:
+    """The digest of the records of each split."""
+    with open_hdf5(path) as file:
+        return {split: str(file.attrs[f"sha256_{split}"]) for split in ("train", "test")}
+
+
 def read_summary(path: Path) -> dict:
     """Dataset name, class names, digests, and mean and std of the training images."""
     with open_hdf5(path) as file:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from convergent_learning.files import damaged_file_named, replace_when_done
+from convergent_learning.files import damaged_file_named, replace_when_done, sha256_of
 from convergent_learning.networks.architectures import TORCHVISION_NAMES
 from convergent_learning.networks.checkpoints import Checkpoint, weights_digest
 from convergent_learning.networks.layers import Layer
@@ -64,6 +64,7 @@ def describe_pretrained(
         "architecture": pretrained.architecture,
         "seed": pretrained.seed,
         "weights_digest": weights_digest(network.state_dict()),
+        "files": {Path(file).name: sha256_of(Path(file)) for file in pretrained.files},
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "layers": {name: list(output.shape[1:]) for name, output in activations.items()},
     }

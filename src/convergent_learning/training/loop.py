@@ -18,7 +18,7 @@ from typing import NoReturn
 import torch
 from torch.nn import functional
 
-from convergent_learning.datasets.canonical import read_split
+from convergent_learning.datasets.canonical import data_digests, read_split
 from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import read_description, save_checkpoint
 from convergent_learning.progress import track
@@ -58,7 +58,8 @@ def train(
 ) -> None:
     """Train one network and write its checkpoints and curves into `folder`.
 
-    A network that this code has trained there by the same plan is kept.
+    A network that this code has trained there by the same plan, on the same data and in the same
+    precision, is kept.
 
     Parameters
     ----------
@@ -77,16 +78,18 @@ def train(
     targets = [folder / name for name in plan.products]
     device = default_device()
     with exclusive(state_folder / f"{plan.digest[:16]}.lock"):
-        if all(target.exists() for target in targets) and _is_trained(targets, plan, code):
-            _LOG.info("%s was trained before, by the same plan and code: it is kept", folder.name)
-            return
         state = TrainingState(state_folder / plan.digest[:16], code)
         with (
             reason_to_stop(deadline) as reason,
             out_of_memory_explained(folder.name, plan),
             training_arithmetic(device),
         ):
-            Run(folder.name, plan, dataset, state, device, reason, code, precision).finish()
+            run = Run(folder.name, plan, dataset, state, device, reason, code, precision)
+            if run.has_made(targets):
+                _LOG.info("%s was trained before, and by nothing else: it is kept", folder.name)
+                state.remove()
+                return
+            run.finish()
         state.publish(targets)
 
 
@@ -135,12 +138,20 @@ class Run:
             "code": code,
             "mean": train_split.mean.tolist(),
             "std": train_split.std.tolist(),
+            "data": data_digests(dataset),
         }
         self._checkpoint_steps = set(plan.checkpoint_steps)
         self.step = 0
         self.step_rows: list[list] = []
         self.epoch_rows: list[list] = []
         self._saved_at = time.monotonic()
+
+    def has_made(self, targets: Sequence[Path]) -> bool:
+        """Whether these files are there, and what this run would make."""
+        if not all(target.exists() for target in targets):
+            return False
+        about = [read_description(path) for path in targets if path.suffix == ".safetensors"]
+        return not any(differing_keys(a, self.description | {"step": a["step"]}) for a in about)
 
     def finish(self) -> None:
         """Go on from the last saved state, if any, to the end of the plan."""
@@ -273,13 +284,6 @@ class Run:
         self.step = saved["step"]
         _LOG.info("resuming after step %d of %d", self.step, self.plan.steps)
         return True
-
-
-def _is_trained(targets: Sequence[Path], plan: TrainingPlan, code: str) -> bool:
-    """Whether these files are what `code` makes by `plan`."""
-    checkpoints = [target for target in targets if target.suffix == ".safetensors"]
-    about = [read_description(path) for path in checkpoints]
-    return all((a["plan_digest"], a.get("code")) == (plan.digest, code) for a in about)
 
 
 def _write_csv(path: Path, columns: tuple[str, ...], rows: list[list]) -> None:

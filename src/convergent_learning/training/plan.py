@@ -71,7 +71,8 @@ class TrainingPlan:
     def products(self) -> list[str]:
         """Names of the files that training ends with: checkpoints and curves."""
         names = [f"step{step}.safetensors" for step in self.checkpoint_steps]
-        return [*names, "steps.csv", "epochs.csv"]
+        # The checkpoints last: where they are, the rest is.
+        return ["steps.csv", "epochs.csv", *names]
 
     @property
     def folder(self) -> str:

@@ -111,6 +111,10 @@ class TrainingState:
                 unfinished.unlink()
             with replace_when_done(target) as partial:
                 shutil.copyfile(self.products / target.name, partial)
+        self.remove()
+
+    def remove(self) -> None:
+        """Drop the folder with all that is in it."""
         self.discard()
         shutil.rmtree(self.folder)
 

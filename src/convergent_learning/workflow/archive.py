@@ -19,6 +19,7 @@ from typing import Any
 from convergent_learning.archives import unpack_files
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
+from convergent_learning.config.paths import PRECISION
 from convergent_learning.files import replace_when_done, sha256_of
 from convergent_learning.training.plan import TrainingPlan, refuse_other_plan
 from convergent_learning.workflow.checksums import checked_digest, write_checksums
@@ -50,7 +51,8 @@ def pack(results: Path, config: dict[str, Any], out: Path, repository: Path) -> 
         if name.endswith(".safetensors"):
             refuse_other_plan(results / name, plan)
     logs = [design.log(job) for job in design.jobs if job.shared]
-    records = [name for log in logs if (results / (name := _inside(record_path(log)))).exists()]
+    records = [*(_inside(record_path(log)) for log in logs), _inside(PRECISION)]
+    records = [name for name in records if (results / name).exists()]
     files = {name: sha256_of(results / name) for name in [*sorted(names), *records]}
     manifest = {
         "format": _FORMAT,
@@ -95,8 +97,9 @@ def unpack(archive: Path, results: Path, config: dict[str, Any]) -> dict[str, An
             os.replace(folder / name, results / name)
             # Newer than the data, or Snakemake would train again.
             os.utime(results / name)
-        for name in networks:
-            write_checksums(results / name)
+        for name in (*networks, _inside(PRECISION)):
+            if (results / name).exists():
+                write_checksums(results / name)
     return manifest
 
 

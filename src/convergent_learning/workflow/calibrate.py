@@ -8,6 +8,7 @@ with coefficients that are not negative, each job weighted so that relative erro
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from convergent_learning.config.overlay import experiment_named
 from convergent_learning.config.work import Work
 from convergent_learning.machine import processor
 from convergent_learning.workflow.job_times import job_time
+from convergent_learning.workflow.record import record_path
 
 _IMPORTED = 50.0  # megabytes below which Snakemake sampled a job before it had begun
 _SCORED = re.compile(r"scored (\w+) in ([\d.]+) s of processor time")
@@ -54,7 +56,7 @@ def measured(costs: Costs, checkout: Path) -> pd.DataFrame:
     rows = []
     for job in costs.design.jobs:
         file = checkout / costs.design.benchmark(job)
-        if not file.exists():
+        if not file.exists() or _took_over(checkout / record_path(costs.design.log(job))):
             continue
         time = job_time(file)
         seconds, work = time["s"] if time["s"] < _SHORT else time["cpu_time"], costs.work(job)
@@ -68,6 +70,11 @@ def measured(costs: Costs, checkout: Path) -> pd.DataFrame:
             seconds = max(seconds, _LEAST)
         rows.append((job.stage, work, seconds, time["max_rss"]))
     return pd.DataFrame(rows, columns=["stage", "work", "seconds", "megabytes"])
+
+
+def _took_over(record: Path) -> bool:
+    """Whether a job has done a part of its work only."""
+    return record.exists() and bool(json.loads(record.read_text()).get("taken_over"))
 
 
 def _scored(log: Path) -> dict[str, float]:

@@ -84,6 +84,8 @@ class Chain:
         others = f" and {more} more" if more > 0 else ""
         state = "" if self._digest(path) else " (not kept)"
         yield f"{indent}{path} {_short(stated)}{others} ← {_job(record)}{state}"
+        for earlier, digest_noted in sorted(record.get("taken_over", {}).items()):
+            yield f"{indent}  scores taken over from {earlier} {_short(digest_noted)}"
         again = {}
         for source, digest_noted in sorted(record["inputs"].items()):
             made = self._made.get(source)

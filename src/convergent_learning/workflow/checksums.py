@@ -48,6 +48,17 @@ def checked_digest(path: Path) -> str:
     return _digest_of(path, lines)
 
 
+def remove_damaged(paths: Iterable[Path]) -> None:
+    """Remove files of a job's own that are not what it made: it makes them again."""
+    for path in paths:
+        if path.exists():
+            try:
+                checked_digest(path)
+            except DamagedFileError as damage:
+                _LOG.warning("%s: it is made again", damage)
+                path.unlink()
+
+
 def intact(paths: Iterable[Path]) -> dict[str, str]:
     """Those that have the bytes which were recorded, with their digests; the others are logged."""
     found = {}
@@ -55,7 +66,7 @@ def intact(paths: Iterable[Path]) -> dict[str, str]:
         if recorded_digest(path) is not None:
             try:
                 found[str(path)] = checked_digest(path)
-            except DamagedFileError as damage:
+            except (DamagedFileError, FileNotFoundError) as damage:
                 _LOG.warning("nothing is taken over: %s", damage)
     return found
 
