@@ -1,7 +1,9 @@
 import dataclasses
+import shutil
 import subprocess
 import sys
 
+import h5py
 import pandas as pd
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from convergent_learning.networks.checkpoints import load_checkpoint
 from convergent_learning.training import loop
 from convergent_learning.training.plan import refuse_other_plan
+from convergent_learning.training.precision import Precision
 from convergent_learning.training.state import TrainingState
 
 
@@ -112,3 +115,22 @@ def test_checkpoints_say_how_they_were_made(plan, digits, tmp_path):
     loop.train(plan, digits, tmp_path / "out", tmp_path / "state")
     for step in plan.checkpoint_steps:
         refuse_other_plan(tmp_path / f"out/step{step}.safetensors", plan)
+
+
+@pytest.mark.parametrize("what", ["nothing", "code", "data", "precision"])
+def test_a_trained_network_is_kept_unless_something_made_it_otherwise(what, plan, digits, tmp_path):
+    plan = dataclasses.replace(plan, epochs=1, precision="auto")
+    chosen = {name: Precision(name, "of this test") for name in ("float32", "bfloat16")}
+    out, data = tmp_path / "out", tmp_path / "digits.h5"
+    shutil.copy(digits, data)
+    loop.train(plan, data, out, tmp_path / "state", None, "code", chosen["float32"])
+    made = (out / "step5.safetensors").stat().st_mtime_ns
+    if what == "data":
+        with h5py.File(data, "r+") as file:
+            file.attrs["sha256_train"] = "of other images"
+    code = "edited" if what == "code" else "code"
+    now = chosen["bfloat16" if what == "precision" else "float32"]
+    loop.train(plan, data, out, tmp_path / "state", None, code, now)
+    kept = (out / "step5.safetensors").stat().st_mtime_ns == made
+    assert kept == (what == "nothing")
+    assert [*(tmp_path / "state").iterdir()] == [tmp_path / f"state/{plan.digest[:16]}.lock"]

@@ -75,7 +75,8 @@ class Training(Keys):
     )
     flip: bool = Field(description="Whether half of the images are flipped horizontally.")
     precision: Literal["auto", "bfloat16", "float32"] = Field(
-        description="Type of the forward pass; `auto` takes whichever this machine is faster with."
+        description="Type of the forward pass: bfloat16 (autocast), float32, or auto: whichever the"
+        " machine is faster with, chosen once for all networks of results/networks."
     )
     threads: Count = Field(
         description="Threads of one training; weights are reproducible for a fixed number."
