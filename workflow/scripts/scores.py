@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from convergent_learning.alignment.score_files import write_scores
+from convergent_learning.tables.score_files import write_scores
 from convergent_learning.workflow.checksums import intact
 from convergent_learning.workflow.job import job
 

@@ -2,15 +2,20 @@
 
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import h5py
 import pandas as pd
 import pytest
-from test_files import NETWORKS, write_network
 
-from convergent_learning.alignment import score_files, write_moments
-from convergent_learning.alignment.score_files import write_scores
+from convergent_learning.alignment import write_moments
+from convergent_learning.tables import score_files
+from convergent_learning.tables.score_files import write_scores
 from convergent_learning.tables.scores import read_scores
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "alignment"))
+from test_files import NETWORKS, write_network
 
 METRICS = {"procrustes": "p", "soft_matching": "s", "context": "c"}
 HOW = {"centers": ("position", "unit"), "ridge": 0.1, "rotated": (), "draws": 0, "seed": 0}

@@ -1,6 +1,6 @@
 """Score files: the table of a block of moments files, with what earlier files already hold.
 
-A score is determined by the identities of both networks' responses (`store`), the metric with its
+A score is determined by the identities of both networks' responses (`alignment.store`), the metric with its
 code, and how it is asked for. Their digest is the score's key; a file lists the keys of what is in
 it, and rows whose key an earlier file has are taken from there.
 """
@@ -19,11 +19,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..files import replace_when_done
-from .comparisons import CONTEXT
-from .reading import Between, MomentsFile, StoredNetwork
-from .registry import metrics as registered
-from .score_tables import COLUMNS, score_table
+from convergent_learning.alignment.comparisons import CONTEXT
+from convergent_learning.alignment.reading import Between, MomentsFile, StoredNetwork
+from convergent_learning.alignment.registry import metrics as registered
+from convergent_learning.alignment.score_tables import COLUMNS, score_table
+from convergent_learning.files import replace_when_done
 
 _KEYS = b"score keys"
 _LIBRARIES = ("numpy", "scipy", "POT")
