@@ -1,8 +1,8 @@
 """Score files: the table of a block of moments files, with what earlier files already hold.
 
-A score is determined by the identities of both networks' responses (`alignment.store`), the metric with its
-code, and how it is asked for. Their digest is the score's key; a file lists the keys of what is in
-it, and rows whose key an earlier file has are taken from there.
+A score is determined by the identities of both networks' responses (`alignment.store`), the metric
+with its code, and how it is asked for. Their digest is the score's key; a file lists the keys of
+what is in it, and rows whose key an earlier file has are taken from there.
 """
 
 from __future__ import annotations
