@@ -6,6 +6,7 @@ All metrics of a layer pair are scored together: its moments are read and prepar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -38,6 +39,13 @@ class Request:
     draws: int
     seed: int
     wanted: Wanted | None
+    workers: Executor | None
+
+    def evaluate(
+        self, metric: Metric, pair: LayerPair, onto: LayerPair | None = None
+    ) -> list[FoldScore]:
+        """The fold scores of a pair, see `evaluate.evaluate`."""
+        return evaluate(metric, pair, onto, ridge=self.ridge, workers=self.workers)
 
     def asked(
         self, metrics: Sequence[Metric], file: MomentsFile, x: StoredNetwork, y: StoredNetwork
@@ -152,7 +160,7 @@ class _OwnLayer:
     ) -> Iterator[Compared]:
         for metric in metrics:
             if not metric.equal_widths or self.layers[0].units == self.layers[1].units:
-                scores = evaluate(metric, pair, onto, ridge=self.request.ridge)
+                scores = self.request.evaluate(metric, pair, onto)
                 where = (file, *self.networks, *self.layers)
                 yield Compared(*where, metric.name, center, baseline, 0, scores)
 
@@ -163,9 +171,14 @@ class _OwnLayer:
         for network, directed in zip(self.networks, (pair, pair.reversed()), strict=True):
             if network.name not in self.rotations:
                 drawn = haar(layer.units, request.draws, request.seed, network.name, layer.name)
-                self.rotations[network.name] = Rotations(drawn)
-            rotations = self.rotations[network.name]
-            scored = rotated_scores(metric, directed, rotations, ridge=request.ridge)
+                self.rotations[network.name] = Rotations(drawn, file.device)
+            scored = rotated_scores(
+                metric,
+                directed,
+                self.rotations[network.name],
+                ridge=request.ridge,
+                workers=request.workers,
+            )
             for draw, scores in enumerate(scored, 1):
                 if directed is not pair:
                     scores = [_swapped(entry) for entry in scores]
@@ -185,7 +198,7 @@ def _other_layers(
                 continue
             for metric in metrics:
                 if not metric.equal_widths or layer_x.units == layer_y.units:
-                    scores = evaluate(metric, pair, ridge=request.ridge)
+                    scores = request.evaluate(metric, pair)
                     where = (file, x, y, layer_x, layer_y)
                     yield Compared(*where, metric.name, "position", "learned", 0, scores)
 

@@ -10,104 +10,122 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import numpy as np
+from array_api_compat import array_namespace
 
-from .layer_pair import Moments
+from .arrays import Array, ratio
+from .factors import polar
+from .layer_pair import Eigen, Moments
 from .maps import linear, procrustes
-from .moments import block
 from .registry import register
 from .ridge import Ridge
 
-_Blocks: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]  # xx, yy, xy of live units
+_Blocks: TypeAlias = tuple[Array, Array, Array]  # xx, yy, xy
 CCA_FLOOR = 1e-6  # eigenvalues below this share of the largest are left out of whitening
+_NAN = float("nan")
 
 
-def _pooled(weights: np.ndarray, held_out: Moments) -> float:
-    covariance = (weights * held_out.xy).sum()
-    variance = (weights * (held_out.xx @ weights)).sum()
-    target = held_out.variance_y[held_out.live_y].sum()
-    return _ratio(covariance, np.sqrt(variance * target))
+def _pooled(weights: Array, held_out: Moments) -> Array:
+    covariance = _sum(weights * held_out.xy)
+    variance = _sum(weights * (held_out.xx @ weights))
+    return _normalised(covariance, variance, held_out.variance_y.sum(axis=-1))
 
 
-@register("pooled_r", score=_pooled, context=True)
-def pooled_r(train: Moments) -> np.ndarray:
+@register("pooled_r", score=_pooled, context=True, stacked=True)
+def pooled_r(train: Moments) -> Array:
     """tr(ŷ'y)/‖ŷ‖‖y‖ of the Procrustes map: invariant to rotations of both sides."""
     return procrustes(train)
 
 
-def _explained(weights: np.ndarray, held_out: Moments) -> float:
-    live = held_out.live_y
-    if not live.any():
-        return np.nan
-    covariance = np.einsum("ij,ij->j", weights, held_out.xy)
-    variance = np.einsum("ij,ij->j", weights, held_out.xx @ weights)
-    return ((2 * covariance - variance)[live] / held_out.variance_y[live]).mean()
+def _explained(weights: Array, held_out: Moments) -> Array:
+    xp = array_namespace(weights)
+    covariance = xp.sum(weights * held_out.xy, axis=-2)
+    variance = xp.sum(weights * (held_out.xx @ weights), axis=-2)
+    explained = ratio(2 * covariance - variance, held_out.variance_y, 0.0)
+    live = xp.sum(xp.astype(held_out.live_y, explained.dtype), axis=-1)
+    return ratio(xp.sum(explained, axis=-1), live, _NAN)
 
 
-@register("r2", score=_explained, context=True)
-def r2(train: Moments, ridge: Ridge = "cv") -> np.ndarray:
+@register("r2", score=_explained, context=True, stacked=True)
+def r2(train: Moments, ridge: Ridge = "cv") -> Array:
     """Mean over target units of the held-out variance that the linear map explains."""
     return linear(train, ridge)
 
 
-def _cka(_: None, held_out: Moments) -> float:
-    x, y, xy = _live_blocks(held_out)
-    return _ratio((xy**2).sum(), np.linalg.norm(x) * np.linalg.norm(y))
+def _cka(_: None, held_out: Moments) -> Array:
+    xx, yy, xy = _blocks(held_out)
+    return _normalised(_sum(xy**2), _sum(xx**2), _sum(yy**2))
 
 
-@register("cka", score=_cka, context=True)
+@register("cka", score=_cka, context=True, stacked=True, undirected=True)
 def cka(train: Moments) -> None:
     """Linear CKA ‖X'Y‖²/(‖X'X‖‖Y'Y‖) of the held-out split (Kornblith et al. 2019); no fit."""
 
 
-def _cka_debiased(train: _Blocks, held_out: Moments) -> float:
-    terms = [(a * b).sum() for a, b in zip(train, _live_blocks(held_out), strict=True)]
-    return _ratio(terms[2], np.sqrt(max(terms[0], 0) * max(terms[1], 0)))
+def _cka_debiased(train: _Blocks, held_out: Moments) -> Array:
+    xx, yy, xy = (_sum(a * b) for a, b in zip(train, _blocks(held_out), strict=True))
+    xp = array_namespace(xy)
+    return _normalised(xy, xp.clip(xx, 0.0), xp.clip(yy, 0.0))
 
 
-@register("cka_debiased", score=_cka_debiased, context=True)
+@register("cka_debiased", score=_cka_debiased, context=True, stacked=True, undirected=True)
 def cka_debiased(train: Moments) -> _Blocks:
     """Linear CKA with each inner product taken between training and held-out moments."""
-    return _live_blocks(train)
+    return _blocks(train)
 
 
-def _nuclear(_: None, held_out: Moments) -> float:
-    x, y, xy = _live_blocks(held_out)
-    return _ratio(np.linalg.svd(xy, compute_uv=False).sum(), np.sqrt(np.trace(x) * np.trace(y)))
+def _nuclear(_: None, held_out: Moments) -> Array:
+    xx, yy, xy = _blocks(held_out)
+    xp = array_namespace(xy)
+    # The nuclear norm is the inner product of a matrix with its polar factor.
+    return _normalised(_sum(polar(xy) * xy), xp.linalg.trace(xx), xp.linalg.trace(yy))
 
 
-@register("procrustes_similarity", score=_nuclear, context=True)
+@register("procrustes_similarity", score=_nuclear, context=True, stacked=True, undirected=True)
 def procrustes_similarity(train: Moments) -> None:
     """Nuclear norm of X'Y over the Frobenius norms of X and Y, of the held-out split; no fit."""
 
 
-def _canonical(variates: tuple[np.ndarray, np.ndarray], held_out: Moments) -> float:
-    x, y, xy = _live_blocks(held_out)
-    a, b = variates
-    covariance = (a * (xy @ b)).sum(0)
-    variance = ((a * (x @ a)).sum(0), (b * (y @ b)).sum(0))
-    scale = np.sqrt(variance[0] * variance[1])
-    return np.mean(covariance / scale) if len(scale) and (scale > 0).all() else np.nan
+def _canonical(variates: tuple[Array, Array, Array], held_out: Moments) -> Array:
+    xx, yy, xy = _blocks(held_out)
+    a, b, kept = variates
+    xp = array_namespace(xy)
+    covariance = xp.sum(a * (xy @ b), axis=-2)
+    variance_x, variance_y = xp.sum(a * (xx @ a), axis=-2), xp.sum(b * (yy @ b), axis=-2)
+    scale = xp.sqrt(xp.clip(variance_x * variance_y, 0.0))
+    r = xp.where(kept, ratio(covariance, scale, _NAN), xp.zeros_like(scale))
+    return ratio(xp.sum(r, axis=-1), xp.sum(xp.astype(kept, r.dtype), axis=-1), _NAN)
 
 
-@register("cca", score=_canonical, context=True)
-def cca(train: Moments) -> tuple[np.ndarray, np.ndarray]:
+@register("cca", score=_canonical, context=True, stacked=True)
+def cca(train: Moments) -> tuple[Array, Array, Array]:
     """Mean canonical correlation: variates fitted on training moments, correlated held out."""
-    x, y = _whitening(*train.eigh()), _whitening(*train.eigh_y())
-    xy = block(train.xy, train.live_x, train.live_y)
-    u, _, vt = np.linalg.svd(x.T @ xy @ y, full_matrices=False)
-    return x @ u, y @ vt.T
+    (x, kept_x), (y, kept_y) = _whitening(train.eigen_x()), _whitening(train.eigen_y())
+    xp = array_namespace(x)
+    u, _, vt = xp.linalg.svd(x.mT @ train.xy @ y, full_matrices=False)
+    rank = xp.minimum(kept_x, kept_y)[..., None]
+    kept = xp.arange(u.shape[-1], device=u.device) < rank
+    return x @ u, y @ vt.mT, kept
 
 
-def _whitening(values: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    kept = values > CCA_FLOOR * values.max(initial=0.0)
-    return vectors[:, kept] / np.sqrt(values[kept])
+def _whitening(eigen: Eigen) -> tuple[Array, Array]:
+    """Vectors (..., p, p) scaled to unit variance, 0 where left out; how many are kept."""
+    xp = array_namespace(eigen.values)
+    largest = xp.clip(eigen.values[..., -1:], 0.0)
+    kept = eigen.values > CCA_FLOOR * largest
+    scale = xp.where(kept, eigen.values, xp.ones_like(eigen.values)) ** -0.5
+    scale = xp.where(kept, scale, xp.zeros_like(scale))
+    return eigen.vectors * scale[..., None, :], xp.sum(xp.astype(kept, xp.int64), axis=-1)
 
 
-def _live_blocks(moments: Moments) -> _Blocks:
-    x, y = moments.live_x, moments.live_y
-    return block(moments.xx, x, x), block(moments.yy, y, y), block(moments.xy, x, y)
+def _blocks(moments: Moments) -> _Blocks:
+    return moments.xx, moments.yy, moments.xy
 
 
-def _ratio(value: float | np.floating, scale: float | np.floating) -> float:
-    return float(value / scale) if scale > 0 else np.nan
+def _sum(matrices: Array) -> Array:
+    return array_namespace(matrices).sum(matrices, axis=(-2, -1))
+
+
+def _normalised(value: Array, square_x: Array, square_y: Array) -> Array:
+    """value/√(square_x square_y); NaN where one of them is 0."""
+    xp = array_namespace(value)
+    return ratio(value, xp.sqrt(square_x) * xp.sqrt(square_y), _NAN)

@@ -1,10 +1,12 @@
-"""The score of a fold in one direction."""
+"""The scores of the folds in one direction."""
 
 from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-import numpy as np
+from array_api_compat import array_namespace
+
+from .arrays import Array, to_numpy
 
 Direction: TypeAlias = Literal["x->y", "y->x"]
 FORWARD: Direction = "x->y"
@@ -20,15 +22,30 @@ class FoldScore(NamedTuple):
     fitted: Any
 
 
-def fold_score(
-    direction: Direction,
-    fold: int,
-    value: float,
-    live_source: np.ndarray,
-    live_target: np.ndarray,
-    fitted: Any,
-) -> FoldScore:
-    """A score with the numbers of dead units of x and y, whichever of them is the source."""
-    dead = int((~live_source).sum()), int((~live_target).sum())
-    n_dead_x, n_dead_y = dead if direction == FORWARD else dead[::-1]
-    return FoldScore(direction, fold, float(value), n_dead_x, n_dead_y, fitted)
+def fold_scores(
+    direction: Direction, values: Array, live_source: Array, live_target: Array, fitted: Any
+) -> list[FoldScore]:
+    """Scores with the numbers of dead units of x and y, whichever of them is the source.
+
+    values : (K,), a score for each fold
+    live_source, live_target : (K, p) and (K, q) masks
+    fitted : None, or what was fitted for all folds: an array or a list, or a tuple of them
+    """
+    dead = [_dead(live_source), _dead(live_target)]
+    if direction == BACKWARD:
+        dead.reverse()
+    return [
+        FoldScore(direction, fold, float(value), x, y, _of_fold(fitted, fold))
+        for fold, (value, x, y) in enumerate(zip(to_numpy(values), *dead, strict=True))
+    ]
+
+
+def _of_fold(fitted: Any, fold: int) -> Any:
+    if isinstance(fitted, tuple):
+        return tuple(each[fold] for each in fitted)
+    return None if fitted is None else fitted[fold]
+
+
+def _dead(live: Array) -> list[int]:
+    xp = array_namespace(live)
+    return to_numpy(xp.sum(xp.astype(~live, xp.int64), axis=-1)).tolist()

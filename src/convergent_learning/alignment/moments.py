@@ -1,45 +1,66 @@
-"""Second moments of one or two layers, for any split of the folds. numpy only.
+"""Second moments of one or two layers, for any split of the folds.
 
 Stored per fold k: the stimulus count n_k, the mean of each unit at each position, and products
 centred within fold and position, summed over stimuli and averaged over positions. They merge into
 any union of folds without cancellation. Averaging over positions makes a coarser source repeated
 over its cells need nothing more: its own product is unchanged, and its product with a finer
 target equals the one with the target averaged over the cells.
+
+Moments of several sets of folds are made together, with the sets on the leading axis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import itertools
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
+from array_api_compat import array_namespace
+
+from .arrays import Array, like
 
 Center: TypeAlias = Literal["position", "unit"]
 Folds: TypeAlias = tuple[int, ...]
+Sets: TypeAlias = tuple[Folds, ...]
 Grid: TypeAlias = tuple[int, int]  # rows, columns
-Eigh: TypeAlias = tuple[np.ndarray, np.ndarray]  # values, vectors
-Svd: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]  # u, s, vt
 _T = TypeVar("_T")
 
 DEAD = 1e-9  # variance of a dead unit, relative to the largest of its layer
 
 
+def training(n_folds: int) -> Sets:
+    """Training folds of each split."""
+    return tuple(tuple(k for k in range(n_folds) if k != fold) for fold in range(n_folds))
+
+
+def held_out(n_folds: int) -> Sets:
+    """Held-out fold of each split."""
+    return tuple((fold,) for fold in range(n_folds))
+
+
+def two_left_out(n_folds: int) -> tuple[list[tuple[int, int]], Sets]:
+    """Each two folds, and the folds without them."""
+    two = list(itertools.combinations(range(n_folds), 2))
+    return two, tuple(tuple(k for k in range(n_folds) if k not in left) for left in two)
+
+
 @dataclass(frozen=True, eq=False)
 class LayerMoments:
-    """Own fold moments of one layer.
+    """Own fold moments of one layer, arrays of NumPy or torch.
 
     counts : (K,) stimuli a fold
     grid : (rows, columns) of the layer's own grid
-    means : (K, positions, p) on the own grid
-    products : dict grid -> (K, p, p), the own grid and every coarser one a partner has
+    means : (K, positions, p) float64 on the own grid
+    products : dict grid -> (K, p, p) float64, the own grid and every coarser one a partner has
     label : what messages call it
     """
 
-    counts: np.ndarray
+    counts: Array
     grid: Grid
-    means: np.ndarray
-    products: dict[Grid, np.ndarray]
+    means: Array
+    products: dict[Grid, Array]
     label: str = "a layer"
     _cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
@@ -52,10 +73,10 @@ class LayerMoments:
         offsets = self.offsets(grid, center)
         return self.kept(
             ("sums", grid, center),
-            lambda: Sums(self.counts, self.products[grid], offsets, offsets, center),
+            lambda: Sums.of(self.counts, self.products[grid], offsets, offsets, center),
         )
 
-    def offsets(self, grid: Grid, center: Center) -> np.ndarray:
+    def offsets(self, grid: Grid, center: Center) -> Array:
         """Fold means (K, positions, p) on a grid, less the mean over all folds."""
         return self.kept(("offsets", grid, center), lambda: self._offsets(grid, center))
 
@@ -65,79 +86,114 @@ class LayerMoments:
             self._cache[key] = compute()
         return self._cache[key]
 
-    def live(self, grid: Grid, center: Center, folds: Folds) -> np.ndarray:
-        """Mask of the units that vary over the stimuli of `folds`."""
+    def forget(self) -> None:
+        """Free all that is kept: it can be computed again."""
+        self._cache.clear()
+
+    def variances(self, grid: Grid, center: Center, sets: Sets) -> Array:
+        """(len(sets), p) variance of each unit over the stimuli of each set of folds."""
         return self.kept(
-            ("live", grid, center, folds),
-            lambda: live(self.sums(grid, center).over(folds).diagonal()),
+            ("variances", grid, center, sets), lambda: self.sums(grid, center).diagonals(sets)
         )
 
-    def inner_live(self, grid: Grid, center: Center, folds: Folds) -> np.ndarray:
-        """Mask of the units that vary in every split of `folds` into one and the rest."""
-        sets = [part for parts in leave_one_out(folds) for part in parts]
+    def live(self, grid: Grid, center: Center, sets: Sets) -> Array:
+        """Masks (len(sets), p) of the units that vary over the stimuli of each set of folds."""
         return self.kept(
-            ("inner live", grid, center, folds),
-            lambda: np.all([self.live(grid, center, part) for part in sets], axis=0),
+            ("live", grid, center, sets), lambda: live(self.variances(grid, center, sets))
         )
 
-    def _offsets(self, grid: Grid, center: Center) -> np.ndarray:
-        means = self.means
+    def inner_live(self, grid: Grid, center: Center) -> Array:
+        """Masks (K, p): units that vary in every split of the other folds into one and the rest."""
+        return self.kept(("inner live", grid, center), lambda: self._inner_live(grid, center))
+
+    def _inner_live(self, grid: Grid, center: Center) -> Array:
+        n_folds = len(self.counts)
+        two, rest = two_left_out(n_folds)
+        alone = self.live(grid, center, held_out(n_folds))
+        fitted = self.live(grid, center, rest)
+        xp = array_namespace(alone)
+        masks = []
+        for outer in range(n_folds):
+            others = [alone[k] for k in range(n_folds) if k != outer]
+            others += [fitted[i] for i, left in enumerate(two) if outer in left]
+            masks.append(xp.all(xp.stack(others), axis=0))
+        return xp.stack(masks)
+
+    def _offsets(self, grid: Grid, center: Center) -> Array:
+        means, xp = self.means, array_namespace(self.means)
         if grid != self.grid:
             rows, columns = self.grid[0] // grid[0], self.grid[1] // grid[1]
-            cells = means.reshape(len(means), grid[0], rows, grid[1], columns, -1)
-            means = cells.mean((2, 4)).reshape(len(means), grid[0] * grid[1], -1)
-        origin = np.tensordot(self.counts / self.counts.sum(), means, 1)
+            cells = xp.reshape(means, (len(means), grid[0], rows, grid[1], columns, -1))
+            means = xp.reshape(
+                xp.mean(cells, axis=(2, 4)), (len(means), grid[0] * grid[1], means.shape[2])
+            )
+        counts = xp.astype(self.counts, means.dtype)
+        origin = xp.tensordot(counts / xp.sum(counts), means, axes=1)
         if center == "unit":
-            origin = origin.mean(0, keepdims=True)
+            origin = xp.mean(origin, axis=0, keepdims=True)
         offsets = means - origin
         # Rounding of a constant unit's mean is not variance.
-        offsets[np.abs(offsets) <= 16 * np.finfo(np.float64).eps * np.abs(origin)] = 0.0
-        return offsets
+        rounding = 16 * np.finfo(np.float64).eps * xp.abs(origin)
+        return xp.where(xp.abs(offsets) <= rounding, xp.zeros_like(offsets), offsets)
 
 
 class Sums:
-    """Products about a common origin: additive over folds, centred for any union of them."""
+    """Products about a common origin: additive over folds, centred for any union of them.
 
-    def __init__(
-        self,
-        counts: np.ndarray,
-        products: np.ndarray,
-        x: np.ndarray,
-        y: np.ndarray,
-        center: Center,
-    ):
-        self._counts = np.asarray(counts, dtype=np.float64)
-        weight = self._counts[:, None, None]
-        self._raw = products + np.matmul((weight * x).transpose(0, 2, 1), y) / x.shape[1]
-        self._x, self._y = weight * x, weight * y
+    raw : (K, p, q) products of each fold
+    x, y : (K, positions, p) and (K, positions, q) sums of each fold over stimuli
+    """
+
+    def __init__(self, counts: Array, raw: Array, x: Array, y: Array):
+        self._counts, self.raw, self.x, self.y = counts, raw, x, y
+        self._cache: dict[Sets, Array] = {}
+
+    @classmethod
+    def of(cls, counts: Array, products: Array, x: Array, y: Array, center: Center) -> Sums:
+        """Sums from products (K, p, q) centred within folds and offsets (K, positions, ...)."""
+        xp = array_namespace(products)
+        counts = xp.astype(counts, products.dtype)
+        weight = counts[:, None, None]
+        raw = products + (weight * x).mT @ y / x.shape[1]
+        x, y = weight * x, weight * y
         if center == "unit":  # one mean a unit: only the sum over positions matters
-            self._x = self._x.mean(1, keepdims=True)
-            self._y = self._y.mean(1, keepdims=True)
-        self._cache: dict[Hashable, Any] = {}
+            x, y = xp.mean(x, axis=1, keepdims=True), xp.mean(y, axis=1, keepdims=True)
+        return cls(counts, raw, x, y)
 
-    def over(self, folds: Folds) -> np.ndarray:
-        """(p, q) product over the stimuli of `folds`, centred with the means of those folds."""
-        if folds not in self._cache:
-            chosen = list(folds)
-            x, y = self._x[chosen].sum(0), self._y[chosen].sum(0)
-            correction = x.T @ y / (self._counts[chosen].sum() * len(x))
-            self._cache[folds] = self._raw[chosen].sum(0) - correction
-        return self._cache[folds]
+    def rotated(self, rotation: Array, second: bool) -> Sums:
+        """With the first layer rotated by a matrix (p, p), or the `second` by one (q, q)."""
+        if second:
+            return Sums(self._counts, self.raw @ rotation, self.x, self.y @ rotation)
+        return Sums(self._counts, rotation.mT @ self.raw, self.x @ rotation, self.y)
 
-    def svd(self, folds: Folds, rows: np.ndarray, columns: np.ndarray) -> Svd:
-        """Thin SVD of the block of two masks of `over`."""
-        key = "svd", folds, rows.tobytes(), columns.tobytes()
-        if key not in self._cache:
-            product = block(self.over(folds), rows, columns)
-            self._cache[key] = np.linalg.svd(product, full_matrices=False)
-        return self._cache[key]
+    def over(self, sets: Sets) -> Array:
+        """(len(sets), p, q) products over the stimuli of each set, centred with its own means."""
+        if sets not in self._cache:
+            x, y = self.summed(self.x, sets), self.summed(self.y, sets)
+            self._cache[sets] = self.summed(self.raw, sets) - x.mT @ (y / self.weights(sets))
+        return self._cache[sets]
 
-    def each(self, sets: Sequence[Folds]) -> np.ndarray:
-        """`over` each of several sets of folds, (len(sets), p, q), in one product."""
-        chosen = np.array([[k in folds for k in range(len(self._counts))] for folds in sets], float)
-        x, y = np.tensordot(chosen, self._x, 1), np.tensordot(chosen, self._y, 1)
-        weight = (chosen @ self._counts * x.shape[1])[:, None, None]
-        return np.tensordot(chosen, self._raw, 1) - x.transpose(0, 2, 1) @ y / weight
+    def diagonals(self, sets: Sets) -> Array:
+        """(len(sets), p): the diagonals of `over`, of the products of a layer with itself."""
+        xp = array_namespace(self.raw)
+        raw = xp.linalg.diagonal(self.raw)
+        x, y = self.summed(self.x, sets), self.summed(self.y, sets)
+        return self.summed(raw, sets) - xp.sum(x * (y / self.weights(sets)), axis=1)
+
+    def summed(self, each: Array, sets: Sets) -> Array:
+        """Sums of (K, ...) over the folds of each set, (len(sets), ...)."""
+        xp = array_namespace(each)
+        chosen = like(self._membership(sets), each)
+        flat = chosen @ xp.reshape(each, (len(each), -1))
+        return xp.reshape(flat, (len(sets), *each.shape[1:]))
+
+    def weights(self, sets: Sets) -> Array:
+        """(len(sets), 1, 1): samples behind a mean, by which products of sums are divided."""
+        chosen = like(self._membership(sets), self._counts)
+        return (chosen @ self._counts * self.x.shape[1])[:, None, None]
+
+    def _membership(self, sets: Sets) -> np.ndarray:
+        return np.array([[k in folds for k in range(len(self.raw))] for folds in sets], float)
 
 
 def common_grid(a: Grid, b: Grid) -> Grid:
@@ -151,24 +207,11 @@ def common_grid(a: Grid, b: Grid) -> Grid:
     return coarse
 
 
-def block(matrix: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """matrix[..., rows, columns] for two masks; the matrix itself when both are full."""
-    if not rows.all():
-        matrix = matrix[..., rows, :]
-    return matrix if columns.all() else matrix[..., columns]
+def live(variances: Array) -> Array:
+    """Mask of the units whose variance is above ``DEAD`` times the layer's largest.
 
-
-def live(variances: np.ndarray) -> np.ndarray:
-    """Mask of the units whose variance is above ``DEAD`` times the layer's largest."""
-    return variances > live_floor(variances)
-
-
-def live_floor(variances: np.ndarray) -> np.ndarray:
-    """Variance (..., 1) of a dead unit at most, for variances (..., p) of layers."""
-    largest = variances.max(axis=-1, initial=0.0, keepdims=True)
-    return np.maximum(DEAD * largest, np.finfo(np.float64).tiny)
-
-
-def leave_one_out(folds: Folds) -> list[tuple[Folds, Folds]]:
-    """Each split of `folds` into all but one and that one."""
-    return [(tuple(k for k in folds if k != j), (j,)) for j in folds]
+    variances : (..., p)
+    """
+    xp = array_namespace(variances)
+    largest = xp.max(variances, axis=-1, keepdims=True)
+    return variances > xp.clip(DEAD * largest, float(np.finfo(np.float64).tiny))

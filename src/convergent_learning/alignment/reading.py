@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from ..files import damaged_file_named, open_hdf5
+from .arrays import Device, placed
 from .layer_pair import LayerPair, paired
 from .moments import Center, Grid, LayerMoments
 
@@ -47,6 +48,8 @@ class StoredNetwork:
 class MomentsFile:
     """An open moments file; use as a context manager.
 
+    `device` says where moments go as torch tensors; None, as it is at first, for NumPy arrays.
+
     Raises
     ------
     DamagedFileError
@@ -55,6 +58,7 @@ class MomentsFile:
 
     def __init__(self, path: Path):
         self.path = path
+        self.device: Device | None = None
         self._stack = ExitStack()
         self._file = self._stack.enter_context(open_hdf5(path, "counts", "networks"))
         with damaged_file_named(path, KeyError, OSError):
@@ -69,6 +73,11 @@ class MomentsFile:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    @property
+    def widest(self) -> int:
+        """Units of the widest layer."""
+        return max(layer.units for network in self.networks for layer in network.layers)
 
     def pairs(
         self, between: Between | None = None
@@ -95,12 +104,13 @@ class MomentsFile:
         if key not in self._moments:
             group = self._file[f"networks/{network.name}/layers/{layer.name}"]
             products = {
-                _grid(grid.split("x")): dataset[:] for grid, dataset in group["products"].items()
+                _grid(grid.split("x")): placed(dataset[:], self.device)
+                for grid, dataset in group["products"].items()
             }
             self._moments[key] = LayerMoments(
-                self._counts,
+                placed(self._counts, self.device),
                 _grid(group.attrs["grid"]),
-                group["means"][:],
+                placed(group["means"][:], self.device),
                 products,
                 f"layer {layer.name!r} of network {network.name!r} in {self.path}",
             )
@@ -136,7 +146,8 @@ class MomentsFile:
                 continue
             cross = stored_row[:, :, start:stop]
             a, b = self.moments(x, layer_x), self.moments(y, layer_y)
-            yield layer_y, paired(a, b, cross.astype(np.float64), center)
+            products = placed(cross.astype(np.float64), self.device)
+            yield layer_y, paired(a, b, products, center)
 
     def has_shuffled(self, x: StoredNetwork, y: StoredNetwork) -> bool:
         return f"shuffled/{x.name}/{y.name}" in self._file

@@ -27,12 +27,14 @@ class Metric:
     """A registered metric.
 
     fit : training Moments (and `ridge`, if it takes one) -> map, plan or anything `score` reads
-    score : (what fit returned, held-out Moments) -> float
+    score : (what fit returned, held-out Moments) -> float, or (K,) of all splits if `stacked`
     symmetric : on equal grids the fit of y onto x is the transpose of that of x onto y
     context : reported beside the claims' metrics, used for no claim
     equal_widths : defined for layers of the same number of units only
-    plan : of a fit that needs correlations alone: these (p, q) -> plan (p, q), which is scored by
-        the mean held-out correlation under it
+    stacked : fit and score take the moments of all splits at once, else those of one
+    undirected : on equal grids both directions have the same score
+    plan : of a fit that needs correlations alone: these (p, q), a NumPy array, -> plan (p, q),
+        which is scored by the mean held-out correlation under it
     """
 
     name: str
@@ -41,6 +43,8 @@ class Metric:
     symmetric: bool = False
     context: bool = False
     equal_widths: bool = False
+    stacked: bool = False
+    undirected: bool = False
     plan: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
@@ -59,12 +63,15 @@ def register(
     symmetric: bool = False,
     context: bool = False,
     equal_widths: bool = False,
+    stacked: bool = False,
+    undirected: bool = False,
     plan: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Callable[[_F], _F]:
     """Decorator that makes a fit function a metric, known by `name` everywhere."""
 
     def add(fit: _F) -> _F:
-        _METRICS[name] = Metric(name, fit, score, symmetric, context, equal_widths, plan)
+        kinds = (symmetric, context, equal_widths, stacked, undirected)
+        _METRICS[name] = Metric(name, fit, score, *kinds, plan)
         return fit
 
     return add

@@ -1,4 +1,4 @@
-"""Moments files in, tidy score tables out. No torch: a scoring job starts in about a second."""
+"""Moments files in, tidy score tables out. Narrow layers need no torch: jobs start at once."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from . import registry
+from .arrays import Device, default_device
 from .comparisons import CONTEXT, Compared, Request, Wanted, compared
 from .maps import check_ridge
 from .moments import Center
@@ -58,6 +62,8 @@ def score_table(
     seed: int = 0,
     context: bool = False,
     wanted: Wanted | None = None,
+    device: Device | None = None,
+    threads: int = 1,
 ) -> pd.DataFrame:
     """Scores of every stored layer pair under several metrics.
 
@@ -88,6 +94,11 @@ def score_table(
     wanted : function (file, metric, network x, network y) -> bool, optional
         Rows for which it is False are not computed. It is asked about ``"context"`` for all context
         measures at once; rotated rows belong to their metric.
+    device : torch device, optional
+        Where scores are computed. Default: CUDA if it is there; on a processor torch for wide
+        layers, else NumPy.
+    threads : int
+        Plans of units that are matched are found by so many threads of the processor.
 
     Returns
     -------
@@ -113,18 +124,26 @@ def score_table(
         draws=draws,
         seed=seed,
         wanted=wanted,
+        workers=None,
     )
     paths = [moments] if isinstance(moments, str | Path) else moments
     with ExitStack() as stack:
-        files = [stack.enter_context(MomentsFile(Path(path))) for path in paths]
-        fitted = (
-            None if transfer_from is None else stack.enter_context(MomentsFile(Path(transfer_from)))
-        )
+        if threads > 1:
+            request = replace(request, workers=stack.enter_context(ThreadPoolExecutor(threads)))
+        open_file = partial(_open, stack, device)
+        files = [open_file(Path(path)) for path in paths]
+        fitted = None if transfer_from is None else open_file(Path(transfer_from))
         for file in files:
             check_ridge(ridge, int(file.attrs["n_folds"]))
             if fitted is not None:
                 _check_same_folds(file, fitted)
         return _table(compared(files, fitted, request))
+
+
+def _open(stack: ExitStack, device: Device | None, path: Path) -> MomentsFile:
+    file = stack.enter_context(MomentsFile(path))
+    file.device = device or default_device(file.widest)
+    return file
 
 
 def _table(comparisons: Iterable[Compared]) -> pd.DataFrame:

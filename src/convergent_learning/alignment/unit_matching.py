@@ -11,18 +11,26 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
+from array_api_compat import array_namespace
 from scipy.optimize import linear_sum_assignment
 
+from .arrays import Array, like, ratio, to_numpy
 from .layer_pair import Moments
 from .registry import register
 
 
-def matched_correlation(plan: np.ndarray, held_out: Moments) -> float:
-    """Mean held-out r under the plan, over its mass on live targets; NaN if there is none."""
-    if not (held_out.live_x.any() and held_out.live_y.any()):
-        return np.nan
-    mass = plan[:, held_out.live_y].sum()
-    return (plan * held_out.correlation).sum() / mass
+def matched_correlation(plan: Array, held_out: Moments) -> Array:
+    """Mean held-out r under plans (..., p, q), over their mass on live targets."""
+    return planned_correlation(plan, held_out.correlation, held_out.live_y)
+
+
+def planned_correlation(plan: Array, correlation: Array, live_y: Array) -> Array:
+    """Mean of correlations (..., p, q) under plans, over their mass on live targets (..., q)."""
+    xp = array_namespace(correlation)
+    plan = like(plan, correlation)
+    live = xp.astype(live_y, correlation.dtype)
+    mass = xp.sum(xp.sum(plan, axis=-2) * live, axis=-1)
+    return ratio(xp.sum(plan * correlation, axis=(-2, -1)), mass, float("nan"))
 
 
 def best_permutation(correlation: np.ndarray) -> np.ndarray:
@@ -58,18 +66,18 @@ def best_transport(correlation: np.ndarray) -> np.ndarray:
 )
 def permutation(train: Moments) -> np.ndarray:
     """`best_permutation` of the training correlations (Li et al. 2015)."""
-    return best_permutation(train.correlation)
+    return best_permutation(to_numpy(train.correlation))
 
 
 @register("soft_matching", score=matched_correlation, symmetric=True, plan=best_transport)
 def soft_matching(train: Moments) -> np.ndarray:
     """`best_transport` by the training correlations (Khosla & Williams 2024)."""
-    return best_transport(train.correlation)
+    return best_transport(to_numpy(train.correlation))
 
 
 def _assignment(correlation: np.ndarray) -> np.ndarray:
     rows, columns = linear_sum_assignment(correlation, maximize=True)
-    matrix = np.zeros(correlation.shape)
+    matrix = np.zeros(correlation.shape, correlation.dtype)
     matrix[rows, columns] = 1.0
     return matrix
 
