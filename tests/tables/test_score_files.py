@@ -93,8 +93,8 @@ def test_another_setting_is_computed_anew(moments, first, computed, tmp_path):
 def test_a_smaller_file_gives_what_it_has(moments, first, computed, tmp_path):
     """Files may hold other pairs and metrics: a tile of the pairs, an experiment of fewer seeds."""
     tile, out = tmp_path / "tile.parquet", tmp_path / "all.parquet"
-    sides = (["a-seed1"], ["a-seed2", "b-seed1"])
-    write_scores([moments], tile, {"procrustes": "p"}, between=sides, **HOW)
+    pairs = [("a-seed1", "a-seed2"), ("b-seed1", "a-seed1")]
+    write_scores([moments], tile, {"procrustes": "p"}, pairs=pairs, **HOW)
     computed.clear()
     assert write_scores([moments], out, METRICS, earlier=[tile], **HOW) == [tile]
     assert ("procrustes", "a-seed1", "a-seed2") not in computed
