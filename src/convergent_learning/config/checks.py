@@ -207,9 +207,10 @@ def _partner_problems(alignment: Alignment, group: Group) -> Iterator[str]:
         yield f"alignment.partners: of group {group.name!r}, {error}; take an even number"
         return
     if not compared >= {*itertools.combinations(range(mapped), 2)}:
+        enough = min(2 * (mapped - 1), size - 1)
         yield (
             f"alignment.partners: {alignment.partners} leave out pairs of the {mapped} networks of"
-            f" {group.name!r} with layer x layer maps; raise it to {2 * (mapped - 1)}, or set"
+            f" {group.name!r} with layer x layer maps; raise it to {enough}, or set"
             f" alignment.map_seeds to {alignment.partners // 2 + 1}"
         )
 
