@@ -1,14 +1,16 @@
 import copy
 import itertools
+from collections import Counter
 from pathlib import Path
 
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from convergent_learning.config.experiment import IDENTITY, Condition, Experiment, Sample
 
 DEFAULT = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
+BLOCKS = ("final", "untrained", "training", "pixel_values")
 
 
 def test_blocks_cover_every_checkpoint_and_condition_once():
@@ -83,14 +85,10 @@ def test_maps_may_be_of_the_first_seeds_only():
     seeds=st.tuples(st.integers(1, 5), st.integers(1, 5)),
     per_job=st.none() | st.integers(1, 6),
     map_seeds=st.none() | st.integers(2, 5),
-    block=st.sampled_from(["final", "untrained", "training", "pixel_values"]),
+    block=st.sampled_from(BLOCKS),
 )
 def test_jobs_of_a_block_hold_every_pair_once(seeds, per_job, map_seeds, block):
-    config = copy.deepcopy(DEFAULT)
-    for entry, count in zip(config["networks"], seeds, strict=True):
-        entry["seeds"] = list(range(1, count + 1))
-    config["alignment"] |= {"networks_per_job": per_job, "map_seeds": map_seeds}
-    experiment = Experiment.of(config)
+    experiment = experiment_of(seeds, networks_per_job=per_job, map_seeds=map_seeds)
     sample = experiment.blocks("cifar10")[block][0]
     mapped = {network.name for network in experiment.mapped("cifar10", sample)}
     expected = {
@@ -98,14 +96,69 @@ def test_jobs_of_a_block_hold_every_pair_once(seeds, per_job, map_seeds, block):
         for x, y in itertools.combinations(experiment.networks, 2)
         if x.group == y.group or mapped >= {x.name, y.name}
     }
+    assert pairs_of_jobs(experiment, block) == expected
+
+
+@given(
+    seeds=st.tuples(st.integers(1, 10), st.integers(1, 10)),
+    partners=st.integers(2, 10),
+    per_job=st.none() | st.integers(1, 6),
+    block=st.sampled_from(BLOCKS),
+)
+def test_jobs_hold_every_pair_of_partners_once(seeds, partners, per_job, block):
+    assume(partners % 2 == 0 or all(partners >= n - 1 or n % 2 == 0 for n in seeds))
+    map_seeds = max(2, partners // 2 + 1)
+    experiment = experiment_of(
+        seeds, networks_per_job=per_job, map_seeds=map_seeds, partners=partners
+    )
+    sample = experiment.blocks("cifar10")[block][0]
+    mapped = {network.name for network in experiment.mapped("cifar10", sample)}
+    found = pairs_of_jobs(experiment, block)
+    within = Counter()
+    for x, y in itertools.combinations(experiment.networks, 2):
+        compared = frozenset((x.name, y.name)) in found
+        if mapped >= {x.name, y.name}:
+            assert compared
+        if x.group == y.group:
+            within.update([x.name, y.name] if compared else [])
+        elif not mapped >= {x.name, y.name}:
+            assert not compared
+    sizes = dict(zip(experiment.groups, seeds, strict=True))
+    assert all(
+        within[network.name] == min(partners, sizes[network.group] - 1)
+        for network in experiment.networks
+    )
+
+
+def test_jobs_of_some_partners_are_few_and_full():
+    """Networks that are compared stand beside each other, and so are in the same jobs."""
+    every = experiment_of((10, 1), networks_per_job=2, map_seeds=3)
+    some = experiment_of((10, 1), networks_per_job=2, map_seeds=3, partners=4)
+    counts = [len(e.tiles("cifar10", "pixel_values")) for e in (every, some)]
+    assert counts == [15 + 1, 10 + 1]
+
+
+def experiment_of(seeds, **alignment):
+    """The default experiment with so many networks of each group."""
+    config = copy.deepcopy(DEFAULT)
+    for entry, count in zip(config["networks"], seeds, strict=True):
+        entry["seeds"] = list(range(1, count + 1))
+    config["alignment"] |= alignment
+    return Experiment.of(config)
+
+
+def pairs_of_jobs(experiment, block):
+    """Names of the pairs that the jobs of a block hold, after a look at the jobs."""
     tiles = experiment.tiles("cifar10", block)
     found = [frozenset((x.name, y.name)) for tile in tiles for x, y in tile]
     assert len(found) == len(set(found))
-    assert set(found) >= expected
     assert len({tile.name for tile in tiles}) == len(tiles)
-    if per_job is not None:
-        assert all(len(side) <= per_job for tile in tiles for side in tile.sides)
-        compared = [tile for tile in tiles if len(tile.networks) > 1]
-        assert all(any(frozenset((x.name, y.name)) in expected for x, y in t) for t in compared)
     shown = {network.name for tile in tiles for network in tile.networks}
     assert shown == {network.name for network in experiment.networks}
+    per_job = experiment.config.alignment.networks_per_job
+    if per_job is not None:
+        for tile in tiles:
+            assert tile.pairs or len(tile.networks) == 1
+            assert {network for pair in tile for network in pair} in (set(), {*tile.networks})
+            assert len(tile.networks) <= 2 * per_job
+    return set(found)

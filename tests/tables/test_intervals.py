@@ -6,10 +6,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from convergent_learning.config.partners import graph
 from convergent_learning.tables.intervals import (
     Pairs,
     adjust_p_values,
@@ -66,7 +67,7 @@ def test_equals_literal_loop(sizes, seed, n_families):
         chosen = None if families is None else families[:, :, k]
         expected = _literal(values[:, k], pairs, chosen)
         assert np.allclose((got.estimate[k], got.low[k], got.high[k]), expected)
-    assert got.n_networks == sum(sizes)
+    assert got.n_networks.tolist() == 2 * [sum(sizes)]
 
 
 def test_across_groups_deletes_networks_of_both_sides():
@@ -110,6 +111,34 @@ def test_missing_value_is_left_out_of_its_statistic_only():
     got = jackknife(values, pairs)
     assert got.estimate[0] == pytest.approx(values[1:, 0].mean())
     assert got.low[1] == full.low[1]
+
+
+def test_a_network_without_a_value_is_left_out_of_its_statistic():
+    """As of layer pairs that only some networks have maps of."""
+    pairs = _within({"a": 6})
+    values = np.random.default_rng(3).normal(size=(15, 2))
+    mapped = (pairs.seed_x < 3) & (pairs.seed_y < 3)
+    values[~mapped, 1] = np.nan
+    got = jackknife(values, pairs)
+    alone = jackknife(values[mapped, 1], Pairs(*(side[mapped] for side in pairs)))
+    assert (got.low[1], got.high[1], got.dof[1]) == (alone.low, alone.high, alone.dof)
+    assert got.n_networks.tolist() == [6, 3]
+
+
+@given(st.integers(4, 12), st.integers(2, 11), st.booleans())
+def test_variance_of_additive_effects_is_unbiased_for_every_number_of_partners(
+    size, partners, directed
+):
+    """Its expectation over independent effects is the sum over one unit effect at a time."""
+    assume(partners < size and (partners % 2 == 0 or size % 2 == 0))
+    edges = np.array(sorted(graph(size, partners)))
+    if directed:
+        edges = np.concatenate([edges, edges[:, ::-1]])
+    name = np.full(len(edges), "a")
+    effects = np.eye(size)
+    values = effects[edges[:, 0]] + effects[edges[:, 1]]
+    got = jackknife(values, Pairs(name, edges[:, 0], name, edges[:, 1]))
+    assert (got.standard_error**2).sum() == pytest.approx(4 / size)
 
 
 def test_constant_values_have_a_point_interval():

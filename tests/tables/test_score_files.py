@@ -8,8 +8,10 @@ from pathlib import Path
 import h5py
 import pandas as pd
 import pytest
+import yaml
 
 from convergent_learning.alignment import write_moments
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.tables import score_files
 from convergent_learning.tables.score_files import write_scores
 from convergent_learning.tables.scores import read_scores
@@ -17,6 +19,7 @@ from convergent_learning.tables.scores import read_scores
 sys.path.insert(0, str(Path(__file__).parents[1] / "alignment"))
 from test_files import NETWORKS, write_network
 
+DEFAULT = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
 METRICS = {"procrustes": "p", "soft_matching": "s", "context": "c"}
 HOW = {"centers": ("position", "unit"), "ridge": 0.1, "rotated": (), "draws": 0, "seed": 0}
 
@@ -93,13 +96,59 @@ def test_another_setting_is_computed_anew(moments, first, computed, tmp_path):
 def test_a_smaller_file_gives_what_it_has(moments, first, computed, tmp_path):
     """Files may hold other pairs and metrics: a tile of the pairs, an experiment of fewer seeds."""
     tile, out = tmp_path / "tile.parquet", tmp_path / "all.parquet"
-    sides = (["a-seed1"], ["a-seed2", "b-seed1"])
-    write_scores([moments], tile, {"procrustes": "p"}, between=sides, **HOW)
+    pairs = [("a-seed1", "a-seed2"), ("b-seed1", "a-seed1")]
+    write_scores([moments], tile, {"procrustes": "p"}, pairs=pairs, **HOW)
     computed.clear()
     assert write_scores([moments], out, METRICS, earlier=[tile], **HOW) == [tile]
     assert ("procrustes", "a-seed1", "a-seed2") not in computed
     assert ("procrustes", "a-seed1", "b-seed2") in computed
     same(out, first)
+
+
+def seed_pairs(rows):
+    return set(rows[["seed_x", "seed_y"]].itertuples(index=False, name=None))
+
+
+def test_more_partners_compute_the_new_pairs_only(computed, tmp_path):
+    """The jobs of an experiment, on made-up responses: what is no pair of it has no row."""
+    seeds = list(range(1, 9))
+    networks = [{"architecture": "resnet18", "name": "a", "width": 1, "layers": "default"}]
+    networks[0]["seeds"] = seeds
+    activations = [write_network(tmp_path, "a", seed) for seed in seeds]
+    expected, earlier = set(), []
+    for partners in (2, 4):
+        alignment = {"partners": partners, "map_seeds": 2, "networks_per_job": 3}
+        alignment = DEFAULT["alignment"] | alignment
+        experiment = Experiment.of(DEFAULT | {"networks": networks, "alignment": alignment})
+        before, found, made = expected, [], []
+        for tile in experiment.tiles("cifar10", "final"):
+            pairs = [(x.name, y.name) for x, y in tile]
+            shown = [path for path in activations if any(path.stem in pair for pair in pairs)]
+            moments = tmp_path / f"{partners}{tile.name}.h5"
+            mapped = {"a-seed1", "a-seed2"} & {path.stem for path in shown}
+            write_moments(shown, moments, mapped, 4, 3, True, pairs)
+            made.append(tmp_path / f"{partners}{tile.name}.parquet")
+            settings = HOW | {"earlier": earlier, "pairs": pairs}
+            write_scores([moments], made[-1], {"procrustes": "p"}, **settings)
+            found += pairs
+        rows = read_scores(made)
+        expected = {(f"a-seed{x}", f"a-seed{y}") for x, y in seed_pairs(rows)}
+        assert expected == {*found}
+        assert len(expected) == len(found) == 8 * partners // 2
+        assert {tuple(pair) for _, *pair in computed} == expected - before
+        crossed = rows[rows.layer_x != rows.layer_y]
+        assert seed_pairs(crossed) == {(1, 2)}
+        computed.clear()
+        earlier = made
+
+
+def test_a_pair_of_an_unknown_network_is_refused(moments, tmp_path):
+    how = HOW | {"pairs": [("a-seed1", "a-seed3")]}
+    network = write_network(tmp_path, "a", 1)
+    with pytest.raises(ValueError, match="without a file: a-seed3"):
+        write_scores([moments], tmp_path / "out.parquet", METRICS, **how)
+    with pytest.raises(ValueError, match="without a file: a-seed3"):
+        write_moments([network], tmp_path / "out.h5", (), 4, 3, True, how["pairs"])
 
 
 def test_a_network_without_a_partner_has_a_file_without_rows(tmp_path):

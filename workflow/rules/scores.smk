@@ -23,7 +23,7 @@ rule scores:
         identity=value("scores", "identity"),
         rotated=value("scores", "rotated"),
         centers=value("scores", "centers"),
-        between=value("scores", "between"),
+        pairs=value("scores", "pairs"),
         ridge=config["alignment"]["ridge"],
         draws=config["alignment"]["rotations"],
         seed=config["seed"],

@@ -79,7 +79,7 @@ def write_block(
                 n_folds=n_folds,
                 seed=seed,
                 shuffled=True,
-                between=sample.between,
+                pairs=sample.pairs,
             )
     with replace_when_done(accuracy) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)

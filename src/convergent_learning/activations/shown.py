@@ -34,8 +34,8 @@ class ShownSample:
     """A stimulus set that networks are shown at a training step, and what is kept of it.
 
     `stimuli` is the HDF5 file of the set. Of the networks named in `mapped` the moments of all
-    layer pairs are wanted. With `between`, two collections of names, only pairs with one network in
-    each are. `name`, for example ``low_pass-10_step1560``, is the stem of the files.
+    layer pairs are wanted. Networks are compared in `pairs`, by their names, or all with all for
+    None. `name`, for example ``low_pass-10_step1560``, is the stem of the files.
     """
 
     stimuli: str
@@ -43,4 +43,4 @@ class ShownSample:
     networks: tuple[Shown, ...]
     mapped: tuple[str, ...]
     name: str
-    between: tuple[list[str], list[str]] | None = None
+    pairs: tuple[tuple[str, str], ...] | None = None

@@ -15,7 +15,7 @@ from .evaluate import evaluate, rotated_scores
 from .fold_scores import BACKWARD, FoldScore
 from .layer_pair import LayerPair
 from .moments import Center
-from .reading import Between, Kind, MomentsFile, StoredLayer, StoredNetwork
+from .reading import Kind, MomentsFile, NamePairs, StoredLayer, StoredNetwork
 from .registry import Metric
 from .ridge import Ridge
 from .rotation import Rotations, haar
@@ -33,7 +33,7 @@ class Request:
     metrics: Sequence[Metric]
     context: Sequence[Metric]
     rotated: Sequence[Metric]
-    between: Between | None
+    pairs: NamePairs | None
     centers: Sequence[Center]
     ridge: Ridge
     draws: int
@@ -82,7 +82,7 @@ def compared(
     files : of the same networks
     fitted : moments of the ID stimuli, for the baseline ``transfer``: its maps serve all files
     """
-    pairs = list(files[0].pairs(request.between))
+    pairs = list(files[0].pairs(request.pairs))
     mapped = [(file, x, y) for file in files for x, y in pairs if file.is_mapped(x, y)]
     for group in dict.fromkeys(x.group for x, y in pairs if x.group == y.group):
         within = [(x, y) for x, y in pairs if x.group == y.group == group]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,8 @@ from .arrays import Device, placed
 from .layer_pair import LayerPair, paired
 from .moments import Center, Grid, LayerMoments
 
-Between: TypeAlias = tuple[Collection[str], Collection[str]]
+# Names of two networks each, in either order.
+NamePairs: TypeAlias = Collection[tuple[str, str]]
 Kind: TypeAlias = Literal["cross", "shuffled"]
 
 
@@ -80,17 +81,17 @@ class MomentsFile:
         return max(layer.units for network in self.networks for layer in network.layers)
 
     def pairs(
-        self, between: Between | None = None
+        self, chosen: NamePairs | None = None
     ) -> Iterator[tuple[StoredNetwork, StoredNetwork]]:
-        """Pairs of networks that have cross moments, in file order.
+        """Pairs of networks that have cross moments, in file order; only those `chosen`, if given.
 
-        between : two collections of network names, optional
-            Only pairs with one network in each.
+        Raises ValueError for a chosen network that is not in the file.
         """
         cross = self._file.get("cross", {})
-        for x, y in itertools.combinations(self.networks, 2):
-            if x.name in cross and y.name in cross[x.name] and lie_between(x.name, y.name, between):
-                yield x, y
+        networks = {network.name: network for network in self.networks}
+        for x, y in pairs_of(list(networks), chosen):
+            if x in cross and y in cross[x]:
+                yield networks[x], networks[y]
 
     def is_mapped(self, x: StoredNetwork, y: StoredNetwork) -> bool:
         """Whether a pair has the cross moments of all its layer pairs, not of own layers only."""
@@ -153,12 +154,19 @@ class MomentsFile:
         return f"shuffled/{x.name}/{y.name}" in self._file
 
 
-def lie_between(x: str, y: str, between: Between | None) -> bool:
-    """Whether one of two networks, by their names, is on either side; always for None."""
-    if between is None:
-        return True
-    first, second = between
-    return (x in first and y in second) or (x in second and y in first)
+def pairs_of(names: Sequence[str], chosen: NamePairs | None) -> list[tuple[str, str]]:
+    """The chosen pairs of `names`, or all for None: in their order, and so is each pair.
+
+    Raises ValueError for a chosen name that is not among them.
+    """
+    every = itertools.combinations(names, 2)
+    if chosen is None:
+        return list(every)
+    unknown = sorted({name for pair in chosen for name in pair} - set(names))
+    if unknown:
+        raise ValueError(f"pairs to compare name networks without a file: {', '.join(unknown)}")
+    wanted = {frozenset(pair) for pair in chosen}
+    return [pair for pair in every if frozenset(pair) in wanted]
 
 
 def _grid(sides: Iterable[Any]) -> Grid:

@@ -19,7 +19,7 @@ from .arrays import Device, default_device
 from .comparisons import CONTEXT, Compared, Request, Wanted, compared
 from .maps import check_ridge
 from .moments import Center
-from .reading import Between, MomentsFile
+from .reading import MomentsFile, NamePairs
 from .ridge import Ridge
 
 _LOG = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def score_table(
     moments: str | Path | Sequence[str | Path],
     metrics: Sequence[str],
     *,
-    between: Between | None = None,
+    pairs: NamePairs | None = None,
     centers: Sequence[Center] = ("position",),
     transfer_from: str | Path | None = None,
     ridge: Ridge = "cv",
@@ -76,8 +76,8 @@ def score_table(
         Files of ``store.write_moments``, of the same networks.
     metrics : sequence of str
         Registered metrics.
-    between : two collections of network names, optional
-        Only pairs with one network in each. Default: all pairs.
+    pairs : collection of two network names each, optional
+        Only these pairs of networks, in whichever order they are named. Default: all pairs.
     centers : sequence of "position", "unit"
         ``"position"`` for every stored layer pair; ``"unit"`` for own layers within group.
     transfer_from : path, optional
@@ -110,7 +110,8 @@ def score_table(
     Raises
     ------
     ValueError
-        Unknown metric, or a `transfer_from` with other folds.
+        Unknown metric, a network of `pairs` that a file lacks, or a `transfer_from` with other
+        folds.
     DamagedFileError
         A file cannot be read: names it and says to delete it.
     """
@@ -118,7 +119,7 @@ def score_table(
         metrics=[registry.metric(name) for name in metrics],
         context=[registry.metric(name) for name in registry.metrics(context=True) if context],
         rotated=[registry.metric(name) for name in rotated],
-        between=between,
+        pairs=pairs,
         centers=centers,
         ridge=ridge,
         draws=draws,

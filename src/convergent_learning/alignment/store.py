@@ -17,7 +17,6 @@ have equal moments there, of their own and with each other.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -34,7 +33,7 @@ from ..files import damaged_file_named, open_hdf5, replace_when_done
 from ..progress import track
 from .crossvalidation import folds, shuffle_within
 from .moments import LayerMoments
-from .reading import Between, lie_between
+from .reading import NamePairs, pairs_of
 
 if TYPE_CHECKING:
     from .accumulate import Device, Names
@@ -54,7 +53,7 @@ def write_moments(
     n_folds: int,
     seed: int,
     shuffled: bool,
-    between: Between | None = None,
+    pairs: NamePairs | None = None,
     device: Device | None = None,
     memory: int = MEMORY,
 ) -> None:
@@ -74,8 +73,8 @@ def write_moments(
     shuffled : bool
         Also the cross moments of own layers within group with y's stimuli permuted within
         folds (whole images; seeded by network y).
-    between : two collections of network names, optional
-        Only pairs with one network in each. Default: all pairs.
+    pairs : collection of two network names each, optional
+        Only these pairs of networks, in whichever order they are named. Default: all pairs.
     device : torch device, optional
         Default: CUDA if there is one.
     memory : int
@@ -85,8 +84,8 @@ def write_moments(
     Raises
     ------
     ValueError
-        A `mapped` network that is not among the files; files that differ in stimuli; responses
-        that are not finite: names the file, layer and stimulus set.
+        A network of `mapped` or `pairs` that is not among the files; files that differ in stimuli;
+        responses that are not finite: names the file, layer and stimulus set.
     DamagedFileError
         A file cannot be read: names it and says to delete it.
     """
@@ -99,10 +98,8 @@ def write_moments(
         partial = stack.enter_context(replace_when_done(out))
         target = stack.enter_context(h5py.File(partial, "w"))
         _describe(target, networks, fold_of, n_folds, seed)
-        pairs = [
-            (x, y) for x, y in itertools.combinations(networks, 2) if lie_between(x, y, between)
-        ]
-        passes = list(_passes(networks, pairs, mapped, n_folds, shuffled, memory // 2))
+        compared = pairs_of(list(networks), pairs)
+        passes = list(_passes(networks, compared, mapped, n_folds, shuffled, memory // 2))
         for job in track(passes, Path(out).name):
             _run(job, target, networks, fold_of, seed, memory // 2, device)
 

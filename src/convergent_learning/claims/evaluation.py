@@ -85,7 +85,7 @@ def part_entry(part: Part, tables: Tables) -> Entry:
     return _entry(
         part,
         **dict(zip(NUMBERS, map(_number, numbers), strict=True)),
-        n=interval.n_networks,
+        n=int(interval.n_networks),
         verdict=verdict,
         reason="; ".join([why, *contrast.notes]),
         notes=list(contrast.notes),

@@ -75,12 +75,19 @@ class BlockJobs(Files):
             tuple(self._shown(dataset, network, sample.step) for network in networks),
             tuple(network.name for network in networks if network in mapped),
             sample.name,
-            tile.sides if tile.name else None,
+            self._pairs(tile),
         )
 
     def _networks(self, dataset: str, sample: Sample, tile: Tile) -> list[Network]:
         """Networks of the tile in the order of the config."""
         return [n for n in self.experiment.at(dataset, sample.step) if n in tile.networks]
+
+    def _pairs(self, tile: Tile) -> tuple[tuple[str, str], ...] | None:
+        """Names of the pairs of the tile; None for all that the block has."""
+        alignment = self.experiment.config.alignment
+        if alignment.networks_per_job is None and alignment.partners is None:
+            return None
+        return tuple((x.name, y.name) for x, y in tile)
 
     def _shown(self, dataset: str, network: Network, step: int) -> Shown:
         layers = self.experiment.layers(dataset, network.group)
@@ -101,8 +108,7 @@ class BlockJobs(Files):
             "centers": ["position", "unit"] if whole else ["position"],
             "context": whole,
             "rotated": [m for m in self.experiment.metrics if whole and m in ROTATED_METRICS],
-            # None for all pairs: a file's name changes with the split, its rows do not.
-            "between": tile.sides if tile.name else None,
+            "pairs": self._pairs(tile),
         }
         transfer = []
         if {sample.condition.stimuli for sample in samples} <= {*self.experiment.paired()}:

@@ -6,6 +6,7 @@ keys that depend on each other. Imports no torch, as the DAG is built with it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from convergent_learning.config.model import (
     Group,
     Training,
 )
+from convergent_learning.config.partners import graph
 from convergent_learning.datasets.catalogue import DATASETS, LAYOUTS, DatasetInfo
 from convergent_learning.networks.layers import LAYERS, graph_node_names, require_image_size
 from convergent_learning.networks.pretrained import IMAGENET_SIDE, pretrained_problems
@@ -63,6 +65,8 @@ def _problems(config: Config) -> Iterator[str]:
     yield from _network_problems(config.networks, known.values())
     yield from _stimulus_problems(config, known.values())
     yield from _alignment_problems(config.alignment)
+    for group in config.networks:
+        yield from _partner_problems(config.alignment, group)
 
 
 def _dataset_problems(entry: Dataset, key: str, training: Training) -> Iterator[str]:
@@ -190,6 +194,24 @@ def _alignment_problems(alignment: Alignment) -> Iterator[str]:
         yield (
             "alignment.folds: 2 leave no inner folds for `ridge: cv`; use 3 or more, or a number"
             " for alignment.ridge"
+        )
+
+
+def _partner_problems(alignment: Alignment, group: Group) -> Iterator[str]:
+    if alignment.partners is None:
+        return
+    size, mapped = len(group.seeds), len(group.seeds[: alignment.map_seeds])
+    try:
+        compared = graph(size, alignment.partners)
+    except ValueError as error:
+        yield f"alignment.partners: of group {group.name!r}, {error}; take an even number"
+        return
+    if not compared >= {*itertools.combinations(range(mapped), 2)}:
+        enough = min(2 * (mapped - 1), size - 1)
+        yield (
+            f"alignment.partners: {alignment.partners} leave out pairs of the {mapped} networks of"
+            f" {group.name!r} with layer x layer maps; raise it to {enough}, or set"
+            f" alignment.map_seeds to {alignment.partners // 2 + 1}"
         )
 
 

@@ -6,13 +6,15 @@ Read while the DAG is built, so it imports no torch.
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from convergent_learning.config.group import Group, Training
 from convergent_learning.config.model import Config, Dataset
+from convergent_learning.config.partners import graph, ring
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
 from convergent_learning.networks.naming import network_name
 from convergent_learning.networks.pretrained import IMAGENET_SIDE, Pretrained
@@ -42,6 +44,9 @@ class Network:
         return network_name(self.group, self.seed)
 
 
+NetworkPair: TypeAlias = tuple[Network, Network]
+
+
 @dataclass(frozen=True)
 class Condition:
     """Stimuli shown to the networks: ``id``, or an OOD family or user's set at a level."""
@@ -68,25 +73,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Tile:
-    """Pairs of networks that one job compares, one of each side. Iterates over the pairs."""
+    """Networks of one job, and the pairs of them that it compares. Iterates over the pairs."""
 
     name: str
-    first: tuple[Network, ...]
-    second: tuple[Network, ...]
+    networks: tuple[Network, ...]
+    pairs: tuple[NetworkPair, ...]
 
     def __iter__(self) -> Iterator[tuple[Network, Network]]:
-        if self.first == self.second:
-            return itertools.combinations(self.first, 2)
-        return itertools.product(self.first, self.second)
-
-    @property
-    def networks(self) -> list[Network]:
-        return list({network.name: network for network in self.first + self.second}.values())
-
-    @property
-    def sides(self) -> tuple[list[str], list[str]]:
-        """Names of the networks of both sides."""
-        return [n.name for n in self.first], [n.name for n in self.second]
+        return iter(self.pairs)
 
 
 IDENTITY = Condition("id")
@@ -238,28 +232,71 @@ class Experiment:
     def tiles(self, dataset: str, block: str) -> list[Tile]:
         """Pairs of networks that one job compares: all, or those of each two batches of networks.
 
-        Only those with something to compare: own layers within a group, or all layers.
+        A network without a partner is in a tile too: its accuracy is asked for.
         """
         sample = self.blocks(dataset)[block][0]
         networks = self.at(dataset, sample.step)
+        pairs = self._compared(networks, self.mapped(dataset, sample))
         size = self.config.alignment.networks_per_job
         if size is None:
-            return [Tile("", tuple(networks), tuple(networks))]
-        mapped = {n.name for n in self.mapped(dataset, sample)}
-        batches = self._batches(networks, size)
-        tiles = [
-            Tile(f"_{a}+{b}", batches[a], batches[b])
-            for a, b in itertools.combinations_with_replacement(batches, 2)
+            return [Tile("", tuple(networks), tuple(pairs))]
+        batches = self._batches(sorted(networks, key=self._place), size)
+        batch_of = {n.name: batch for batch, together in batches.items() for n in together}
+        held: defaultdict[tuple[str, str], list[NetworkPair]] = defaultdict(list)
+        for x, y in pairs:
+            first, second = sorted((x, y), key=self._place)
+            held[batch_of[first.name], batch_of[second.name]].append((x, y))
+        tiles = []
+        for (a, b), both in held.items():
+            involved = {network.name for pair in both for network in pair}
+            there = tuple(network for network in networks if network.name in involved)
+            tiles.append(Tile(f"_{a}+{b}", there, tuple(both)))
+        shown = {network.name for tile in tiles for network in tile.networks}
+        alone = [(batch_of[n.name], n) for n in networks if n.name not in shown]
+        return tiles + [Tile(f"_{batch}+{batch}", (network,), ()) for batch, network in alone]
+
+    def _compared(
+        self, networks: Sequence[Network], mapped: Sequence[Network]
+    ) -> list[NetworkPair]:
+        """Partners within groups, and mapped networks across them, in the order of the config."""
+        names = {network.name for network in mapped}
+        return [
+            (x, y)
+            for x, y in itertools.combinations(networks, 2)
+            if (x.group == y.group and self._are_partners(x, y))
+            or (x.group != y.group and names >= {x.name, y.name})
         ]
-        compared = [
-            tile
-            for tile in tiles
-            if any(x.group == y.group or mapped >= {x.name, y.name} for x, y in tile)
-        ]
-        # A network without a partner is shown the stimuli too: its accuracy is asked for.
-        shown = {network.name for tile in compared for network in tile.networks}
-        alone = [t for t in tiles if t.first == t.second and t.first[0].name not in shown]
-        return compared + alone
+
+    def _are_partners(self, x: Network, y: Network) -> bool:
+        """Whether two networks of a group are compared."""
+        (_, i), (_, j) = sorted(map(self._place, (x, y)))
+        return (i, j) in self._graphs[x.group]
+
+    def _place(self, network: Network) -> tuple[int, int]:
+        """The index of a network's group, and its own in the group: in its ring, if it has one."""
+        return self._places[network.name]
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, int]]:
+        alignment = self.config.alignment
+        places = {}
+        for index, group in enumerate(self.config.networks):
+            seeds: Sequence[int] = group.seeds
+            if alignment.partners is not None and alignment.map_seeds is not None:
+                seeds = ring(group.name, seeds, alignment.map_seeds, self.seed)
+            for place, seed in enumerate(seeds):
+                places[network_name(group.name, seed)] = index, place
+        return places
+
+    @cached_property
+    def _graphs(self) -> dict[str, set[tuple[int, int]]]:
+        """Places of the networks of each group that are compared."""
+        partners = self.config.alignment.partners
+        sizes = {group.name: len(group.seeds) for group in self.config.networks}
+        return {
+            name: graph(size, size if partners is None else partners)
+            for name, size in sizes.items()
+        }
 
     def _batches(self, networks: Sequence[Network], size: int) -> dict[str, tuple[Network, ...]]:
         """Networks of one group, `size` or fewer of them, under a name for the batch."""

@@ -138,6 +138,11 @@ class Alignment(Keys):
         description="Layer × layer maps are made of all networks (null), or of the first so many"
         " seeds of each group."
     )
+    partners: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="Networks of its group that each network is compared with; null compares all"
+        " with all.",
+    )
     networks_per_job: Count | None = Field(
         description="Networks that a job takes from each side of its pairs; null compares all pairs"
         " of a block in one job."

@@ -10,11 +10,9 @@ from functools import cached_property
 
 from convergent_learning.alignment.registry import metrics
 from convergent_learning.config.design import Design
-from convergent_learning.config.experiment import Experiment, Network, Sample
+from convergent_learning.config.experiment import Experiment, Network, NetworkPair, Sample
 from convergent_learning.config.jobs import BlockJob, Job
 from convergent_learning.config.sizes import LayerSize, NetworkSize, Sizes
-
-NetworkPair = tuple[Network, Network]
 
 _GIGA, _MEGA = 1e9, 1e6
 _BATCH = 125  # images of an extraction step

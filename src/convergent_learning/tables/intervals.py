@@ -46,7 +46,7 @@ class Interval(NamedTuple):
     high: np.ndarray
     standard_error: np.ndarray
     dof: np.ndarray
-    n_networks: int
+    n_networks: np.ndarray  # those with a value; all where none has one
 
 
 def jackknife(
@@ -59,16 +59,17 @@ def jackknife(
 
     The estimate is the mean over groups (pairs of groups) of the mean over their
     pairs, so that a group with more seeds does not weigh more. With S_h networks in stratum
-    (group) h, the variance is Σ_h (S_h−1)/S_h Σ_i (θ_(−i) − θ̄_h)², and t has Σ_h (S_h−1)
-    degrees of freedom. `left_out` adds (F−1)/F Σ_f (θ_(−f) − θ̄)² with F−1 degrees of freedom, and
-    the two are joined after Satterthwaite (1946, Biometrics Bulletin 2). Miller (1974, Biometrika
-    61) for the jackknife.
+    (group) h, the variance is Σ_h c_h (S_h−1)/S_h Σ_i (θ_(−i) − θ̄_h)², and t has Σ_h (S_h−1)
+    degrees of freedom. Miller (1974, Biometrika 61) for the jackknife; c_h is 1 where all networks
+    of a group are compared with each other, and less where each has only some partners
+    (`graph_factor`). `left_out` adds (F−1)/F Σ_f (θ_(−f) − θ̄)² with F−1 degrees of freedom, and
+    the two are joined after Satterthwaite (1946, Biometrics Bulletin 2).
 
     Parameters
     ----------
     values : (n_pairs, ...) float
         One value per pair; trailing axes are separate statistics. NaN marks a value that is missing
-        and is left out of its statistic.
+        and is left out of its statistic, and so is a network without any value.
     pairs : Pairs
         The two networks of each value; pairs of a network with itself (a value per network) serve
         too.
@@ -98,22 +99,51 @@ def jackknife(
     keep = np.vstack([np.ones((1, len(flat))), _without_each(x, y, len(strata))])
     means = _pair_means(keep, flat, group)
     estimate = means[0]
-    variance, dof = _stratified_variance(means[1:], strata, MIN_NETWORKS)
+    present = (1 - keep[1:]) @ np.isfinite(flat) > 0
+    variance, dof = np.zeros_like(estimate), np.zeros_like(estimate)
+    for stratum in np.unique(strata):
+        mine = strata == stratum
+        size = present[mine].sum(axis=0)
+        own = mine[x] & mine[y] & (x != y)
+        factor = graph_factor(size, _count_pairs(x[own], y[own], flat[own]))
+        variance += factor * _variance(means[1:][mine], present[mine], MIN_NETWORKS)
+        dof += np.maximum(size - 1, 0)
     if left_out is not None:
         families = np.asarray(left_out, dtype=float).reshape(len(left_out), len(values), -1)
         everyone = np.ones((1, len(flat)))
         replicates = np.array([_pair_means(everyone, each, group)[0] for each in families])
-        extra, extra_dof = _stratified_variance(
-            replicates, np.zeros(len(replicates), dtype=int), MIN_FAMILIES
-        )
-        variance, dof = _satterthwaite(variance, dof, extra, extra_dof)
+        extra = _variance(replicates, np.ones_like(replicates, dtype=bool), MIN_FAMILIES)
+        variance, dof = _satterthwaite(variance, dof, extra, np.full_like(extra, len(families) - 1))
     error = np.sqrt(variance)
     dof = np.where(np.isfinite(error), dof, np.nan)
     half = np.where(error > 0, stats.t.ppf(0.5 + confidence / 2, dof), 0.0) * error
     half = np.where(np.isfinite(error), half, np.nan)
     fields = np.stack([estimate, estimate - half, estimate + half, error, dof])
     estimate, low, high, error, dof = fields.reshape(len(fields), *shape)
-    return Interval(estimate, low, high, error, dof, len(strata))
+    n_networks = np.where(present.any(axis=0), present.sum(axis=0), len(strata))
+    return Interval(estimate, low, high, error, dof, n_networks.reshape(shape))
+
+
+def graph_factor(networks: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """What makes the jackknife variance right for additive effects where pairs are missing.
+
+    Let k of the S networks of a group be the partners of each, and values be µ + a_i + a_j with
+    independent a of variance σ². Their mean has the variance 4σ²/S. Deleting network i
+    leaves θ_(−i) − θ̂ = (k θ̂ − T_i)/(M − k), with M = Sk/2 pairs and T_i the sum of those of i, and
+    E Σ_i (T_i − k θ̂)² = σ² k (Sk + S − 4k). So (S−1)/S Σ_i (θ_(−i) − θ̂)² is too large by the
+    factor (S−1)(Sk + S − 4k)/(k(S−2)²), whose inverse this is: exactly 1 for k = S−1. Values that
+    differ by pair alone have a variance that is overestimated with every k, as with all pairs.
+
+    Parameters
+    ----------
+    networks, pairs : (...) int
+        S and M; unequal numbers of partners count as their mean. Without pairs, as for values of
+        single networks or across groups, the factor is 1.
+    """
+    s, m = np.asarray(networks), np.asarray(pairs)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        factor = (s - 2) ** 2 * 2 * m / ((s - 1) * (2 * m * s + s**2 - 8 * m))
+    return np.where(m > 0, factor, 1.0)
 
 
 def rank_p_values(learned: np.ndarray, draws: np.ndarray) -> np.ndarray:
@@ -180,19 +210,21 @@ def _pair_means(keep: np.ndarray, values: np.ndarray, group: np.ndarray) -> np.n
     return total / max(len(groups), 1)
 
 
-def _stratified_variance(
-    replicates: np.ndarray, strata: np.ndarray, fewest: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Jackknife variance and degrees of freedom; NaN if a stratum has fewer than `fewest`."""
-    variance, dof = np.zeros(replicates.shape[1]), 0
-    for stratum in np.unique(strata):
-        theta = replicates[strata == stratum]
-        size = len(theta)
-        variance += (size - 1) / size * ((theta - theta.mean(axis=0)) ** 2).sum(axis=0)
-        dof += size - 1
-        if size < fewest:
-            variance[:] = np.nan
-    return variance, np.full_like(variance, dof)
+def _count_pairs(x: np.ndarray, y: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(n_statistics,) how many pairs have a value, both orders of a pair being the same."""
+    pair = _codes(np.minimum(x, y), np.maximum(x, y))
+    of_pair = pair == np.arange(pair.max(initial=-1) + 1)[:, None]
+    return (of_pair.astype(float) @ np.isfinite(values) > 0).sum(axis=0)
+
+
+def _variance(replicates: np.ndarray, present: np.ndarray, fewest: int) -> np.ndarray:
+    """Jackknife variance over the replicates that are present; NaN if they are too few."""
+    size = present.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(present, replicates, 0.0).sum(axis=0) / size
+        squares = np.where(present, (replicates - mean) ** 2, 0.0).sum(axis=0)
+        variance = (size - 1) / size * squares
+    return np.where(size < fewest, np.nan, variance)
 
 
 def _satterthwaite(

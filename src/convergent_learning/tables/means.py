@@ -51,7 +51,7 @@ def pair_matrix(frame: pd.DataFrame, cell: Sequence[str], value: str) -> pd.Data
     return frame.groupby([*pair, *cell], sort=True)[value].mean().unstack(list(cell))
 
 
-def _columns(interval: Interval) -> dict[str, np.ndarray | int]:
+def _columns(interval: Interval) -> dict[str, np.ndarray]:
     return {
         "mean": interval.estimate,
         "low": interval.low,

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from convergent_learning.alignment.comparisons import CONTEXT
-from convergent_learning.alignment.reading import Between, MomentsFile, StoredNetwork
+from convergent_learning.alignment.reading import MomentsFile, NamePairs, StoredNetwork
 from convergent_learning.alignment.registry import metrics as registered
 from convergent_learning.alignment.score_tables import COLUMNS, score_table
 from convergent_learning.files import replace_when_done
@@ -38,7 +38,7 @@ def write_scores(
     metrics: Mapping[str, str],
     *,
     earlier: Iterable[Path] = (),
-    between: Between | None = None,
+    pairs: NamePairs | None = None,
     transfer_from: Path | None = None,
     **how: Any,
 ) -> list[Path]:
@@ -50,7 +50,7 @@ def write_scores(
     metrics : names of metrics, and ``"context"`` for all context measures, with the digest of the
         code of each.
     earlier : whole score files; `out` itself may be one.
-    between, transfer_from, how : see ``score_table``.
+    pairs, transfer_from, how : see ``score_table``.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def write_scores(
     asked = {
         (path, *what): key
         for path in moments
-        for what, key in _asked(path, metrics, between, transfer_from, how)
+        for what, key in _asked(path, metrics, pairs, transfer_from, how)
     }
     known = {
         what: next((file for file in files if key in file.keys), None)
@@ -71,7 +71,7 @@ def write_scores(
     computed = score_table(
         moments,
         [name for name in metrics if name != CONTEXT],
-        between=between,
+        pairs=pairs,
         transfer_from=transfer_from,
         context=CONTEXT in metrics,
         wanted=lambda *what: known[what] is None,
@@ -101,7 +101,7 @@ _What = tuple[str, str, str]  # metric or "context", network x, network y
 def _asked(
     path: Path,
     metrics: Mapping[str, str],
-    between: Between | None,
+    pairs: NamePairs | None,
     transfer_from: Path | None,
     how: Mapping[str, Any],
 ) -> Iterator[tuple[_What, str]]:
@@ -113,7 +113,7 @@ def _asked(
     libraries = {name: version(name) for name in _LIBRARIES}
     with MomentsFile(path) as file:
         about = {key: str(file.attrs[key]) for key in ("dataset", "step", "stimuli", "condition")}
-        for x, y in file.pairs(between):
+        for x, y in file.pairs(pairs):
             stored = [file.is_mapped(x, y), file.has_shuffled(x, y)]
             sources = [fitted[n.name].identity for n in (x, y) if n.name in fitted]
             for metric, code in metrics.items():

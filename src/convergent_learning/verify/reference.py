@@ -181,7 +181,8 @@ def _differences(old: Any, new: Any, key: str) -> Iterator[tuple[str, Any, Any]]
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (was, now) in enumerate(zip(old, new, strict=True)):
             yield from _differences(was, now, f"{key}[{index}]")
-    elif old != new:
+    # A reference that is older than a key was made as with null.
+    elif old != new and not (old is _ABSENT and new is None):
         yield key, old, new
 
 
