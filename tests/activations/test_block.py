@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from convergent_learning.activations import extract as extract_module
+from convergent_learning.activations import live as live_module
 from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
 from convergent_learning.activations.block import write_block
 from convergent_learning.activations.loaded import LoadedNetwork
@@ -146,13 +147,20 @@ def test_an_unknown_layer_is_named_with_the_nodes_there_are(made, tmp_path):
         run(made, tmp_path, layers=(Layer("layer9", "block"),))
 
 
-def test_overflow_of_float16_is_named(made, tmp_path):
+@pytest.mark.parametrize("kept", [True, False])
+def test_overflow_of_float16_is_named(made, tmp_path, kept):
     huge = load_checkpoint(made / "1.safetensors", torch.device("cpu")).network
     with torch.no_grad():
         huge.bn1.weight.fill_(1e6)
     save(tmp_path / "3.safetensors", huge, 3)
     with pytest.raises(ValueError, match=r"layer relu of resnet18-seed3.*float32"):
-        run(made, tmp_path, checkpoints={tmp_path / "3.safetensors": plan(3)}, dtype="float16")
+        run(
+            made,
+            tmp_path,
+            checkpoints={tmp_path / "3.safetensors": plan(3)},
+            dtype="float16",
+            kept=tmp_path if kept else None,
+        )
 
 
 def test_a_checkpoint_of_another_config_is_refused_naming_the_key(made, tmp_path):
@@ -183,17 +191,19 @@ def test_tokens_are_kept_as_a_grid_of_patches_and_a_class_token(made, tmp_path):
 def passes(monkeypatch):
     """Names of the networks that made a forward pass and of those that were loaded, in order."""
     made, loaded = [], []
-    forward, load = extract_module._forward, LoadedNetwork.__init__
+    forward, load = extract_module.forward, LoadedNetwork.__init__
 
-    def counted(file, network, *rest):
-        made.append(network.shown.name)
-        return forward(file, network, *rest)
+    def counted(network, stimuli, chosen, *rest):
+        if len(stimuli.images[chosen]) == len(stimuli.images):
+            made.append(network.shown.name)
+        return forward(network, stimuli, chosen, *rest)
 
     def counted_load(self, shown, *rest):
         loaded.append(shown.name)
         load(self, shown, *rest)
 
-    monkeypatch.setattr(extract_module, "_forward", counted)
+    monkeypatch.setattr(extract_module, "forward", counted)
+    monkeypatch.setattr(live_module, "forward", counted)
     monkeypatch.setattr(LoadedNetwork, "__init__", counted_load)
     return made, loaded
 
@@ -231,7 +241,8 @@ def test_a_block_leaves_moments_and_accuracies_and_nothing_else(made, tmp_path, 
 def test_networks_that_do_not_fit_are_loaded_again(made, tmp_path, passes, monkeypatch):
     monkeypatch.setattr("convergent_learning.activations.loaded._KEPT", 1)
     run(made, tmp_path, samples=two_samples(made), kept=None)
-    assert passes[1] == ["resnet18-seed1", "resnet18-seed2", "resnet18-seed1"]
+    # For the attributes of all networks, then for the activations of each.
+    assert passes[1] == ["resnet18-seed1", "resnet18-seed2"] * 2 + ["resnet18-seed1"] * 2
 
 
 def test_a_failed_block_leaves_no_activations(made, tmp_path):

@@ -1,26 +1,23 @@
-"""Fold moments and accuracies of networks for a block of stimulus sets.
-
-Activations wait in files, one for each network, until the moments of their stimulus set are made.
-"""
+"""Fold moments and accuracies of networks for a block of stimulus sets."""
 
 from __future__ import annotations
 
 import csv
 import math
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
-from convergent_learning.activations.extract import Extraction, extract
+from convergent_learning.activations.extract import extract
+from convergent_learning.activations.forward import Extraction
+from convergent_learning.activations.live import LiveActivations
 from convergent_learning.activations.loaded import Loader
 from convergent_learning.activations.shown import ShownSample
 from convergent_learning.alignment.positions import Positions
-from convergent_learning.alignment.store import write_moments
+from convergent_learning.alignment.store import MEMORY, Activations, write_moments
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import replace_when_done
 from convergent_learning.progress import track
@@ -54,8 +51,9 @@ def write_block(
     n_folds, seed : of the folds, see `alignment.store.write_moments`.
     code : digest of the code of this job.
     kept : folder where activations stay, as ``<sample.name>/<network>.h5``, and from which those
-        are taken that the same code made of the same weights and stimuli. None deletes the
-        activations of a sample once its moments are made.
+        are taken that the same code made of the same weights and stimuli. With None, activations
+        are never files: those of a sample are held in memory if half of what `write_moments` may
+        take is enough for all networks, and else made when they are read.
 
     Raises
     ------
@@ -64,48 +62,52 @@ def write_block(
         network's graph lacks, with the names it has; for activations that overflow `dtype`.
     """
     about = read_summary(dataset)
-    how = Extraction(positions, dtype, len(about["classes"]), code, stays=kept is not None)
+    how = Extraction(positions, dtype, len(about["classes"]), code)
     loader = Loader(about)
     out.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows: list[list[Any]] = []
+
+    def write(sample: ShownSample, activations: Sequence[Path | Activations]) -> None:
+        write_moments(
+            activations,
+            out / f"{sample.name}.h5",
+            mapped=sample.mapped,
+            n_folds=n_folds,
+            seed=seed,
+            shuffled=True,
+            pairs=sample.pairs,
+        )
+
     for sample in track(samples, out.name):
-        with _folder(sample, out, kept) as folder:
-            files = _extract_all(sample, loader, folder, how)
-            rows += [_accuracy_row(file) for file in files]
-            write_moments(
-                files,
-                out / f"{sample.name}.h5",
-                mapped=sample.mapped,
-                n_folds=n_folds,
-                seed=seed,
-                shuffled=True,
-                pairs=sample.pairs,
-            )
+        loader.keep_only(sample.networks, sample.step)
+        if kept is None:
+            live = _live(sample, loader, how)
+            write(sample, live)
+            rows += [_row(network.attrs, network.accuracy, network.n) for network in live]
+        else:
+            files = _extract_all(sample, loader, kept / sample.name, how)
+            write(sample, files)
+            rows += [_row_of_file(file) for file in files]
     with replace_when_done(accuracy) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(ACCURACY_COLUMNS)
         writer.writerows(rows)
 
 
-@contextmanager
-def _folder(sample: ShownSample, out: Path, kept: Path | None) -> Iterator[Path]:
-    """Where the activations of a sample go: to stay, or as long as the block runs."""
-    if kept is not None:
-        yield kept / sample.name
-        return
-    folder = out.parent / f".{out.name}.activations"
-    # A job that was killed may have left some.
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def _live(sample: ShownSample, loader: Loader, how: Extraction) -> list[LiveActivations]:
+    stimuli = read_stimuli(Path(sample.stimuli))
+    networks = [
+        LiveActivations(loader, shown, sample.step, stimuli, how) for shown in sample.networks
+    ]
+    # The other half is for sums: a block of what is held takes nothing more.
+    if sum(network.bytes for network in networks) <= MEMORY // 2:
+        for network in networks:
+            network.hold()
+    return networks
 
 
 def _extract_all(sample: ShownSample, loader: Loader, folder: Path, how: Extraction) -> list[Path]:
     stimuli = read_stimuli(Path(sample.stimuli))
-    loader.keep_only(sample.networks, sample.step)
     files = []
     for shown in sample.networks:
         path = folder / f"{shown.name}.h5"
@@ -114,10 +116,11 @@ def _extract_all(sample: ShownSample, loader: Loader, folder: Path, how: Extract
     return files
 
 
-def _accuracy_row(path: Path) -> list[Any]:
+def _row_of_file(path: Path) -> list[Any]:
     with h5py.File(path) as file:
-        about = dict(file.attrs)
-        n = len(next(iter(file["layers"].values())))
-    share = about["accuracy"]
-    counted = {**about, "accuracy": "" if math.isnan(share) else share, "n": n}
+        return _row(file.attrs, file.attrs["accuracy"], len(next(iter(file["layers"].values()))))
+
+
+def _row(about: Mapping[str, Any], accuracy: float, n: int) -> list[Any]:
+    counted = {**about, "accuracy": "" if math.isnan(accuracy) else accuracy, "n": n}
     return [counted[column] for column in ACCURACY_COLUMNS]

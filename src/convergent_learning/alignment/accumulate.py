@@ -9,6 +9,7 @@ pairs of two networks on that grid are one matrix product.
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -21,6 +22,7 @@ from .responses import Responses
 Device: TypeAlias = str | torch.device
 Names: TypeAlias = tuple[str, str]  # of two networks, x and y
 Layers: TypeAlias = tuple[int, int]  # a layer of x, a layer of y
+_Scratch: TypeAlias = "dict[tuple[str, Grid], torch.Tensor]"  # of one network, by use and grid
 _Matrices: TypeAlias = Mapping[Grid, torch.Tensor]  # (units, stimuli, positions) of one network
 
 ROWS = 16384  # samples a product: float32 sums stay short, and the block stays near the cache
@@ -36,6 +38,7 @@ def accumulate(
     *,
     own: Collection[str] | None = None,
     learned: bool = True,
+    matched: bool = False,
     shuffles: Mapping[str, np.ndarray] | None = None,
     memory: int = DEFAULT_MEMORY,
     device: Device | None = None,
@@ -55,6 +58,9 @@ def accumulate(
         Networks whose own moments are wanted; default all.
     learned : bool
         Whether the cross moments of corresponding stimuli are wanted.
+    matched : bool
+        Pair layer i with layer i only. Networks then have equally many layers, and own moments
+        are on the grids of the layers of one index.
     shuffles : dict name_y -> int array ``(n,)``, optional
         Also accumulate the cross moments with the stimuli of y reordered so.
     memory : int
@@ -82,53 +88,114 @@ def accumulate(
             )
     device = torch.device(device) if device is not None else layers[0].device
     dtype = torch.float64 if any(a.dtype == torch.float64 for a in layers) else torch.float32
-    chain = _grid_chain(layers)
-    stacks = {
-        name: _Stack(responses, chain, fold_of, own is None or name in own, dtype, device)
-        for name, responses in networks.items()
-    }
-    products = {pair: _Cross(stacks[pair[0]], stacks[pair[1]]) for pair in pairs if learned}
-    nulls = {pair: _Cross(stacks[pair[0]], stacks[pair[1]]) for pair in pairs if shuffles}
+    scratch: dict[str, _Scratch] = {name: {} for name in networks}
+
+    def sums(chosen: slice) -> _Sums:
+        responses = {name: stack[chosen] for name, stack in networks.items()}
+        chain = _grid_chain(itertools.chain.from_iterable(responses.values()))
+        stacks = {
+            name: _Stack(
+                responses[name],
+                chain,
+                fold_of,
+                own is None or name in own,
+                dtype,
+                device,
+                scratch[name],
+            )
+            for name in networks
+        }
+        return _Sums(stacks, pairs, learned, shuffles)
+
+    depth = len(next(iter(networks.values())))
+    parts = [sums(slice(i, i + 1)) for i in range(depth)] if matched else [sums(slice(None))]
     with _exact_float32():
         for start, stop in _blocks(layers, memory, shuffles):
-            _add_block(start, stop, stacks, fold_of, products, nulls, shuffles or {})
-    for stack in stacks.values():
-        stack.check_finite()
-    return (
-        {name: stack.moments() for name, stack in stacks.items() if stack.own},
-        {pair: product.centred() for pair, product in products.items()},
-        {pair: product.centred() for pair, product in nulls.items()},
-    )
+            _add_block(start, stop, fold_of, parts)
+    for part in parts:
+        part.check_finite()
+    own_moments: dict[str, list[LayerMoments]] = defaultdict(list)
+    cross: dict[Names, dict[Layers, np.ndarray]] = defaultdict(dict)
+    shuffled: dict[Names, dict[Layers, np.ndarray]] = defaultdict(dict)
+    for first, part in enumerate(parts):
+        for name, moments in part.moments().items():
+            own_moments[name] += moments
+        for found, products in ((cross, part.products), (shuffled, part.nulls)):
+            for pair, product in products.items():
+                for (i, j), centred in product.centred().items():
+                    found[pair][first + i, first + j] = centred
+    return own_moments, cross, shuffled
 
 
-def _add_block(
-    start: int,
-    stop: int,
-    stacks: Mapping[str, _Stack],
-    fold_of: np.ndarray,
-    products: Mapping[Names, _Cross],
-    nulls: Mapping[Names, _Cross],
-    shuffles: Mapping[str, np.ndarray],
-) -> None:
-    """Add stimuli start … stop-1 to all sums; nothing read outlives the call."""
-    read = {name: stack.read(start, stop) for name, stack in stacks.items()}
+def _add_block(start: int, stop: int, fold_of: np.ndarray, parts: Sequence[_Sums]) -> None:
+    """Add stimuli start … stop-1 to all sums; nothing read outlives the call.
+
+    Folds are the outer loop: a source that makes its responses gathers shuffled stimuli of all
+    layers at once.
+    """
+    read = [part.read(start, stop) for part in parts]
     for fold in np.unique(fold_of[start:stop]):
         members = np.flatnonzero(fold_of[start:stop] == fold)
-        for part in _parts(members, stacks):
+        for part, blocks in zip(parts, read, strict=True):
+            part.add(fold, members, blocks, start)
+
+
+class _Sums:
+    """Sums over stimuli of some networks, each with its layers stacked."""
+
+    def __init__(
+        self,
+        stacks: Mapping[str, _Stack],
+        pairs: Sequence[Names],
+        learned: bool,
+        shuffles: Mapping[str, np.ndarray] | None,
+    ):
+        self.stacks, self._shuffles = stacks, shuffles or {}
+        self.products = {(x, y): _Cross(stacks[x], stacks[y]) for x, y in pairs if learned}
+        self.nulls = {(x, y): _Cross(stacks[x], stacks[y]) for x, y in pairs if shuffles}
+
+    def read(self, start: int, stop: int) -> dict[str, list[torch.Tensor]]:
+        return {name: stack.read(start, stop) for name, stack in self.stacks.items()}
+
+    def add(
+        self, fold: int, members: np.ndarray, read: Mapping[str, list[torch.Tensor]], start: int
+    ) -> None:
+        """Add the `members` of a fold, counted from the block's first stimulus, `start`."""
+        mixed = {}
+        for y in {y for _, y in self.nulls}:
+            indices = self._shuffles[y][start + members]
+            mixed[y] = _reordered(self.stacks[y].responses, read[y], indices, start)
+        for part in self._parts(len(members)):
+            chosen = members[part]
             built = {
-                name: stacks[name].build(_chosen(read[name], part), len(part)) for name in stacks
+                name: stack.build(_chosen(read[name], chosen), len(chosen))
+                for name, stack in self.stacks.items()
             }
             for name, matrices in built.items():
-                stacks[name].add(fold, matrices)
-            for (x, y), product in products.items():
+                self.stacks[name].add(fold, matrices)
+            for (x, y), product in self.products.items():
                 product.add(fold, built[x], built[y])
-            for y in {y for _, y in nulls}:
-                indices = shuffles[y][start + part]
-                blocks = _reordered(stacks[y].responses, read[y], indices, start)
-                mixed = stacks[y].build(blocks, len(part), "mixed")
-                for (x, partner), product in nulls.items():
+            for y, (blocks, rows) in mixed.items():
+                matrices = self.stacks[y].build(_chosen(blocks, rows[part]), len(chosen), "mixed")
+                for (x, partner), product in self.nulls.items():
                     if partner == y:
-                        product.add(fold, built[x], mixed)
+                        product.add(fold, built[x], matrices)
+
+    def check_finite(self) -> None:
+        for stack in self.stacks.values():
+            stack.check_finite()
+
+    def moments(self) -> dict[str, list[LayerMoments]]:
+        """Own moments of the networks that have some."""
+        return {name: stack.moments() for name, stack in self.stacks.items() if stack.own}
+
+    def _parts(self, members: int) -> list[slice]:
+        """The members of a fold in parts of at most `ROWS` samples."""
+        positions = max(
+            rows * columns for stack in self.stacks.values() for rows, columns in stack.rows
+        )
+        size = max(1, ROWS // positions)
+        return [slice(start, start + size) for start in range(0, members, size)]
 
 
 class _Stack:
@@ -146,8 +213,10 @@ class _Stack:
         own: bool,
         dtype: torch.dtype,
         device: torch.device,
+        scratch: _Scratch,
     ):
         self.responses, self.own, self.dtype, self.device = responses, own, dtype, device
+        self._scratch = scratch
         self.n_folds = int(fold_of.max()) + 1
         self.counts = torch.bincount(torch.as_tensor(fold_of)).to(device)
         self.rows: dict[Grid, list[int]] = {}
@@ -159,7 +228,6 @@ class _Stack:
         self.native = {
             g: sum(responses[i].grid == g for i in rows) for g, rows in self.rows.items()
         }
-        self._memory: dict[tuple[str, Grid], torch.Tensor] = {}
         self.shift = [_shift(layer, device, dtype) for layer in responses]
         self.sums = {g: self.zeros(self.units(g), g[0] * g[1]) for g in self.rows}
         self.second = {
@@ -246,9 +314,9 @@ class _Stack:
         """An uninitialised matrix in memory that is used again: fresh pages cost time."""
         units, positions = self.units(grid), grid[0] * grid[1]
         size = units * m * positions
-        if (use, grid) not in self._memory or len(self._memory[use, grid]) < size:
-            self._memory[use, grid] = torch.empty(size, dtype=self.dtype, device=self.device)
-        memory = self._memory[use, grid][:size]
+        if (use, grid) not in self._scratch or len(self._scratch[use, grid]) < size:
+            self._scratch[use, grid] = torch.empty(size, dtype=self.dtype, device=self.device)
+        memory = self._scratch[use, grid][:size]
         # With one position the file's order (stimuli, units) is kept: products take a transposed
         # matrix at full speed, and no transposing copy is made.
         if positions == 1:
@@ -334,13 +402,6 @@ def _blocks(
     return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def _parts(members: np.ndarray, stacks: Mapping[str, _Stack]) -> list[np.ndarray]:
-    """The members of a fold in parts of at most `ROWS` samples."""
-    positions = max(rows * columns for stack in stacks.values() for rows, columns in stack.rows)
-    size = max(1, ROWS // positions)
-    return [members[start : start + size] for start in range(0, len(members), size)]
-
-
 def _chosen(blocks: Sequence[torch.Tensor], indices: np.ndarray) -> Callable[[int], torch.Tensor]:
     chosen = torch.as_tensor(indices)
     return lambda i: blocks[i].index_select(0, chosen.to(blocks[i].device))
@@ -348,12 +409,12 @@ def _chosen(blocks: Sequence[torch.Tensor], indices: np.ndarray) -> Callable[[in
 
 def _reordered(
     responses: Sequence[Responses], read: Sequence[torch.Tensor], indices: np.ndarray, start: int
-) -> Callable[[int], torch.Tensor]:
-    """Blocks of the stimuli `indices`: from the block just read if it holds them, else the file."""
+) -> tuple[Sequence[torch.Tensor], np.ndarray]:
+    """Blocks and the rows that hold the stimuli `indices`: the block just read, or a new one."""
     local = indices - start
     if local.min() >= 0 and local.max() < len(read[0]):
-        return _chosen(read, local)
-    return lambda i: responses[i].gather(indices)
+        return read, local
+    return [layer.gather(indices) for layer in responses], np.arange(len(indices))
 
 
 def _shift(layer: Responses, device: torch.device, dtype: torch.dtype) -> torch.Tensor:

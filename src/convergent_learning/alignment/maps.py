@@ -15,7 +15,7 @@ from array_api_compat import array_namespace
 from .arrays import Array, like, ratio
 from .layer_pair import Moments
 from .registry import register
-from .ridge import RIDGE_GRID, Ridge, chosen_ridge, penalised, pearson
+from .ridge import RIDGE_GRID, Ridge, chosen_ridge, pearson, penalised
 
 
 def mapped_correlation(weights: Array, held_out: Moments) -> Array:

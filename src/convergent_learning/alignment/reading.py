@@ -49,6 +49,8 @@ class StoredNetwork:
 class MomentsFile:
     """An open moments file; use as a context manager.
 
+    path : path or open HDF5 file, which stays open
+
     `device` says where moments go as torch tensors; None, as it is at first, for NumPy arrays.
 
     Raises
@@ -57,12 +59,15 @@ class MomentsFile:
         If the file cannot be read: names it and says to delete it.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path | h5py.File):
         self.device: Device | None = None
         self._stack = ExitStack()
-        self._file = self._stack.enter_context(open_hdf5(path, "counts", "networks"))
-        with damaged_file_named(path, KeyError, OSError):
+        if isinstance(path, h5py.File):
+            self.path, self._file = Path(path.filename), path
+        else:
+            self.path = path
+            self._file = self._stack.enter_context(open_hdf5(path, "counts", "networks"))
+        with damaged_file_named(self.path, KeyError, OSError):
             self.attrs: dict[str, Any] = dict(self._file.attrs)
             self._counts = self._file["counts"][:]
             groups = self._file["networks"].values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import h5py
 import numpy as np
@@ -10,7 +10,18 @@ import torch
 
 from .positions import Positions, sample_positions, shape_after
 
-Array: TypeAlias = np.ndarray | torch.Tensor | h5py.Dataset
+
+class MadeWhenRead(Protocol):
+    """Responses ``(n, c, h, w)`` or ``(n, c)`` of which none may exist until they are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, stimuli: slice | np.ndarray) -> torch.Tensor:
+        """Those of consecutive stimuli, or of stimuli given by ascending indices."""
+
+
+Array: TypeAlias = np.ndarray | torch.Tensor | h5py.Dataset | MadeWhenRead
 
 
 class Responses:
@@ -18,7 +29,8 @@ class Responses:
 
     Parameters
     ----------
-    array : numpy array, torch tensor or open HDF5 dataset, ``(n, c, h, w)`` or ``(n, c)``
+    array : numpy array, torch tensor, open HDF5 dataset or `MadeWhenRead`, ``(n, c, h, w)`` or
+        ``(n, c)``
     label : str
         Named in error messages, e.g. ``"layer 'layer3' of network 'resnet18-seed1'"``.
     positions : see ``positions.sample_positions``

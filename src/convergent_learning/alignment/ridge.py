@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from array_api_compat import array_namespace
 
-from .arrays import WIDE, Array, like, on_gpu, ratio, to_numpy
+from .arrays import WIDE, Array, like, on_gpu, to_numpy
 from .factors import solve_positive
 from .layer_pair import LayerPair, Moments
 from .moments import Sets, held_out, two_left_out
@@ -169,7 +169,8 @@ class _SourceSide(NamedTuple):
         """
         xp = array_namespace(fitted)
         if self.moments is None:
-            assert self.basis is not None and self.shrunk is not None
+            assert self.basis is not None
+            assert self.shrunk is not None
             fitted = self.basis[i] @ fitted
             weights = self.shrunk[i].mT[:, :, None] * fitted[:, None]
             covariance = self.shrunk[i] @ (fitted * (self.basis[i] @ actual))
@@ -215,7 +216,7 @@ def _source_side(
         None,
         xp.stack(turned),
         scale,
-        int((RIDGE_GRID < rounding).sum()) if precision == "float32" else 0,
+        int((rounding > RIDGE_GRID).sum()) if precision == "float32" else 0,
     )
 
 

@@ -75,15 +75,11 @@ class Rotations:
             turn = self._transposed[start : start + size]
             turned = xp.reshape(turn @ flat, (len(turn), p, n_folds, q))
             turned = xp.permute_dims(turned, (0, 2, 1, 3))
-            summed = xp.stack(
-                [xp.sum(turned[:, list(folds)], axis=1) for folds in sets], axis=1
-            )
+            summed = xp.stack([xp.sum(turned[:, list(folds)], axis=1) for folds in sets], axis=1)
             means = turn[:, None] @ x.mT  # (draws, sets, p, positions)
             yield Rotated(summed - means @ y, variances[start : start + size])
 
-    def _all_variances(
-        self, source: LayerMoments, grid: Grid, center: Center, sets: Sets
-    ) -> Array:
+    def _all_variances(self, source: LayerMoments, grid: Grid, center: Center, sets: Sets) -> Array:
         """(draws, len(sets), p) variances of the rotated source over each of the sets."""
         key = id(source), grid, center, sets
         if key not in self._variances:

@@ -1,6 +1,6 @@
-"""Activation files of one condition in, one file of fold moments out.
+"""Activations under one condition in, one file of fold moments out.
 
-Scores need nothing else, so activations may be deleted; a new metric reads only this file.
+Scores need nothing else, so activations need not be kept; a new metric reads only this file.
 
 Layout (HDF5). Root attributes: what was measured, the fold seed and counts. For each network
 ``networks/<network>`` (attributes: group, seed, digests, `identity`) and below it
@@ -10,7 +10,7 @@ of y: all in depth order, or the same one. ``shuffled/<x>/<y>/<layer>`` holds ow
 Cross moments keep 24 bits, the precision of the products they are sums of.
 
 `identity` is the sha256, in hexadecimal digits, of all that the network's moments depend on: the
-identity of its activation file (weights, stimuli, layers with depths, positions, dtype, code), its
+identity of its activations (weights, stimuli, layers with depths, positions, dtype, code), its
 name, and the number, count and seed of the folds. Two networks of equal identities in two files
 have equal moments there, of their own and with each other.
 """
@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import h5py
 import numpy as np
@@ -37,18 +37,45 @@ from .reading import NamePairs, pairs_of
 
 if TYPE_CHECKING:
     from .accumulate import Device, Names
+    from .responses import Array
 
 MEMORY = 2 << 30
-_Networks: TypeAlias = "Mapping[str, _ActivationFile]"
+_Networks: TypeAlias = "Mapping[str, Activations]"
 CHUNK = (1024, 256)  # units of x, of y: a megabyte
 SHARED = ("dataset", "step", "stimuli", "condition", "stimulus_digest")
 PER_NETWORK = ("group", "seed", "weights_digest", "dtype", "positions", "identity")
 PER_LAYER = ("layer", "order", "depth", "role")
 
 
+class Activations(Protocol):
+    """A network's activations, as `write_moments` reads them; its name says where they are.
+
+    name : of the network
+    attrs : mapping with the keys `SHARED` and `PER_NETWORK`
+    layers : layer -> mapping with the keys `PER_LAYER`, in depth order
+    shapes : layer -> ``(n, c, h, w)`` or ``(n, c)``
+    together : bool
+        Whether reading one layer costs what reading all of them does.
+    """
+
+    name: str
+    attrs: Mapping[str, Any]
+    layers: Mapping[str, Mapping[str, Any]]
+    shapes: Mapping[str, tuple[int, ...]]
+
+    @property
+    def together(self) -> bool: ...
+
+    def read(self, layers: Sequence[str]) -> list[Array]:
+        """Responses of some layers, which are valid until the next call."""
+
+    def __str__(self) -> str:
+        """What messages call it."""
+
+
 def write_moments(
-    activations: Iterable[Path],
-    out: Path,
+    activations: Iterable[Path | Activations],
+    out: Path | h5py.File,
     mapped: Collection[str],
     n_folds: int,
     seed: int,
@@ -61,10 +88,10 @@ def write_moments(
 
     Parameters
     ----------
-    activations : sequence of paths
-        One HDF5 file a network, all of the same stimuli.
-    out : path
-        Written under a temporary name in the same folder, then renamed.
+    activations : sequence of paths or `Activations`
+        One HDF5 file for each network or what stands for one, all of the same stimuli.
+    out : path or open, empty HDF5 file
+        A path is written under a temporary name in the same folder, then renamed.
     mapped : collection of network names
         Every pair of these gets the cross moments of all its layer pairs, across groups
         too. Other pairs of one group get those of each layer with the same layer.
@@ -78,8 +105,8 @@ def write_moments(
     device : torch device, optional
         Default: CUDA if there is one.
     memory : int
-        Bytes for a block of activations and the accumulators of a block of pairs together. One
-        pair and one stimulus always fit.
+        Bytes for a block of activations and the accumulators of a pass together. One pair, one
+        layer of all networks of a group, and one stimulus always fit.
 
     Raises
     ------
@@ -89,49 +116,62 @@ def write_moments(
     DamagedFileError
         A file cannot be read: names it and says to delete it.
     """
+    name = Path(out.filename if isinstance(out, h5py.File) else out).name
     with ExitStack() as stack:
         networks = _open(activations, stack)
         unknown = sorted(set(mapped) - set(networks))
         if unknown:
             raise ValueError(f"mapped networks {', '.join(unknown)} have no activation file")
         fold_of = folds(_stimuli(networks), n_folds, seed)
-        partial = stack.enter_context(replace_when_done(out))
-        target = stack.enter_context(h5py.File(partial, "w"))
+        target = stack.enter_context(_writable(out))
         _describe(target, networks, fold_of, n_folds, seed)
         compared = pairs_of(list(networks), pairs)
         passes = list(_passes(networks, compared, mapped, n_folds, shuffled, memory // 2))
-        for job in track(passes, Path(out).name):
+        for job in track(passes, name):
             _run(job, target, networks, fold_of, seed, memory // 2, device)
 
 
+@contextmanager
+def _writable(out: Path | h5py.File) -> Iterator[h5py.File]:
+    if isinstance(out, h5py.File):
+        yield out
+        return
+    with replace_when_done(out) as partial, h5py.File(partial, "w") as file:
+        yield file
+
+
 class _ActivationFile:
-    """An open activation file: attributes and layers in depth order."""
+    """`Activations` in an open HDF5 file."""
+
+    together = False
 
     def __init__(self, path: Path, stack: ExitStack):
-        self.path = path
+        self._path, self.name = path, Path(path).stem
         file = stack.enter_context(open_hdf5(path, "layers"))
         with damaged_file_named(path, KeyError, OSError):
-            self.attrs: dict[str, Any] = {key: file.attrs[key] for key in SHARED + PER_NETWORK}
+            self.attrs: Mapping[str, Any] = {k: file.attrs[k] for k in SHARED + PER_NETWORK}
             datasets = sorted(file["layers"].values(), key=lambda d: d.attrs["order"])
-            self.layers: dict[str, h5py.Dataset] = {d.attrs["layer"]: d for d in datasets}
-            self.layer_attrs = {
-                d.attrs["layer"]: {k: d.attrs[k] for k in PER_LAYER} for d in datasets
+            self._datasets = {d.attrs["layer"]: d for d in datasets}
+            self.layers: Mapping[str, Mapping[str, Any]] = {
+                name: {k: d.attrs[k] for k in PER_LAYER} for name, d in self._datasets.items()
             }
-        self.group = self.attrs["group"]
-        self.name = Path(path).stem
+        self.shapes: Mapping[str, tuple[int, ...]] = {
+            name: dataset.shape for name, dataset in self._datasets.items()
+        }
 
-    def label(self, layer: str) -> str:
-        """What messages call a layer."""
-        where = f"on {self.attrs['stimuli']} {self.attrs['condition']}".rstrip()
-        return f"layer {layer!r} of network {self.name!r} {where} ({self.path})"
+    def read(self, layers: Sequence[str]) -> list[Array]:
+        return [self._datasets[layer] for layer in layers]
+
+    def __str__(self) -> str:
+        return str(self._path)
 
 
-def _open(paths: Iterable[Path], stack: ExitStack) -> dict[str, _ActivationFile]:
-    networks: dict[str, _ActivationFile] = {}
-    for path in paths:
-        network = _ActivationFile(path, stack)
+def _open(activations: Iterable[Path | Activations], stack: ExitStack) -> dict[str, Activations]:
+    networks: dict[str, Activations] = {}
+    for given in activations:
+        network = _ActivationFile(given, stack) if isinstance(given, (str, Path)) else given
         if network.name in networks:
-            raise ValueError(f"{path}: network {network.name} was given twice")
+            raise ValueError(f"{network}: network {network.name} was given twice")
         networks[network.name] = network
     if not networks:
         raise ValueError("no activation files were given")
@@ -141,19 +181,18 @@ def _open(paths: Iterable[Path], stack: ExitStack) -> dict[str, _ActivationFile]
 def _stimuli(networks: _Networks) -> int:
     """Number of stimuli, after checking that all files are of the same ones."""
     first = next(iter(networks.values()))
-    n = len(next(iter(first.layers.values())))
+    n = next(iter(first.shapes.values()))[0]
     for network in networks.values():
         for key in SHARED:
             if network.attrs[key] != first.attrs[key]:
                 raise ValueError(
-                    f"{network.path} has {key} {network.attrs[key]!r} but {first.path} has "
+                    f"{network} has {key} {network.attrs[key]!r} but {first} has "
                     f"{first.attrs[key]!r}: moments compare networks on the same stimuli"
                 )
-        for name, dataset in network.layers.items():
-            if len(dataset) != n:
+        for name, shape in network.shapes.items():
+            if shape[0] != n:
                 raise ValueError(
-                    f"{network.path}: layer {name!r} has {len(dataset)} stimuli, "
-                    f"others {n}: delete it"
+                    f"{network}: layer {name!r} has {shape[0]} stimuli, others {n}: delete it"
                 )
     return n
 
@@ -180,11 +219,12 @@ def _describe(
 
 @dataclass(frozen=True)
 class _Pass:
-    """One stream over some layers of some networks."""
+    """One stream over some layers of some networks; `matched` as for `accumulate`."""
 
     layers: Mapping[str, Sequence[str]]
     pairs: Sequence[Names]
     own: Collection[str]
+    matched: bool
     learned: bool
     shuffled: bool
 
@@ -197,27 +237,46 @@ def _passes(
     shuffled: bool,
     memory: int,
 ) -> Iterator[_Pass]:
-    """Layer x layer in groups of pairs whose sums fit; own layers stream layer by layer."""
+    """Passes whose sums fit: layer x layer in groups of pairs, own layers in groups of layers."""
     maps = [pair for pair in pairs if set(pair) <= set(mapped)]
     if mapped:
         yield from _groups(networks, maps, n_folds, memory)
-    for group in {network.group: None for network in networks.values()}:
-        names = [n for n in networks if networks[n].group == group]
+    for group in {network.attrs["group"]: None for network in networks.values()}:
+        names = [n for n in networks if networks[n].attrs["group"] == group]
         within = [pair for pair in pairs if set(pair) <= set(names)]
         rest = [pair for pair in within if pair not in maps]
         own = () if mapped else names
-        for layer in networks[names[0]].layers:
-            layers = {name: [layer] for name in names}
+        both = shuffled and rest == within
+        sums = len(own) + len(rest) * (1 + both)
+        for layers in _layer_groups(networks[names[0]], 8 * n_folds * sums, memory):
             if rest or own:
-                yield _Pass(layers, rest, own, True, shuffled and rest == within)
-            if shuffled and rest != within:
-                yield _Pass(layers, within, (), False, True)
+                yield _Pass(dict.fromkeys(names, layers), rest, own, True, True, both)
+        if shuffled and not both:
+            for layers in _layer_groups(networks[names[0]], 8 * n_folds * len(within), memory):
+                yield _Pass(dict.fromkeys(names, layers), within, (), True, False, True)
+
+
+def _layer_groups(network: Activations, bytes_a_product: int, memory: int) -> Iterator[list[str]]:
+    """Layers in groups whose sums fit, or one by one if nothing is gained by reading more.
+
+    bytes_a_product : of all sums of a pair of units
+    """
+    group: list[str] = []
+    size = 0
+    for layer, shape in network.shapes.items():
+        needed = bytes_a_product * shape[1] ** 2
+        if group and (size + needed > memory or not network.together):
+            yield group
+            group, size = [], 0
+        group.append(layer)
+        size += needed
+    yield group
 
 
 def _groups(
     networks: _Networks, pairs: Sequence[Names], n_folds: int, memory: int
 ) -> Iterator[_Pass]:
-    width = {n: sum(d.shape[1] for d in networks[n].layers.values()) for n in networks}
+    width = {n: sum(shape[1] for shape in networks[n].shapes.values()) for n in networks}
     group: list[Names] = []
     size, groups = 0, []
     for x, y in pairs:
@@ -231,7 +290,7 @@ def _groups(
     for chosen in [*groups, group]:
         names = {name for pair in chosen for name in pair} if done else set(networks)
         layers = {name: list(networks[name].layers) for name in networks if name in names}
-        yield _Pass(layers, chosen, names - done, True, False)
+        yield _Pass(layers, chosen, names - done, False, True, False)
         done |= names
 
 
@@ -255,13 +314,17 @@ def _run(
         shuffles = {name: shuffle_within(fold_of, seed, name) for name in job.layers}
     own, cross, null = accumulate(
         {
-            name: [Responses(networks[name].layers[n], networks[name].label(n)) for n in layers]
+            name: [
+                Responses(array, _label(networks[name], layer))
+                for layer, array in zip(layers, networks[name].read(layers), strict=True)
+            ]
             for name, layers in job.layers.items()
         },
         fold_of,
         job.pairs,
         own=job.own,
         learned=job.learned,
+        matched=job.matched,
         shuffles=shuffles,
         memory=memory,
         device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
@@ -272,7 +335,8 @@ def _run(
     for kind, pairs in (("cross", cross), ("shuffled", null)):
         for (x, y), products in pairs.items():
             for i, layer in enumerate(job.layers[x]):
-                row = [products[i, j] for j in range(len(job.layers[y]))]
+                partners = [i] if job.matched else range(len(job.layers[y]))
+                row = [products[i, j] for j in partners]
                 stored = np.concatenate(row, axis=2).astype(np.float32)
                 # Read whole or one partner layer at a time.
                 chunks = (1, *map(min, stored.shape[1:], CHUNK))
@@ -280,11 +344,17 @@ def _run(
                 target.create_dataset(name, data=stored, chunks=chunks, fletcher32=True)
 
 
+def _label(network: Activations, layer: str) -> str:
+    """What messages call a layer."""
+    where = f"on {network.attrs['stimuli']} {network.attrs['condition']}".rstrip()
+    return f"layer {layer!r} of network {network.name!r} {where} ({network})"
+
+
 def _write_layer(
-    target: h5py.File, network: _ActivationFile, layer: str, moments: LayerMoments
+    target: h5py.File, network: Activations, layer: str, moments: LayerMoments
 ) -> None:
     group = target.create_group(f"networks/{network.name}/layers/{layer}")
-    group.attrs.update(network.layer_attrs[layer], units=moments.units, grid=moments.grid)
+    group.attrs.update(network.layers[layer], units=moments.units, grid=moments.grid)
     group.create_dataset("means", data=moments.means, fletcher32=True)
     for (rows, columns), products in moments.products.items():
         group.create_dataset(
