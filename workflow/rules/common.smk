@@ -42,6 +42,7 @@ for overlay in workflow.overwrite_configfiles:
 COSTS = Costs(DESIGN)
 ENVIRONMENT = "../../envs/environment.yaml"
 PATHS = DESIGN.paths
+SCORING = "scores" if config["keep_moments"] else "scored_block"
 
 
 def any_of(names):
@@ -98,10 +99,15 @@ def readers(wildcards):
     return [info.reader] if isinstance(info, OfficialDataset) else []
 
 
+def response_code():
+    """The digest of the code that makes responses and their moments."""
+    return code("moments.py", Shown, ShownSample)
+
+
 def metric_code(wildcards):
     """The digest of the code of each metric that a job scores, and of all context measures."""
     asked = {name: [name] for name in DESIGN.experiment.metrics}
-    if DESIGN.job("scores", wildcards).params["context"]:
+    if DESIGN.job(SCORING, wildcards).params["context"]:
         asked["context"] = metrics(context=True)
     return {
         name: code("scores.py", *(f for each in names for f in metric(each).functions))

@@ -41,7 +41,6 @@ rule layers_table:
     conda:
         ENVIRONMENT
     params:
-        files=value("layers_table", "files"),
         architectures=value("layers_table", "architectures"),
         code=code("layers_table.py"),
     script:

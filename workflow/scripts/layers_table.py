@@ -4,8 +4,8 @@ from convergent_learning.tables.facts import write_layers
 from convergent_learning.workflow.job import job
 
 with job(snakemake):
-    moments = {
-        Path(folder) / f"{sample}.h5": dataset
-        for folder, (dataset, sample) in snakemake.params.files.items()
-    }
-    write_layers(moments, snakemake.params.architectures, Path(snakemake.output[0]))
+    write_layers(
+        [Path(path) for path in snakemake.input],
+        snakemake.params.architectures,
+        Path(snakemake.output[0]),
+    )

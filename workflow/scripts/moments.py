@@ -10,6 +10,7 @@ with job(snakemake):
         Path(snakemake.input.dataset),
         Path(snakemake.output.moments),
         Path(snakemake.output.accuracy),
+        Path(snakemake.output.layers),
         positions=snakemake.params.positions,
         dtype=snakemake.params.dtype,
         n_folds=snakemake.params.folds,

@@ -22,5 +22,6 @@ with job(snakemake) as record:
         rotated=asked.rotated,
         draws=asked.draws,
         seed=asked.seed,
+        threads=snakemake.threads,
     )
     record["taken_over"] = {str(p): record["taken_over"][str(p)] for p in used}

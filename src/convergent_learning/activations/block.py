@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,16 @@ from convergent_learning.activations.live import LiveActivations
 from convergent_learning.activations.loaded import Loader
 from convergent_learning.activations.shown import ShownSample
 from convergent_learning.alignment.positions import Positions
-from convergent_learning.alignment.store import MEMORY, Activations, write_moments
+from convergent_learning.alignment.store import MEMORY, write_moments
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import replace_when_done
 from convergent_learning.progress import track
 from convergent_learning.stimuli.stimulus_files import read_stimuli
+
+LAYER_COLUMNS = (
+    *("dataset", "group", "layer", "depth", "role"),
+    *("units", "positions", "height", "width"),
+)
 
 
 def write_block(
@@ -29,6 +34,7 @@ def write_block(
     dataset: Path,
     out: Path,
     accuracy: Path,
+    layers: Path,
     *,
     positions: Positions,
     dtype: str,
@@ -47,6 +53,7 @@ def write_block(
     out : made if it is not there.
     accuracy : CSV with one row for each network and sample, accuracy empty where the labels of the
         stimuli are not among the network's decisions.
+    layers : CSV with one row for each layer of each group of networks, see ``LAYER_COLUMNS``.
     positions, dtype : of the activations, see `extract.Extraction`.
     n_folds, seed : of the folds, see `alignment.store.write_moments`.
     code : digest of the code of this job.
@@ -61,49 +68,88 @@ def write_block(
         For a checkpoint of another config, naming the key that differs; for a layer that a
         network's graph lacks, with the names it has; for activations that overflow `dtype`.
     """
-    about = read_summary(dataset)
-    how = Extraction(positions, dtype, len(about["classes"]), code)
-    loader = Loader(about)
+    block = Block(dataset, positions, dtype, n_folds, seed, code, kept)
     out.mkdir(parents=True, exist_ok=True)
-    rows: list[list[Any]] = []
+    for sample in track(samples, out.name):
+        block.fold(sample, out / f"{sample.name}.h5")
+    block.write_facts(accuracy, layers)
 
-    def write(sample: ShownSample, activations: Sequence[Path | Activations]) -> None:
+
+class Block:
+    """Networks' responses to the stimulus sets of a block; arguments as `write_block`."""
+
+    def __init__(
+        self,
+        dataset: Path,
+        positions: Positions,
+        dtype: str,
+        n_folds: int,
+        seed: int,
+        code: str,
+        kept: Path | None,
+    ):
+        about = read_summary(dataset)
+        self._how = Extraction(positions, dtype, len(about["classes"]), code)
+        self._loader = Loader(about)
+        self._n_folds, self._seed, self._kept = n_folds, seed, kept
+        self._rows: list[list[Any]] = []
+        self._layers: dict[str, list[list[Any]]] = {}
+
+    def fold(self, sample: ShownSample, out: Path | h5py.File, counted: bool = True) -> None:
+        """Write the moments of a sample; unless it is not `counted`, remember its accuracies."""
+        self._loader.keep_only(sample.networks, sample.step)
+        activations: Sequence[Path | LiveActivations]
+        if self._kept is None:
+            activations = self._live(sample)
+        else:
+            activations = _extract_all(sample, self._loader, self._kept / sample.name, self._how)
         write_moments(
             activations,
-            out / f"{sample.name}.h5",
+            out,
             mapped=sample.mapped,
-            n_folds=n_folds,
-            seed=seed,
+            n_folds=self._n_folds,
+            seed=self._seed,
             shuffled=True,
             pairs=sample.pairs,
         )
+        if counted:
+            for network in activations:
+                self._remember(network)
 
-    for sample in track(samples, out.name):
-        loader.keep_only(sample.networks, sample.step)
-        if kept is None:
-            live = _live(sample, loader, how)
-            write(sample, live)
-            rows += [_row(network.attrs, network.accuracy, network.n) for network in live]
+    def write_facts(self, accuracy: Path, layers: Path) -> None:
+        """Write the accuracies of all samples, and the layers, as CSV."""
+        _write(accuracy, ACCURACY_COLUMNS, self._rows)
+        _write(layers, LAYER_COLUMNS, [row for rows in self._layers.values() for row in rows])
+
+    def _remember(self, activations: Path | LiveActivations) -> None:
+        if isinstance(activations, LiveActivations):
+            about, share = activations.attrs, activations.accuracy
+            layers, shapes = activations.layers, activations.shapes
         else:
-            files = _extract_all(sample, loader, kept / sample.name, how)
-            write(sample, files)
-            rows += [_row_of_file(file) for file in files]
-    with replace_when_done(accuracy) as partial, open(partial, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(ACCURACY_COLUMNS)
-        writer.writerows(rows)
+            with h5py.File(activations) as file:
+                about = dict(file.attrs)
+                share = about["accuracy"]
+                stored = sorted(file["layers"].values(), key=lambda layer: layer.attrs["order"])
+                layers = {layer.attrs["layer"]: dict(layer.attrs) for layer in stored}
+                shapes = {layer.attrs["layer"]: layer.shape for layer in stored}
+        n = next(iter(shapes.values()))[0]
+        counted = {**about, "accuracy": "" if math.isnan(share) else share, "n": n}
+        self._rows.append([counted[column] for column in ACCURACY_COLUMNS])
+        self._layers[about["group"]] = [
+            _layer_row(about, layer, shapes[name]) for name, layer in layers.items()
+        ]
 
-
-def _live(sample: ShownSample, loader: Loader, how: Extraction) -> list[LiveActivations]:
-    stimuli = read_stimuli(Path(sample.stimuli))
-    networks = [
-        LiveActivations(loader, shown, sample.step, stimuli, how) for shown in sample.networks
-    ]
-    # The other half is for sums: a block of what is held takes nothing more.
-    if sum(network.bytes for network in networks) <= MEMORY // 2:
-        for network in networks:
-            network.hold()
-    return networks
+    def _live(self, sample: ShownSample) -> list[LiveActivations]:
+        stimuli = read_stimuli(Path(sample.stimuli))
+        networks = [
+            LiveActivations(self._loader, shown, sample.step, stimuli, self._how)
+            for shown in sample.networks
+        ]
+        # The other half is for sums: a block of what is held takes nothing more.
+        if sum(network.bytes for network in networks) <= MEMORY // 2:
+            for network in networks:
+                network.hold()
+        return networks
 
 
 def _extract_all(sample: ShownSample, loader: Loader, folder: Path, how: Extraction) -> list[Path]:
@@ -116,11 +162,17 @@ def _extract_all(sample: ShownSample, loader: Loader, folder: Path, how: Extract
     return files
 
 
-def _row_of_file(path: Path) -> list[Any]:
-    with h5py.File(path) as file:
-        return _row(file.attrs, file.attrs["accuracy"], len(next(iter(file["layers"].values()))))
+def _write(out: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with replace_when_done(out) as partial, open(partial, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
 
 
-def _row(about: Mapping[str, Any], accuracy: float, n: int) -> list[Any]:
-    counted = {**about, "accuracy": "" if math.isnan(accuracy) else accuracy, "n": n}
-    return [counted[column] for column in ACCURACY_COLUMNS]
+def _layer_row(
+    about: Mapping[str, Any], layer: Mapping[str, Any], shape: tuple[int, ...]
+) -> list[Any]:
+    height, width = shape[2:] or (1, 1)
+    known = {**about, **layer, "units": shape[1], "positions": height * width}
+    known |= {"height": height, "width": width}
+    return [known[column] for column in LAYER_COLUMNS]

@@ -19,6 +19,7 @@ from .moments import Center, Grid, LayerMoments
 
 # Names of two networks each, in either order.
 NamePairs: TypeAlias = Collection[tuple[str, str]]
+Stored: TypeAlias = Path | h5py.File  # a moments file, or one that is open
 Kind: TypeAlias = Literal["cross", "shuffled"]
 
 
@@ -59,13 +60,13 @@ class MomentsFile:
         If the file cannot be read: names it and says to delete it.
     """
 
-    def __init__(self, path: Path | h5py.File):
+    def __init__(self, path: Stored):
         self.device: Device | None = None
         self._stack = ExitStack()
+        self.path = path_of(path)
         if isinstance(path, h5py.File):
-            self.path, self._file = Path(path.filename), path
+            self._file = path
         else:
-            self.path = path
             self._file = self._stack.enter_context(open_hdf5(path, "counts", "networks"))
         with damaged_file_named(self.path, KeyError, OSError):
             self.attrs: dict[str, Any] = dict(self._file.attrs)
@@ -157,6 +158,11 @@ class MomentsFile:
 
     def has_shuffled(self, x: StoredNetwork, y: StoredNetwork) -> bool:
         return f"shuffled/{x.name}/{y.name}" in self._file
+
+
+def path_of(stored: Stored) -> Path:
+    """What a moments file is called."""
+    return Path(stored.filename) if isinstance(stored, h5py.File) else stored
 
 
 def pairs_of(names: Sequence[str], chosen: NamePairs | None) -> list[tuple[str, str]]:

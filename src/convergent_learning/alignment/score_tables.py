@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import h5py
 import pandas as pd
 
 from . import registry
@@ -19,7 +20,7 @@ from .arrays import Device, default_device
 from .comparisons import CONTEXT, Compared, Request, Wanted, compared
 from .maps import check_ridge
 from .moments import Center
-from .reading import MomentsFile, NamePairs
+from .reading import MomentsFile, NamePairs, Stored
 from .ridge import Ridge
 
 _LOG = logging.getLogger(__name__)
@@ -50,12 +51,12 @@ COLUMNS = list(_TYPES)
 
 
 def score_table(
-    moments: str | Path | Sequence[str | Path],
+    moments: str | Stored | Sequence[str | Stored],
     metrics: Sequence[str],
     *,
     pairs: NamePairs | None = None,
     centers: Sequence[Center] = ("position",),
-    transfer_from: str | Path | None = None,
+    transfer_from: str | Stored | None = None,
     ridge: Ridge = "cv",
     rotated: Sequence[str] = (),
     draws: int = 0,
@@ -72,7 +73,7 @@ def score_table(
 
     Parameters
     ----------
-    moments : path, or sequence of paths
+    moments : path or open HDF5 file, or sequence of them
         Files of ``store.write_moments``, of the same networks.
     metrics : sequence of str
         Registered metrics.
@@ -80,7 +81,7 @@ def score_table(
         Only these pairs of networks, in whichever order they are named. Default: all pairs.
     centers : sequence of "position", "unit"
         ``"position"`` for every stored layer pair; ``"unit"`` for own layers within group.
-    transfer_from : path, optional
+    transfer_from : path or open HDF5 file, optional
         Moments of the ID stimuli: adds baseline ``transfer``, maps fitted on its training folds and
         scored on the held-out folds of `moments` (own layers within group).
     ridge : "cv" or float
@@ -127,13 +128,13 @@ def score_table(
         wanted=wanted,
         workers=None,
     )
-    paths = [moments] if isinstance(moments, str | Path) else moments
+    stored = [moments] if isinstance(moments, str | Path | h5py.File) else moments
     with ExitStack() as stack:
         if threads > 1:
             request = replace(request, workers=stack.enter_context(ThreadPoolExecutor(threads)))
         open_file = partial(_open, stack, device)
-        files = [open_file(Path(path)) for path in paths]
-        fitted = None if transfer_from is None else open_file(Path(transfer_from))
+        files = [open_file(one) for one in stored]
+        fitted = None if transfer_from is None else open_file(transfer_from)
         for file in files:
             check_ridge(ridge, int(file.attrs["n_folds"]))
             if fitted is not None:
@@ -141,8 +142,10 @@ def score_table(
         return _table(compared(files, fitted, request))
 
 
-def _open(stack: ExitStack, device: Device | None, path: Path) -> MomentsFile:
-    file = stack.enter_context(MomentsFile(path))
+def _open(stack: ExitStack, device: Device | None, stored: str | Stored) -> MomentsFile:
+    file = stack.enter_context(
+        MomentsFile(stored if isinstance(stored, h5py.File) else Path(stored))
+    )
     file.device = device or default_device(file.widest)
     return file
 

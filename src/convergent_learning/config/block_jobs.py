@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from convergent_learning.activations.shown import Shown, ShownSample
@@ -18,53 +19,97 @@ WHOLE_BLOCKS = ("final", "untrained")
 class BlockJobs(Files):
     """For each block of samples a job that makes its moments and one that scores them.
 
-    With `alignment.networks_per_job` for each tile of the pairs.
+    One job does both if moments are not kept. With `alignment.networks_per_job` there are jobs for
+    each tile of the pairs.
     """
 
     def of_block(self, dataset: str, block: str, samples: Sequence[Sample]) -> Iterator[BlockJob]:
         for tile in self.experiment.tiles(dataset, block):
             wildcards = {"dataset": dataset, "block": block, "tile": tile.name}
-            yield self._moments(wildcards, samples, tile)
-            yield self._scores(wildcards, samples, tile)
+            if self.experiment.config.keep_moments:
+                yield self._moments(wildcards, samples, tile)
+                yield self._scores(wildcards, samples, tile)
+            else:
+                yield self._scored_block(wildcards, samples, tile)
 
     def _moments(
         self, wildcards: dict[str, str], samples: Sequence[Sample], tile: Tile
     ) -> BlockJob:
         dataset, block = wildcards["dataset"], wildcards["block"]
-        shown = [self._shown_sample(dataset, sample, tile) for sample in samples]
-        trained = [n for n in self._networks(dataset, samples[0], tile) if n.pretrained is None]
-        ready = [n for n in self._networks(dataset, samples[0], tile) if n.pretrained is not None]
         return BlockJob(
             "moments",
             "moments",
             wildcards,
+            self._responses(dataset, samples, tile),
+            [self.moments_folder(dataset, block, tile), *self._facts(wildcards)],
+            {"samples": self._shown_samples(dataset, samples, tile), "kept": self._kept(dataset)},
+            dataset=dataset,
+            networks=tile.networks,
+            samples=samples,
+            tile=tile,
+        )
+
+    def _scored_block(
+        self, wildcards: dict[str, str], samples: Sequence[Sample], tile: Tile
+    ) -> BlockJob:
+        """Moments and scores in one job: moments are then nowhere on the disk."""
+        dataset = wildcards["dataset"]
+        identity = self._fitted_on(dataset, samples)
+        shown = [] if identity is None else [identity]
+        return BlockJob(
+            "scored_block",
+            "scores",
+            wildcards,
+            self._responses(dataset, [*samples, *shown], tile),
+            [self.paths.scores.format(**wildcards), *self._facts(wildcards)],
             {
-                "checkpoints": [
-                    self.checkpoint(dataset, n, step)
-                    for step in dict.fromkeys(sample.step for sample in samples)
-                    for n in trained
+                "samples": self._shown_samples(dataset, samples, tile),
+                # Of the ID stimuli own layers are enough: the block `final` has the others.
+                "identity": [
+                    replace(one, mapped=()) for one in self._shown_samples(dataset, shown, tile)
                 ],
-                "pretrained": [self.description(dataset, network) for network in ready],
-                "dataset": [self.dataset_file(dataset)],
-                "stimuli": list(dict.fromkeys(one.stimuli for one in shown)),
-            },
-            [
-                self.moments_folder(dataset, block, tile),
-                self.accuracy_file(dataset, block, tile),
-            ],
-            {
-                "samples": shown,
-                "kept": (
-                    self.paths.activations.format(dataset=dataset)
-                    if self.experiment.config.keep_activations
-                    else None
-                ),
+                "kept": self._kept(dataset),
+                **self._asked(wildcards["block"], tile),
             },
             dataset=dataset,
             networks=tile.networks,
             samples=samples,
             tile=tile,
         )
+
+    def _responses(
+        self, dataset: str, samples: Sequence[Sample], tile: Tile
+    ) -> dict[str, list[str]]:
+        """What the networks of a tile and the stimuli that they are shown are made of."""
+        shown = self._shown_samples(dataset, samples, tile)
+        networks = self._networks(dataset, samples[0], tile)
+        trained = [network for network in networks if network.pretrained is None]
+        ready = [network for network in networks if network.pretrained is not None]
+        return {
+            "checkpoints": [
+                self.checkpoint(dataset, network, step)
+                for step in dict.fromkeys(sample.step for sample in samples)
+                for network in trained
+            ],
+            "pretrained": [self.description(dataset, network) for network in ready],
+            "dataset": [self.dataset_file(dataset)],
+            "stimuli": list(dict.fromkeys(one.stimuli for one in shown)),
+        }
+
+    def _facts(self, wildcards: dict[str, str]) -> list[str]:
+        """Files of what the networks of a tile are and know."""
+        return [pattern.format(**wildcards) for pattern in (self.paths.accuracy, self.paths.layers)]
+
+    def _kept(self, dataset: str) -> str | None:
+        """The folder of activations, if they are kept."""
+        if not self.experiment.config.keep_activations:
+            return None
+        return self.paths.activations.format(dataset=dataset)
+
+    def _shown_samples(
+        self, dataset: str, samples: Sequence[Sample], tile: Tile
+    ) -> list[ShownSample]:
+        return [self._shown_sample(dataset, sample, tile) for sample in samples]
 
     def _shown_sample(self, dataset: str, sample: Sample, tile: Tile) -> ShownSample:
         networks = self._networks(dataset, sample, tile)
@@ -99,10 +144,29 @@ class BlockJobs(Files):
 
     def _scores(self, wildcards: dict[str, str], samples: Sequence[Sample], tile: Tile) -> BlockJob:
         dataset, block = wildcards["dataset"], wildcards["block"]
+        identity = self._fitted_on(dataset, samples)
+        transfer = [] if identity is None else [self.moments_folder(dataset, "final", tile)]
+        return BlockJob(
+            "scores",
+            "scores",
+            wildcards,
+            {"moments": [self.moments_folder(dataset, block, tile)], "transfer": transfer},
+            [self.paths.scores.format(**wildcards)],
+            {
+                "samples": [sample.name for sample in samples],
+                "identity": None if identity is None else identity.name,
+                **self._asked(block, tile),
+            },
+            dataset=dataset,
+            networks=tile.networks,
+            samples=samples,
+            tile=tile,
+        )
+
+    def _asked(self, block: str, tile: Tile) -> dict[str, Any]:
+        """Which scores a block is asked for."""
         whole = block in WHOLE_BLOCKS
-        params: dict[str, Any] = {
-            "samples": [sample.name for sample in samples],
-            "identity": None,
+        return {
             "metrics": self.experiment.metrics,
             # Raw means, other measures and rotations are context, in distribution only.
             "centers": ["position", "unit"] if whole else ["position"],
@@ -110,20 +174,9 @@ class BlockJobs(Files):
             "rotated": [m for m in self.experiment.metrics if whole and m in ROTATED_METRICS],
             "pairs": self._pairs(tile),
         }
-        transfer = []
-        if {sample.condition.stimuli for sample in samples} <= {*self.experiment.paired()}:
-            # The ID maps are tried on the same images, changed.
-            params["identity"] = Sample(IDENTITY, self.experiment.steps(dataset)[-1]).name
-            transfer = [self.moments_folder(dataset, "final", tile)]
-        return BlockJob(
-            "scores",
-            "scores",
-            wildcards,
-            {"moments": [self.moments_folder(dataset, block, tile)], "transfer": transfer},
-            [self.paths.scores.format(**wildcards)],
-            params,
-            dataset=dataset,
-            networks=tile.networks,
-            samples=samples,
-            tile=tile,
-        )
+
+    def _fitted_on(self, dataset: str, samples: Sequence[Sample]) -> Sample | None:
+        """The ID sample whose maps are tried on the others: the same images, changed."""
+        if not {sample.condition.stimuli for sample in samples} <= {*self.experiment.paired()}:
+            return None
+        return Sample(IDENTITY, self.experiment.steps(dataset)[-1])

@@ -26,8 +26,7 @@ class FigureJobs(Files):
 
     def __init__(self, experiment: Experiment, comparing: Sequence[BlockJob]):
         super().__init__(experiment)
-        self._moments = [job for job in comparing if job.rule == "moments"]
-        self._scores = [job for job in comparing if job.rule == "scores"]
+        self._comparing = comparing
 
     def all(self) -> Iterator[Job]:
         """Tables of facts, tables of figures, figures, claims and what is made of them."""
@@ -82,17 +81,13 @@ class FigureJobs(Files):
             [self.dataset_file(dataset) for dataset in datasets],
             {"datasets": [self._dataset_facts(dataset) for dataset in datasets]},
         )
-        final = [job for job in self._moments if job.wildcards["block"] == "final"]
         yield self._fact_table(
             "layers",
-            [job.outputs[0] for job in final],
-            {
-                "files": {job.outputs[0]: (job.dataset, job.samples[0].name) for job in final},
-                "architectures": {g.name: g.architecture for g in self.experiment.config.networks},
-            },
+            [self.layer_file(job) for job in self._blocks() if job.wildcards["block"] == "final"],
+            {"architectures": {g.name: g.architecture for g in self.experiment.config.networks}},
         )
         yield self._fact_table("conditions", [], {"conditions": self._condition_facts()})
-        yield self._fact_table("accuracy", [job.outputs[1] for job in self._moments])
+        yield self._fact_table("accuracy", [self.accuracy_file(job) for job in self._blocks()])
         networks = [(d, network) for d in datasets for network in self.experiment.trained]
         yield Job(
             "training_table",
@@ -152,13 +147,17 @@ class FigureJobs(Files):
 
     def _figure_scores(self, number: int) -> list[str]:
         """Score files that figure `number` summarises, of all datasets."""
-        return [job.outputs[0] for job in self._scores if _is_shown(job, number)]
+        return [self.score_file(job) for job in self._blocks() if _is_shown(job, number)]
+
+    def _blocks(self) -> list[BlockJob]:
+        """One job for each tile of each block."""
+        return list({self.score_file(job): job for job in self._comparing}.values())
 
     def _figure_accuracy(self, number: int) -> list[str]:
         """Accuracy files that figure `number` summarises."""
         if number not in (5, 6):
             return []
-        return [job.outputs[1] for job in self._moments if _is_shown(job, number)]
+        return [self.accuracy_file(job) for job in self._blocks() if _is_shown(job, number)]
 
     def _figure_tables(self, number: int) -> list[str]:
         """Tables that figure `number` draws, besides facts of the experiment."""

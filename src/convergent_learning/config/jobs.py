@@ -82,8 +82,17 @@ class Files:
     def moments_folder(self, dataset: str, block: str, tile: Tile) -> str:
         return self.paths.moments.format(dataset=dataset, block=block, tile=tile.name)
 
-    def accuracy_file(self, dataset: str, block: str, tile: Tile) -> str:
-        return self.paths.accuracy.format(dataset=dataset, block=block, tile=tile.name)
+    def score_file(self, job: BlockJob) -> str:
+        """With the scores of the pairs of a job's tile."""
+        return self.paths.scores.format(**job.wildcards)
+
+    def accuracy_file(self, job: BlockJob) -> str:
+        """With the accuracies of a job's networks."""
+        return self.paths.accuracy.format(**job.wildcards)
+
+    def layer_file(self, job: BlockJob) -> str:
+        """With the layers of a job's networks."""
+        return self.paths.layers.format(**job.wildcards)
 
     def checkpoint(self, dataset: str, network: Network, step: int) -> str:
         return f"{self.network_folder(dataset, network)}/step{step}.safetensors"

@@ -173,4 +173,8 @@ class Config(Keys):
     keep_activations: bool = Field(
         description="Whether activation files are kept once their fold moments are made."
     )
+    keep_moments: bool = Field(
+        True,
+        description="Whether fold moments are kept in files; if not, one job makes and scores them.",
+    )
     alignment: Alignment

@@ -15,6 +15,7 @@ NAMES = {
     "pretrained": "pretrained/{dataset}/{network}",
     "moments": "moments/{dataset}/{block}{tile}",
     "scores": "scores/{dataset}_{block}{tile}",
+    "scored_block": "scores/{dataset}_{block}{tile}",
     "datasets_table": "tables/datasets",
     "layers_table": "tables/layers",
     "conditions_table": "tables/conditions",
@@ -70,6 +71,7 @@ class Paths(Folder):
         self.description = f"{results}/{NAMES['pretrained']}.json"
         self.activations = f"{results}/activations/{{dataset}}"
         self.accuracy = f"{results}/accuracy/{{dataset}}/{{block}}{{tile}}.csv"
+        self.layers = f"{results}/layers/{{dataset}}/{{block}}{{tile}}.csv"
         self.moments = f"{results}/{NAMES['moments']}"
         self.scores = f"{results}/{NAMES['scores']}.parquet"
         self.tables = f"{results}/tables"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from convergent_learning.alignment.registry import metrics
@@ -151,7 +151,7 @@ class Workload:
             mapped = self.experiment.mapped(job.dataset, sample)
             for metric in job.params["metrics"]:
                 # Shuffled; by unit; transferred; learned, unless that comes with all layer pairs.
-                times = 1 + ("unit" in job.params["centers"]) + bool(job.inputs["transfer"])
+                times = 1 + ("unit" in job.params["centers"]) + bool(job.params["identity"])
                 times += not mapped
                 rows += self._compare(amounts, job, metric, [], times, metric)
                 if mapped:
@@ -164,9 +164,16 @@ class Workload:
                 rotations = max(rotations, self._rotations(job) + _BYTES_A_KEPT_ROW * turned)
                 rows += turned
         # A file is read at a time, with the ID moments beside it where maps are transferred.
-        files = 1 + bool(job.inputs["transfer"])
+        files = 1 + bool(job.params["identity"])
         kept = files * self._kept_moments(job, self._mapped(job))
         return Work(amounts, (kept + rotations) / _MEGA, _BYTES_A_ROW * rows, rows=rows)
+
+    def _scored_block(self, job: BlockJob) -> Work:
+        made, scored = self._moments(job), self._scores(job)
+        amounts = {kind: n for kind, n in made.amounts.items() if kind != "start:moments"}
+        _add(amounts, scored.amounts)
+        memory = max(made.memory, made.disk / len(job.samples) / _MEGA + scored.memory)
+        return replace(scored, amounts=amounts, memory=memory)
 
     def _compare(
         self,
@@ -215,7 +222,7 @@ class Workload:
     @cached_property
     def _score_rows(self) -> dict[str, float]:
         """Rows of each score file."""
-        scoring = [job for job in self._design.jobs if job.rule == "scores"]
+        scoring = [job for job in self._design.jobs if job.stage == "scores"]
         return {job.outputs[0]: self.of(job).rows for job in scoring}
 
     def _kept_moments(self, job: BlockJob, mapped: list[Network]) -> float:

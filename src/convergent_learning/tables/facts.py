@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from convergent_learning.alignment.reading import MomentsFile
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import damaged_file_named, replace_when_done
 from convergent_learning.stimuli.sets import duplicate_conditions
@@ -37,42 +36,21 @@ def write_datasets(facts: Sequence[dict[str, Any]], files: Sequence[Path], out: 
     _write(pd.DataFrame(rows)[COLUMNS["datasets"]], out)
 
 
-def write_layers(moments: Mapping[Path, str], architectures: Mapping[str, str], out: Path) -> None:
+def write_layers(parts: Sequence[Path], architectures: Mapping[str, str], out: Path) -> None:
     """One row for each layer of each group in each dataset: depth, role, units and kept grid.
 
-    `moments` are the files with the final networks, and the dataset of each; `architectures` are
+    `parts` are the files of layers (`activations.block`) of the final networks; `architectures` are
     those of the groups, in the order of the config.
     """
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for path, dataset in moments.items():
-        with MomentsFile(path) as file:
-            for network in file.networks:
-                if (dataset, network.group) in rows:
-                    continue
-                layers = rows.setdefault((dataset, network.group), [])
-                for layer in network.layers:
-                    height, width = file.moments(network, layer).grid
-                    layers.append(
-                        {
-                            "dataset": dataset,
-                            "group": network.group,
-                            "architecture": architectures[network.group],
-                            "layer": layer.name,
-                            "depth": layer.depth,
-                            "role": layer.role,
-                            "units": layer.units,
-                            "positions": height * width,
-                            "height": height,
-                            "width": width,
-                        }
-                    )
-    ordered = [
-        row
-        for dataset in dict.fromkeys(moments.values())
-        for group in architectures
-        for row in rows[dataset, group]
-    ]
-    _write(pd.DataFrame(ordered), out)
+    tables = []
+    for path in parts:
+        with damaged_file_named(path, ValueError):
+            tables.append(pd.read_csv(path))
+    table = pd.concat(tables, ignore_index=True).drop_duplicates(["dataset", "group", "layer"])
+    table["architecture"] = table.group.map(architectures)
+    order = pd.MultiIndex.from_product([table.dataset.unique(), architectures])
+    place = order.get_indexer(pd.MultiIndex.from_frame(table[["dataset", "group"]]))
+    _write(table.iloc[place.argsort(kind="stable")][COLUMNS["layers"]], out)
 
 
 def write_conditions(conditions: Sequence[dict[str, Any]], out: Path) -> None:

@@ -20,13 +20,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from convergent_learning.alignment.comparisons import CONTEXT
-from convergent_learning.alignment.reading import MomentsFile, NamePairs, StoredNetwork
+from convergent_learning.alignment.reading import (
+    MomentsFile,
+    NamePairs,
+    Stored,
+    StoredNetwork,
+    path_of,
+)
 from convergent_learning.alignment.registry import metrics as registered
 from convergent_learning.alignment.score_tables import COLUMNS, score_table
 from convergent_learning.files import replace_when_done
 
 _KEYS = b"score keys"
-_LIBRARIES = ("numpy", "scipy", "POT")
+_LIBRARIES = ("numpy", "scipy", "POT", "torch")
+# How scores are computed that changes none of them.
+_WHERE = ("device", "threads")
 _PAIR = ["group_x", "seed_x", "group_y", "seed_y"]
 _MEASURED = ["score", "n_dead_x", "n_dead_y"]
 _ORDER = [column for column in COLUMNS if column not in _MEASURED]
@@ -57,52 +65,84 @@ def write_scores(
     list of path
         The earlier files that rows were taken from.
     """
-    files = [_Earlier(path) for path in earlier]
-    used: dict[Path, None] = {}
-    asked = {
-        (path, *what): key
-        for path in moments
-        for what, key in _asked(path, metrics, pairs, transfer_from, how)
-    }
-    known = {
-        what: next((file for file in files if key in file.keys), None)
-        for what, key in asked.items()
-    }
-    computed = score_table(
-        moments,
-        [name for name in metrics if name != CONTEXT],
-        pairs=pairs,
-        transfer_from=transfer_from,
-        context=CONTEXT in metrics,
-        wanted=lambda *what: known[what] is None,
-        **how,
-    )
-    parts = [computed]
-    for file in filter(None, dict.fromkeys(known.values())):
-        used[file.path] = None
-        for path in moments:
-            here = [what for (of, *what), there in known.items() if there is file and of == path]
-            parts += [file.rows(path, here)] if here else []
-    table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    table = table.sort_values(_ORDER, kind="stable", ignore_index=True)
-    content = pa.Table.from_pandas(table, preserve_index=False)
-    metadata = {
-        **(content.schema.metadata or {}),
-        _KEYS: json.dumps(sorted(asked.values())).encode(),
-    }
-    with replace_when_done(out) as partial:
-        pq.write_table(content.replace_schema_metadata(metadata), partial, write_page_checksum=True)
-    return list(used)
+    scores = BlockScores(metrics, earlier, pairs, **how)
+    scores.add(moments, transfer_from)
+    return scores.write(out)
+
+
+class BlockScores:
+    """Scores of a block, file of moments by file of moments; arguments as `write_scores`."""
+
+    def __init__(
+        self,
+        metrics: Mapping[str, str],
+        earlier: Iterable[Path],
+        pairs: NamePairs | None,
+        **how: Any,
+    ):
+        self._metrics, self._pairs, self._how = metrics, pairs, how
+        self._earlier = [_Earlier(path) for path in earlier]
+        self._used: dict[Path, None] = {}
+        self._parts: list[pd.DataFrame] = []
+        self._keys: list[str] = []
+
+    def add(self, moments: Sequence[Stored], transfer_from: Stored | None = None) -> None:
+        """Compute the scores of some files or open HDF5 files, or take over what is known."""
+        settings = {key: self._how[key] for key in sorted(set(self._how) - set(_WHERE))}
+        asked = {
+            (path_of(file), *what): key
+            for file in moments
+            for what, key in _asked(file, self._metrics, self._pairs, transfer_from, settings)
+        }
+        known = {
+            what: next((file for file in self._earlier if key in file.keys), None)
+            for what, key in asked.items()
+        }
+        computed = score_table(
+            moments,
+            [name for name in self._metrics if name != CONTEXT],
+            pairs=self._pairs,
+            transfer_from=transfer_from,
+            context=CONTEXT in self._metrics,
+            wanted=lambda *what: known[what] is None,
+            **self._how,
+        )
+        self._parts.append(computed)
+        for earlier in filter(None, dict.fromkeys(known.values())):
+            self._used[earlier.path] = None
+            for file in moments:
+                here = [
+                    what
+                    for (of, *what), there in known.items()
+                    if there is earlier and of == path_of(file)
+                ]
+                self._parts += [earlier.rows(file, here)] if here else []
+        self._keys += asked.values()
+
+    def write(self, out: Path) -> list[Path]:
+        """Write all scores as one parquet file; return the earlier files that rows are from."""
+        parts = [part for part in self._parts if len(part)] or self._parts[:1]
+        table = pd.concat(parts, ignore_index=True)
+        table = table.sort_values(_ORDER, kind="stable", ignore_index=True)
+        content = pa.Table.from_pandas(table, preserve_index=False)
+        metadata = {
+            **(content.schema.metadata or {}),
+            _KEYS: json.dumps(sorted(self._keys)).encode(),
+        }
+        content = content.replace_schema_metadata(metadata)
+        with replace_when_done(out) as partial:
+            pq.write_table(content, partial, write_page_checksum=True)
+        return list(self._used)
 
 
 _What = tuple[str, str, str]  # metric or "context", network x, network y
 
 
 def _asked(
-    path: Path,
+    moments: Stored,
     metrics: Mapping[str, str],
     pairs: NamePairs | None,
-    transfer_from: Path | None,
+    transfer_from: Stored | None,
     how: Mapping[str, Any],
 ) -> Iterator[tuple[_What, str]]:
     """What a moments file is asked for, pair by pair and metric by metric, and its key."""
@@ -111,7 +151,7 @@ def _asked(
         with MomentsFile(transfer_from) as file:
             fitted = {network.name: network for network in file.networks}
     libraries = {name: version(name) for name in _LIBRARIES}
-    with MomentsFile(path) as file:
+    with MomentsFile(moments) as file:
         about = {key: str(file.attrs[key]) for key in ("dataset", "step", "stimuli", "condition")}
         for x, y in file.pairs(pairs):
             stored = [file.is_mapped(x, y), file.has_shuffled(x, y)]
@@ -146,7 +186,7 @@ class _Earlier:
         metadata = self._file.schema_arrow.metadata or {}
         self.keys = frozenset(json.loads(metadata.get(_KEYS, b"[]")))
 
-    def rows(self, moments: Path, asked: Sequence[Sequence[str]]) -> pd.DataFrame:
+    def rows(self, moments: Stored, asked: Sequence[Sequence[str]]) -> pd.DataFrame:
         """The rows of what a moments file is asked for."""
         table = self._read()
         with MomentsFile(moments) as file:

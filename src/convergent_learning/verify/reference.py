@@ -32,7 +32,7 @@ _ABSENT = object()
 # Keys that another machine may set otherwise: what they move is covered by the tolerances.
 _MACHINE_KEYS = {
     *("threads", "precision", "source", "trainings_per_gpu", "gpu"),
-    *("keep_activations", "networks_per_job"),
+    *("keep_activations", "keep_moments", "networks_per_job"),
 }
 
 
