@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from .arrays import WIDE
 from .evaluate import evaluate, rotated_scores
 from .fold_scores import BACKWARD, FoldScore
 from .layer_pair import LayerPair
@@ -91,7 +92,7 @@ def compared(
             for x, y in within:
                 own = _OwnLayer((x, y), (x.layers[index], y.layers[index]), request, rotations)
                 yield from own.compared(files, fitted)
-            if not mapped:  # else the other layer pairs need it again
+            if not mapped or _frugal(files[0]):  # else the other layer pairs need it again
                 for file in files:
                     file.forget(layer.name)
             if fitted is not None:
@@ -192,15 +193,26 @@ def _other_layers(
     metrics = request.asked(request.metrics, file, x, y)
     if not metrics:
         return
-    for layer_x in x.layers:
-        for layer_y, pair in file.layer_pairs(x, y, layer_x):
-            if x.group == y.group and layer_x.name == layer_y.name:
-                continue
-            for metric in metrics:
-                if not metric.equal_widths or layer_x.units == layer_y.units:
-                    scores = request.evaluate(metric, pair)
-                    where = (file, x, y, layer_x, layer_y)
-                    yield Compared(*where, metric.name, "position", "learned", 0, scores)
+    for grid in file.grids if _frugal(file) else [None]:
+        for layer_x in x.layers:
+            for layer_y, pair in file.layer_pairs(x, y, layer_x, grid=grid):
+                if x.group == y.group and layer_x.name == layer_y.name:
+                    continue
+                for metric in metrics:
+                    if not metric.equal_widths or layer_x.units == layer_y.units:
+                        scores = request.evaluate(metric, pair)
+                        where = (file, x, y, layer_x, layer_y)
+                        yield Compared(*where, metric.name, "position", "learned", 0, scores)
+            if grid is not None:
+                file.forget(layer_x.name, x)
+        if grid is not None:
+            for layer_y in y.layers:
+                file.forget(layer_y.name, y)
+
+
+def _frugal(file: MomentsFile) -> bool:
+    """Whether layers are so wide that what is made of their moments is not kept for partners."""
+    return file.widest >= WIDE
 
 
 def _swapped(entry: FoldScore) -> FoldScore:

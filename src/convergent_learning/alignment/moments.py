@@ -86,10 +86,6 @@ class LayerMoments:
             self._cache[key] = compute()
         return self._cache[key]
 
-    def forget(self) -> None:
-        """Free all that is kept: it can be computed again."""
-        self._cache.clear()
-
     def variances(self, grid: Grid, center: Center, sets: Sets) -> Array:
         """(len(sets), p) variance of each unit over the stimuli of each set of folds."""
         return self.kept(
@@ -168,10 +164,13 @@ class Sums:
 
     def over(self, sets: Sets) -> Array:
         """(len(sets), p, q) products over the stimuli of each set, centred with its own means."""
-        if sets not in self._cache:
-            x, y = self.summed(self.x, sets), self.summed(self.y, sets)
-            self._cache[sets] = self.summed(self.raw, sets) - x.mT @ (y / self.weights(sets))
-        return self._cache[sets]
+        if sets in self._cache:
+            return self._cache[sets]
+        x, y = self.summed(self.x, sets), self.summed(self.y, sets)
+        products = self.summed(self.raw, sets) - x.mT @ (y / self.weights(sets))
+        if len(sets) == len(self.raw):  # those of the splits, which are asked for again
+            self._cache[sets] = products
+        return products
 
     def diagonals(self, sets: Sets) -> Array:
         """(len(sets), p): the diagonals of `over`, of the products of a layer with itself."""

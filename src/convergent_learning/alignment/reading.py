@@ -15,7 +15,7 @@ import numpy as np
 from ..files import damaged_file_named, open_hdf5
 from .arrays import Device, placed
 from .layer_pair import LayerPair, paired
-from .moments import Center, Grid, LayerMoments
+from .moments import Center, Grid, LayerMoments, common_grid
 
 # Names of two networks each, in either order.
 NamePairs: TypeAlias = Collection[tuple[str, str]]
@@ -123,9 +123,20 @@ class MomentsFile:
             )
         return self._moments[key]
 
-    def forget(self, layer: str) -> None:
-        """Free the own moments of all networks' layers called `layer`."""
-        self._moments = {key: kept for key, kept in self._moments.items() if key[1] != layer}
+    def forget(self, layer: str, network: StoredNetwork | None = None) -> None:
+        """Free the own moments of a layer, of one network or all, and what was made of them."""
+        names = [one.name for one in ([network] if network else self.networks)]
+        for name in names:
+            self._moments.pop((name, layer), None)
+
+    @property
+    def grids(self) -> list[Grid]:
+        """Grids of all layers."""
+        layers = [(network, layer) for network in self.networks for layer in network.layers]
+        return list(dict.fromkeys(self._grid(*one) for one in layers))
+
+    def _grid(self, network: StoredNetwork, layer: StoredLayer) -> Grid:
+        return _grid(self._file[f"networks/{network.name}/layers/{layer.name}"].attrs["grid"])
 
     def layer_pairs(
         self,
@@ -136,20 +147,25 @@ class MomentsFile:
         own: bool = False,
         kind: Kind = "cross",
         center: Center = "position",
+        grid: Grid | None = None,
     ) -> Iterator[tuple[StoredLayer, LayerPair]]:
         """(layer of y, LayerPair) of one layer of x with its stored partners.
 
         own : only the layer of the same name
         kind : "cross" or "shuffled"
+        grid : only partners that the layer is compared with on this grid
         """
         dataset = self._file[f"{kind}/{x.name}/{y.name}/{layer_x.name}"]
         stored = y.layers
         if kind != "cross" or not self.is_mapped(x, y):
             stored = tuple(layer for layer in stored if layer.name == layer_x.name)
         ends = np.cumsum([0] + [layer.units for layer in stored])
-        stored_row = dataset if own else dataset[:]  # own: only the part that is needed is read
+        # Only the part that is needed is read, unless that is most of it.
+        stored_row = dataset if own or grid else dataset[:]
         for layer_y, start, stop in zip(stored, ends, ends[1:], strict=False):
             if own and layer_y.name != layer_x.name:
+                continue
+            if grid and grid != common_grid(self._grid(x, layer_x), self._grid(y, layer_y)):
                 continue
             cross = stored_row[:, :, start:stop]
             a, b = self.moments(x, layer_x), self.moments(y, layer_y)

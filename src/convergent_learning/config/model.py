@@ -175,6 +175,6 @@ class Config(Keys):
     )
     keep_moments: bool = Field(
         True,
-        description="Whether fold moments are kept in files; if not, one job makes and scores them.",
+        description="Whether fold moments are kept in files; if not, one job does all their work.",
     )
     alignment: Alignment
