@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from convergent_learning.alignment.registry import metrics
 from convergent_learning.config.design import Design
-from convergent_learning.config.experiment import Experiment, Network, NetworkPair, Sample
+from convergent_learning.config.experiment import Experiment, Network, Sample
 from convergent_learning.config.jobs import BlockJob, Job
-from convergent_learning.config.sizes import LayerSize, NetworkSize, Sizes
+from convergent_learning.config.score_work import compared, layer_pairs, score_work
+from convergent_learning.config.sizes import NetworkSize, Sizes
 
 _GIGA, _MEGA = 1e9, 1e6
 _BATCH = 125  # images of an extraction step
 _BACKWARD = 2  # the backward pass costs twice the forward one
 _SUMMED = 1 << 30  # bytes of cross moments that are summed at once
 _BYTES_A_ROW = 10.5  # of compressed scores
-_BYTES_A_KEPT_ROW = 2e3  # of scores in memory
 
 
 @dataclass(frozen=True)
@@ -138,77 +135,25 @@ class Workload:
                 flop += 2 * self._images * sum(side**2 for side in sides) * layer.units**2
                 own += 8 * self._folds * (len(sides) * layer.units**2 + layer.values)
         pairs = [(x, y) for x, y in job.tile if x.name in sizes and y.name in sizes]
-        for (x, y), count, own_layers in [*_compared(pairs, mapped), *_compared(pairs, [])]:
-            for a, b in _layer_pairs(sizes[x.name], sizes[y.name], own=own_layers):
+        for (x, y), count, own_layers in [*compared(pairs, mapped), *compared(pairs, [])]:
+            for a, b in layer_pairs(sizes[x.name], sizes[y.name], own=own_layers):
                 flop += count * 2 * self._images * min(a.side, b.side) ** 2 * a.units * b.units
                 cross += count * 4 * self._folds * a.units * b.units
         return flop, own, cross
 
     def _scores(self, job: BlockJob) -> Work:
-        amounts: dict[str, float] = {"start:scores": 1}
-        rows = rotations = 0.0
-        for sample in job.samples:
-            mapped = self.experiment.mapped(job.dataset, sample)
-            for metric in job.params["metrics"]:
-                # Shuffled; by unit; transferred; learned, unless that comes with all layer pairs.
-                times = 1 + ("unit" in job.params["centers"]) + bool(job.params["identity"])
-                times += not mapped
-                rows += self._compare(amounts, job, metric, [], times, metric)
-                if mapped:
-                    rows += self._compare(amounts, job, metric, mapped, 1, metric)
-            if job.params["context"]:
-                rows += self._compare(amounts, job, "context", [], len(metrics(context=True)))
-            for _ in job.params["rotated"]:
-                draws = self.experiment.config.alignment.rotations
-                turned = self._compare(amounts, job, "rotated", [], draws)
-                rotations = max(rotations, self._rotations(job) + _BYTES_A_KEPT_ROW * turned)
-                rows += turned
-        # A file is read at a time, with the ID moments beside it where maps are transferred.
-        files = 1 + bool(job.params["identity"])
-        kept = files * self._kept_moments(job, self._mapped(job))
-        return Work(amounts, (kept + rotations) / _MEGA, _BYTES_A_ROW * rows, rows=rows)
+        scored = score_work(job, self.experiment, self._sizes)
+        amounts = {"start:scores": 1.0, **scored.amounts}
+        disk = _BYTES_A_ROW * scored.rows
+        return Work(amounts, scored.bytes / _MEGA, disk, rows=scored.rows)
 
     def _scored_block(self, job: BlockJob) -> Work:
         made, scored = self._moments(job), self._scores(job)
         amounts = {kind: n for kind, n in made.amounts.items() if kind != "start:moments"}
         _add(amounts, scored.amounts)
-        memory = max(made.memory, made.disk / len(job.samples) / _MEGA + scored.memory)
-        return replace(scored, amounts=amounts, memory=memory)
-
-    def _compare(
-        self,
-        amounts: dict[str, float],
-        job: BlockJob,
-        kind: str,
-        mapped: list[Network],
-        times: int,
-        metric: str = "",
-    ) -> float:
-        """Add the comparisons of all pairs of layers, each so many times; return their rows.
-
-        Pairs of `mapped` networks only if there are any, else own layers within groups.
-        """
-        comparisons = cubes = 0.0
-        for (x, y), count, own in _compared(job.tile, mapped):
-            if own and mapped:
-                continue
-            for i, j in _layer_pairs(self._size(job, x), self._size(job, y), own=own):
-                if metric != "permutation" or i.units == j.units:
-                    comparisons += count * times
-                    cubes += count * times * _cube(i, j)
-        _add(amounts, {f"kcomparison:{kind}": comparisons / 1e3})
-        _add(amounts, {f"gcube:{kind}": self._folds * cubes / _GIGA})
-        return 2 * self._folds * comparisons
-
-    def _rotations(self, job: BlockJob) -> float:
-        """Bytes of the rotations of the widest layer, for every network of the job."""
-        draws = self.experiment.config.alignment.rotations
-        widest = max(
-            layer.units
-            for network in job.tile.networks
-            for layer in self._size(job, network).layers
-        )
-        return 8 * draws * widest**2 * len(job.tile.networks)
+        # A sample's moments and those of the ID stimuli lie in memory, and what is made of them.
+        stored = (1 + bool(job.params["identity"])) * made.disk / len(job.samples) / _MEGA
+        return replace(scored, amounts=amounts, memory=stored + max(made.memory, scored.memory))
 
     def _figures(self, job: Job) -> Work:
         """Tables are made of rows of scores; elsewhere it is the start that counts."""
@@ -225,52 +170,8 @@ class Workload:
         scoring = [job for job in self._design.jobs if job.stage == "scores"]
         return {job.outputs[0]: self.of(job).rows for job in scoring}
 
-    def _kept_moments(self, job: BlockJob, mapped: list[Network]) -> float:
-        """Bytes of own moments that a scoring job holds at once.
-
-        Those of all layers of the networks with layer x layer maps; of the others', a layer at a
-        time.
-        """
-        whole = 0.0
-        by_layer: defaultdict[tuple[str, str], float] = defaultdict(float)
-        for network in job.tile.networks:
-            for layer in self._size(job, network).layers:
-                size = 8 * self._folds * (layer.units**2 + layer.values)
-                by_layer[network.group, layer.name] += size
-                whole += size if network in mapped else 0.0
-        return max(whole, *by_layer.values())
-
-    def _mapped(self, job: Job) -> list[Network]:
-        return self.experiment.mapped(job.dataset, job.samples[0])
-
     def _size(self, job: Job, network: Network) -> NetworkSize:
         return self._sizes.of(job.dataset, network)
-
-
-def _compared(
-    pairs: Iterable[NetworkPair], mapped: list[Network]
-) -> list[tuple[NetworkPair, int, bool]]:
-    """A pair of networks for each two groups, how many there are like it, own layers only or all.
-
-    Pairs of `mapped` networks are compared in every pair of their layers, others in own layers
-    within a group.
-    """
-    names = {network.name for network in mapped}
-    counted: dict[tuple[str, str, bool], tuple[NetworkPair, int]] = {}
-    for x, y in pairs:
-        own = not names >= {x.name, y.name}
-        if own and x.group != y.group:
-            continue
-        first, count = counted.get((x.group, y.group, own), ((x, y), 0))
-        counted[x.group, y.group, own] = first, count + 1
-    return [(pair, count, own) for (_, _, own), (pair, count) in counted.items()]
-
-
-def _layer_pairs(x: NetworkSize, y: NetworkSize, own: bool) -> list[tuple[LayerSize, LayerSize]]:
-    """Pairs of the same layer, or all pairs of layers."""
-    if own:
-        return list(zip(x.layers, y.layers, strict=True))
-    return list(itertools.product(x.layers, y.layers))
 
 
 def _add(total: dict[str, float], more: dict[str, float]) -> None:
@@ -283,8 +184,3 @@ def _forward(size: NetworkSize, images: float) -> dict[str, float]:
         "tflop:network": images * size.flop / 1e12,
         "gelement:network": images * size.elements / _GIGA,
     }
-
-
-def _cube(x: LayerSize, y: LayerSize) -> float:
-    """Scale of the decompositions and products of a comparison, both directions."""
-    return x.units * y.units * (x.units + y.units) / 2

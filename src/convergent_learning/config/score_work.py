@@ -1,0 +1,177 @@
+"""What scoring has to do: comparisons of layers, decompositions of sources, rows, memory.
+
+A comparison of two layers of n units has parts that grow with n³, with n² and not at all, and
+which of them rules depends on the width: each is an amount of its own, which `calibrate` prices.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from convergent_learning.alignment.arrays import WIDE
+from convergent_learning.alignment.registry import metrics
+from convergent_learning.config.experiment import Experiment, Network, NetworkPair
+from convergent_learning.config.jobs import BlockJob
+from convergent_learning.config.sizes import LayerSize, NetworkSize, Sizes
+
+LayerPair = tuple[LayerSize, LayerSize]
+
+_GIGA, _MEGA = 1e9, 1e6
+# Bytes for a pair of units: what is made of own moments for all partners, and of a pair's products.
+_BYTES_OF_SOURCE, _BYTES_OF_PAIR = 400, 120
+_BYTES_OF_ROTATION = 8  # a draw with its transpose, in float32
+_BYTES_A_KEPT_ROW = 2e3  # of scores in memory
+
+
+@dataclass
+class ScoreWork:
+    """Amounts by kind of work, rows of scores, and bytes at the peak."""
+
+    amounts: dict[str, float] = field(default_factory=dict)
+    rows: float = 0.0
+    bytes: float = 0.0
+
+    def add(self, kind: str, amount: float) -> None:
+        self.amounts[kind] = self.amounts.get(kind, 0.0) + amount
+
+
+def score_work(job: BlockJob, experiment: Experiment, sizes: Sizes) -> ScoreWork:
+    """The work of a scoring job, without its start."""
+    return _Counted(job, experiment, sizes).work
+
+
+class _Counted:
+    def __init__(self, job: BlockJob, experiment: Experiment, sizes: Sizes):
+        self.work = ScoreWork()
+        self._job, self._folds = job, experiment.config.alignment.folds
+        self._sizes = {n.name: sizes.of(job.dataset, n) for n in job.tile.networks}
+        asked, fitted = job.params, bool(job.params["identity"])
+        draws = experiment.config.alignment.rotations
+        for sample in job.samples:
+            mapped = experiment.mapped(job.dataset, sample)
+            for metric in asked["metrics"]:
+                # Shuffled; by unit; transferred; learned, unless that comes with all layer pairs.
+                times = 1 + ("unit" in asked["centers"]) + fitted + (not mapped)
+                self._compare(metric, [], times, metric)
+                if mapped:
+                    self._compare(metric, mapped, 1, metric)
+            if "linear" in asked["metrics"]:
+                self._decompose([], 1 + ("unit" in asked["centers"]) + fitted)
+                if mapped:
+                    self._decompose(mapped, 1)
+            if asked["context"]:
+                self._compare("context", [], len(metrics(context=True)))
+            before = self.work.rows
+            for _ in asked["rotated"]:
+                self._compare("rotated", [], draws)
+            turned = self.work.rows - before
+            self.work.bytes = max(
+                self.work.bytes,
+                self._own_bytes(draws if asked["rotated"] else 0, fitted)
+                + _BYTES_A_KEPT_ROW * turned,
+                self._map_bytes(mapped),
+            )
+
+    def _compare(self, kind: str, mapped: list[Network], times: int, metric: str = "") -> None:
+        """Count comparisons of all pairs of layers, each so many times."""
+        comparisons = squares = cubes = 0.0
+        for count, (i, j) in self._layer_pairs(mapped):
+            if metric != "permutation" or i.units == j.units:
+                comparisons += count * times
+                squares += count * times * i.units * j.units
+                cubes += count * times * i.units * j.units * (i.units + j.units) / 2
+        self.work.add(f"kcomparison:{kind}", comparisons / 1e3)
+        self.work.add(f"msquare:{kind}", self._folds * squares / _MEGA)
+        self.work.add(f"gcube:{kind}", self._folds * cubes / _GIGA)
+        self.work.rows += 2 * self._folds * comparisons
+
+    def _decompose(self, mapped: list[Network], times: int) -> None:
+        """Count decompositions of sources: one on each grid for all partners.
+
+        Those of wide layers are made again for each partner in the layer x layer maps.
+        """
+        cubes = 0.0
+        known: set[tuple[str, str, int]] = set()
+        for x, y in self._job.tile:
+            [*kinds] = compared([(x, y)], mapped)
+            if not kinds or (mapped and kinds[0][2]):
+                continue
+            if mapped and self._widest >= WIDE:
+                known.clear()
+            own = kinds[0][2]
+            for i, j in layer_pairs(self._sizes[x.name], self._sizes[y.name], own=own):
+                side = min(i.side, j.side)
+                for network, layer in ((x, i), (y, j)):
+                    if (network.name, layer.name, side) not in known:
+                        known.add((network.name, layer.name, side))
+                        cubes += layer.units**3
+        self.work.add("gsource:linear", times * self._folds * cubes / _GIGA)
+
+    @property
+    def _widest(self) -> int:
+        return max(layer.units for size in self._sizes.values() for layer in size.layers)
+
+    def _layer_pairs(self, mapped: list[Network]) -> Iterator[tuple[int, LayerPair]]:
+        """How many pairs of networks have two layers compared, and the layers.
+
+        Pairs of `mapped` networks only if there are any, else own layers within groups.
+        """
+        for (x, y), count, own in compared(self._job.tile, mapped):
+            if own and mapped:
+                continue
+            for pair in layer_pairs(self._sizes[x.name], self._sizes[y.name], own=own):
+                yield count, pair
+
+    def _own_bytes(self, draws: int, fitted: bool) -> float:
+        """Of a layer of all networks of a group, which are scored together."""
+        by_layer: defaultdict[tuple[str, str], float] = defaultdict(float)
+        for network in self._job.tile.networks:
+            for layer in self._sizes[network.name].layers:
+                square = _BYTES_OF_SOURCE * (1 + fitted) + _BYTES_OF_PAIR
+                square += _BYTES_OF_ROTATION * draws
+                by_layer[network.group, layer.name] += square * layer.units**2
+        return max(by_layer.values())
+
+    def _map_bytes(self, mapped: list[Network]) -> float:
+        """Of layers of mapped networks: all, or those of one network where they are wide."""
+        bytes_of = [
+            _BYTES_OF_SOURCE * layer.units**2
+            for network in self._job.tile.networks
+            if network in mapped
+            for layer in self._sizes[network.name].layers
+        ]
+        if self._widest < WIDE or not bytes_of:
+            return sum(bytes_of)
+        return max(bytes_of) + max(
+            sum(_BYTES_OF_SOURCE * layer.units**2 for layer in size.layers)
+            for size in self._sizes.values()
+        )
+
+
+def compared(
+    pairs: Iterable[NetworkPair], mapped: list[Network]
+) -> list[tuple[NetworkPair, int, bool]]:
+    """A pair of networks for each two groups, how many there are like it, own layers only or all.
+
+    Pairs of `mapped` networks are compared in every pair of their layers, others in own layers
+    within a group.
+    """
+    names = {network.name for network in mapped}
+    counted: dict[tuple[str, str, bool], tuple[NetworkPair, int]] = {}
+    for x, y in pairs:
+        own = not names >= {x.name, y.name}
+        if own and x.group != y.group:
+            continue
+        first, count = counted.get((x.group, y.group, own), ((x, y), 0))
+        counted[x.group, y.group, own] = first, count + 1
+    return [(pair, count, own) for (_, _, own), (pair, count) in counted.items()]
+
+
+def layer_pairs(x: NetworkSize, y: NetworkSize, own: bool) -> list[LayerPair]:
+    """Pairs of the same layer, or all pairs of layers."""
+    if own:
+        return list(zip(x.layers, y.layers, strict=True))
+    return list(itertools.product(x.layers, y.layers))
