@@ -14,6 +14,7 @@ from convergent_learning.config.jobs import BlockJob, Files
 ROTATED_METRICS = ("permutation",)
 # Blocks that hold every layer pair of every network pair.
 WHOLE_BLOCKS = ("final", "untrained")
+_THREADS_BESIDE_GPU = 8
 
 
 class BlockJobs(Files):
@@ -75,6 +76,7 @@ class BlockJobs(Files):
             networks=tile.networks,
             samples=samples,
             tile=tile,
+            threads=self._threads,
         )
 
     def _responses(
@@ -161,7 +163,13 @@ class BlockJobs(Files):
             networks=tile.networks,
             samples=samples,
             tile=tile,
+            threads=self._threads,
         )
+
+    @property
+    def _threads(self) -> int:
+        """Of a scoring job: beside a GPU several match units."""
+        return _THREADS_BESIDE_GPU if self.experiment.config.gpu else 1
 
     def _asked(self, block: str, tile: Tile) -> dict[str, Any]:
         """Which scores a block is asked for."""

@@ -18,8 +18,17 @@ from convergent_learning.config.sizes import Sizes
 from convergent_learning.config.work import Work, Workload
 
 COMMITTED = Path(__file__).with_name("unit_costs.json")
-ON_GPU = ("training", "moments")
+ON_GPU = ("training", "moments", "scores")
 ASSUMED_TFLOPS = 30.0
+# Work of responses and their moments, which one job does with the scores if moments are not kept.
+_RESPONSES = ("network", "activations", "moments")
+# Operations of scores on a GPU for a cube of units and a fold, both directions: of products and
+# Cholesky factors (`alignment.factors`, `alignment.ridge`). Counted, not measured.
+_FLOP_OF_CUBE = {"linear": 25.0, "procrustes": 30.0, "context": 150.0, "rotated": 4.0}
+# For a square of units: 9 penalties, 2 folds and 256 targets in the choice of λ.
+_FLOP_OF_SQUARE = {"linear": 288.0 * 256}
+# Plans of matched units are found on the processor, beside the GPU.
+_ASSIGNED = ("permutation", "soft_matching", "rotated")
 # What a job asks for is this much more than what it is expected to take: another machine is slower,
 # a library's buffers are larger; a failed job is tried again with more (docs/slurm.md).
 _MEMORY_MARGIN, _TIME_MARGIN = 1.5, 4.0
@@ -98,9 +107,38 @@ class Costs:
         """Of the GPU if the job runs there, else of one core."""
         if not self.on_gpu(job):
             return self.core_seconds(job)
-        amounts = self.work(job).amounts
+        return sum(self.parts(job).values())
+
+    def parts(self, job: Job) -> dict[str, float]:
+        """`seconds` by stage: a job that makes moments and scores them works for both."""
+        if not self.on_gpu(job):
+            return self.without_gpu(job)
+        return {
+            stage: self._on_gpu(part, job.threads) for stage, part in self._by_stage(job).items()
+        }
+
+    def without_gpu(self, job: Job) -> dict[str, float]:
+        """Seconds of one core by stage."""
+        return {
+            stage: self.units.core_seconds(Work(part))
+            for stage, part in self._by_stage(job).items()
+        }
+
+    def _by_stage(self, job: Job) -> dict[str, dict[str, float]]:
+        split: dict[str, dict[str, float]] = {}
+        for kind, amount in self.work(job).amounts.items():
+            responses = job.stage == "scores" and kind.partition(":")[2] in _RESPONSES
+            split.setdefault("moments" if responses else job.stage, {})[kind] = amount
+        return split
+
+    def _on_gpu(self, amounts: dict[str, float], threads: int) -> float:
         tflop = amounts.get("tflop:network", 0.0) + amounts.get("gflop:moments", 0.0) / 1e3
-        return tflop / self.gpu_tflops
+        for kind, flop in _FLOP_OF_CUBE.items():
+            tflop += flop * amounts.get(f"gcube:{kind}", 0.0) / 1e3
+        for kind, flop in _FLOP_OF_SQUARE.items():
+            tflop += flop * amounts.get(f"msquare:{kind}", 0.0) / 1e6
+        beside = {k: n for k, n in amounts.items() if k.partition(":")[2] in _ASSIGNED}
+        return tflop / self.gpu_tflops + self.units.core_seconds(Work(beside)) / threads
 
     def megabytes(self, job: Job) -> float:
         """Memory at the job's peak."""

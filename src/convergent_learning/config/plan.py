@@ -15,12 +15,12 @@ from convergent_learning.config.jobs import STAGES, Job
 
 def plan(jobs: Sequence[Job], costs: Costs, rules: bool = False) -> str:
     """The plan as Markdown: one row for each stage and one for all, then what it rests on."""
-    stages = [stage for stage in STAGES if any(job.stage == stage for job in jobs)]
-    rows = [_row(stage, [job for job in jobs if job.stage == stage], costs) for stage in stages]
+    rows = [row for stage in STAGES if (row := _row(stage, jobs, costs))]
     total = ["all", *(sum(row[i] for row in rows) for i in (1, 2, 3))]
     total += [*(max(row[i] for row in rows) for i in (4, 5)), sum(row[6] for row in rows)]
     lines = [
-        "| stage | jobs | core time | GPU time | longest job | largest job, GB | disk, GB |",
+        "| stage | jobs | core time, measured | GPU time, assumed | longest job | largest job, GB"
+        " | disk, GB |",
         "|---|---|---|---|---|---|---|",
         *map(_shown, [*rows, total]),
         "",
@@ -32,24 +32,30 @@ def plan(jobs: Sequence[Job], costs: Costs, rules: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _row(stage: str, jobs: list[Job], costs: Costs) -> list:
-    """Stage, jobs, hours of cores, of GPUs and of the longest job; gigabytes at peak and left."""
-    hours = [costs.seconds(job) / 3600 for job in jobs]
-    on_gpu = costs.on_gpu(jobs[0])
+def _row(stage: str, jobs: Sequence[Job], costs: Costs) -> list | None:
+    """Stage, jobs, hours of cores, of GPUs and of the longest job; gigabytes at peak and left.
+
+    Work that jobs of another stage do for this one counts here.
+    """
+    parts = [(job, hours / 3600) for job in jobs if (hours := costs.parts(job).get(stage))]
+    own = [job for job in jobs if job.stage == stage]
+    if not parts:
+        return None
     return [
         stage,
-        len(jobs),
-        0.0 if on_gpu else sum(hours),
-        sum(hours) if on_gpu else 0.0,
-        max(hours),
-        max(costs.megabytes(job) for job in jobs) / 1e3,
-        sum(costs.work(job).disk for job in jobs) / 1e9,
+        len(own),
+        sum(hours for job, hours in parts if not costs.on_gpu(job)),
+        sum(hours for job, hours in parts if costs.on_gpu(job)),
+        max((costs.seconds(job) / 3600 for job in own), default=0.0),
+        max((costs.megabytes(job) / 1e3 for job in own), default=0.0),
+        sum(costs.work(job).disk for job in own) / 1e9,
     ]
 
 
 def _shown(row: list) -> str:
     stage, jobs, *hours, memory, disk = row
-    cells = [stage, f"{jobs:,}", *map(_duration, hours), _number(memory), _number(disk)]
+    cells = [stage, f"{jobs:,}" if jobs else "with scores", *map(_duration, hours)]
+    cells += [_number(memory), _number(disk)]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -69,18 +75,30 @@ def _notes(jobs: Sequence[Job], costs: Costs) -> list[str]:
     units = costs.units
     notes = [
         f"Core time: unit costs measured on one core ({units.machine}; experiments"
-        f" {' and '.join(units.runs)}), scaled by the config. Divide by the cores you have."
+        f" {', '.join(units.runs)}), scaled by the config. Divide by the cores you have."
     ]
     if costs.gpu_tflops:
-        on_cpu = sum(costs.core_seconds(job) for job in jobs if job.stage in ON_GPU) / 3600
+        without = {
+            stage: sum(costs.without_gpu(job).get(stage, 0.0) for job in jobs) / 3600
+            for stage in ON_GPU
+        }
         notes.append(
             f"GPU time: not measured. It assumes {costs.gpu_tflops:g} TFLOP/s sustained"
-            " (`--gpu-tflops`) and images that arrive in time. Without a GPU:"
-            f" {_duration(on_cpu)} of core time."
+            " (`--gpu-tflops`), images that arrive in time, and unit costs of a core, divided by"
+            " the threads of a job, for the matching of units. On processors alone, by measured"
+            " unit costs: "
+            + ", ".join(f"{stage} {_duration(hours)}" for stage, hours in without.items())
+            + " of core time."
         )
-    if scratch := max(costs.work(job).scratch for job in jobs):
-        notes.append(
-            "Activations are deleted once their moments are made: besides the above,"
-            f" {_number(scratch / 1e9)} GB for each job of the stage `moments` that runs."
+    disk = sum(costs.work(job).disk for job in jobs) / 1e9
+    kept = any(job.rule == "moments" for job in jobs)
+    notes.append(
+        f"Disk: {_number(disk)} GB at most, at the end."
+        + (
+            " Moments are the most of it; `keep_moments: false` keeps them in memory."
+            if kept
+            else " Moments are made, scored and dropped in the memory of a job: a job that runs"
+            " takes none besides."
         )
+    )
     return notes
