@@ -43,25 +43,28 @@ def polar_by_products(matrices: Array) -> Array:
     """The same by a dynamically weighted Halley iteration, for p >= q.
 
     Nakatsukasa, Bai & Gygi (2010, SIAM J. Matrix Anal. Appl. 31), with Cholesky factors
-    throughout. Singular values of ``RANK`` or more converge to 1 in six steps; smaller ones are
-    multiplied by at most 1/``RANK``, so that rounding stays small.
+    throughout. Singular values of ``RANK`` or more converge to 1 in six steps. Rounding, which is
+    smaller, would grow a million times: a last factor s²/(s² + RANK²) takes it away again.
     """
     xp = array_namespace(matrices)
-    scale = xp.linalg.matrix_norm(matrices, keepdims=True)  # an upper bound of the largest
-    x = matrices * ratio(xp.ones_like(scale), scale, 0.0)
+    square = matrices.mT @ matrices
+    scale = xp.linalg.matrix_norm(square, keepdims=True)  # of the squared largest, an upper bound
+    inverse = ratio(xp.ones_like(scale), scale, 0.0)
+    x, square = matrices * xp.sqrt(inverse), square * inverse
     identity = xp.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    least = RANK / x.shape[-1] ** 0.5  # the largest is 1/√q of the norm at least
+    clean = solve_positive(square + RANK**2 * identity, square)
+    least = RANK / x.shape[-1] ** 0.25  # the largest is at least q^(-1/4) now
     while 1 - least > _CONVERGED:
-        square = least**2
-        d = (4 * (1 - square) / square**2) ** (1 / 3)
+        least2 = least**2
+        d = (4 * (1 - least2) / least2**2) ** (1 / 3)
         root = (1 + d) ** 0.5
-        a = root + 0.5 * (8 - 4 * d + 8 * (2 - square) / (square * root)) ** 0.5
+        a = root + 0.5 * (8 - 4 * d + 8 * (2 - least2) / (least2 * root)) ** 0.5
         b = (a - 1) ** 2 / 4
         c = a + b - 1
         solved = solve_positive(identity + c * (x.mT @ x), x.mT).mT
         x = (b / c) * x + (a - b / c) * solved
-        least = min(1.0, least * (a + b * square) / (1 + c * square))
-    return x
+        least = min(1.0, least * (a + b * least2) / (1 + c * least2))
+    return x @ clean
 
 
 def solve_positive(matrices: Array, right: Array) -> Array:
