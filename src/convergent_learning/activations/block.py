@@ -21,7 +21,7 @@ from convergent_learning.alignment.store import MEMORY, Activations, write_momen
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import replace_when_done
 from convergent_learning.progress import track
-from convergent_learning.stimuli.stimulus_files import read_stimuli
+from convergent_learning.stimuli.stimulus_files import Stimuli, read_stimuli
 
 
 def write_block(
@@ -78,24 +78,28 @@ def write_block(
             between=sample.between,
         )
 
+    def rows_of(sample: ShownSample) -> list[list[Any]]:
+        stimuli = read_stimuli(Path(sample.stimuli))
+        if kept is None:
+            live = _live(sample, stimuli, loader, how)
+            write(sample, live)
+            return [_row(network.attrs, network.accuracy, network.n) for network in live]
+        files = _extract_all(sample, stimuli, loader, kept / sample.name, how)
+        write(sample, files)
+        return [_row_of_file(file) for file in files]
+
     for sample in track(samples, out.name):
         loader.keep_only(sample.networks, sample.step)
-        if kept is None:
-            live = _live(sample, loader, how)
-            write(sample, live)
-            rows += [_row(network.attrs, network.accuracy, network.n) for network in live]
-        else:
-            files = _extract_all(sample, loader, kept / sample.name, how)
-            write(sample, files)
-            rows += [_row_of_file(file) for file in files]
+        rows += rows_of(sample)
     with replace_when_done(accuracy) as partial, open(partial, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(ACCURACY_COLUMNS)
         writer.writerows(rows)
 
 
-def _live(sample: ShownSample, loader: Loader, how: Extraction) -> list[LiveActivations]:
-    stimuli = read_stimuli(Path(sample.stimuli))
+def _live(
+    sample: ShownSample, stimuli: Stimuli, loader: Loader, how: Extraction
+) -> list[LiveActivations]:
     networks = [
         LiveActivations(loader, shown, sample.step, stimuli, how) for shown in sample.networks
     ]
@@ -106,8 +110,9 @@ def _live(sample: ShownSample, loader: Loader, how: Extraction) -> list[LiveActi
     return networks
 
 
-def _extract_all(sample: ShownSample, loader: Loader, folder: Path, how: Extraction) -> list[Path]:
-    stimuli = read_stimuli(Path(sample.stimuli))
+def _extract_all(
+    sample: ShownSample, stimuli: Stimuli, loader: Loader, folder: Path, how: Extraction
+) -> list[Path]:
     files = []
     for shown in sample.networks:
         path = folder / f"{shown.name}.h5"

@@ -78,9 +78,4 @@ def _notes(jobs: Sequence[Job], costs: Costs) -> list[str]:
             " (`--gpu-tflops`) and images that arrive in time. Without a GPU:"
             f" {_duration(on_cpu)} of core time."
         )
-    if scratch := max(costs.work(job).scratch for job in jobs):
-        notes.append(
-            "Activations are deleted once their moments are made: besides the above,"
-            f" {_number(scratch / 1e9)} GB for each job of the stage `moments` that runs."
-        )
     return notes

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,11 +16,13 @@ from convergent_learning.config.jobs import BlockJob, Job
 from convergent_learning.config.sizes import LayerSize, NetworkSize, Sizes
 
 NetworkPair = tuple[Network, Network]
+LayerPair = tuple[LayerSize, LayerSize]
 
 _GIGA, _MEGA = 1e9, 1e6
 _BATCH = 125  # images of an extraction step
 _BACKWARD = 2  # the backward pass costs twice the forward one
 _SUMMED = 1 << 30  # bytes of cross moments that are summed at once
+_HELD = 1 << 30  # bytes of activations that are held in memory
 _BYTES_A_ROW = 10.5  # of compressed scores
 _BYTES_A_KEPT_ROW = 2e3  # of scores in memory
 
@@ -28,13 +31,12 @@ _BYTES_A_KEPT_ROW = 2e3  # of scores in memory
 class Work:
     """Amounts by kind of work; megabytes of the largest arrays; bytes left on the disk.
 
-    `scratch` bytes lie there besides while the job runs; `rows` are those of scores.
+    `rows` are those of scores.
     """
 
     amounts: dict[str, float] = field(default_factory=dict)
     memory: float = 0.0
     disk: float = 0.0
-    scratch: float = 0.0
     rows: float = 0.0
 
 
@@ -95,14 +97,18 @@ class Workload:
 
     def _moments(self, job: BlockJob) -> Work:
         width = {"float16": 2, "float32": 4}[self.experiment.config.activations.dtype]
+        kept = self.experiment.config.keep_activations
         amounts: dict[str, float] = {"start:moments": 1.0}
-        memory = disk = scratch = 0.0
+        memory = disk = 0.0
         for sample in job.samples:
             sizes = {n.name: self._size(job, n) for n in self._shown(job, sample)}
             values = sum(layer.values for size in sizes.values() for layer in size.layers)
+            activations = self._images * width * values
+            live = not kept and activations > _HELD
+            passes = self._passes(job, sample, sizes) if live else 1
             for size in sizes.values():
-                _add(amounts, _forward(size, self._images))
-            _add(amounts, {"gbyte:activations": self._images * width * values / _GIGA})
+                _add(amounts, _forward(size, passes * self._images))
+            _add(amounts, {"gbyte:activations": passes * activations / _GIGA})
             flop, own, cross = self._products(job, sample, sizes)
             _add(amounts, {"gflop:moments": flop / _GIGA})
             _add(amounts, {"gvalue:moments": self._images * values / _GIGA})
@@ -113,13 +119,10 @@ class Workload:
             )
             mapped = self.experiment.mapped(job.dataset, sample)
             sums = own + max(min(_SUMMED, 2 * cross), largest) if mapped else 0.0
-            memory = max(memory, maps, sums)
-            scratch = max(scratch, self._images * width * values)
-            disk += own + cross
-        if self.experiment.config.keep_activations:
-            disk += len(job.samples) * scratch
-            scratch = 0.0
-        return Work(amounts, memory / _MEGA, disk, scratch)
+            held = 0 if kept else min(activations, _HELD)
+            memory = max(memory, held + max(maps, sums))
+            disk += own + cross + kept * activations
+        return Work(amounts, memory / _MEGA, disk)
 
     def _shown(self, job: BlockJob, sample: Sample) -> list[Network]:
         """Networks of the job that are shown a sample."""
@@ -139,12 +142,34 @@ class Workload:
                 sides = [g for g in grids if g <= layer.side] if mapped else [layer.side]
                 flop += 2 * self._images * sum(side**2 for side in sides) * layer.units**2
                 own += 8 * self._folds * (len(sides) * layer.units**2 + layer.values)
-        pairs = [(x, y) for x, y in job.tile if x.name in sizes and y.name in sizes]
-        for (x, y), count, own_layers in [*_compared(pairs, mapped), *_compared(pairs, [])]:
-            for a, b in _layer_pairs(sizes[x.name], sizes[y.name], own=own_layers):
+        for count, layer_pairs in self._compared_layers(job, sample, sizes):
+            for a, b in layer_pairs:
                 flop += count * 2 * self._images * min(a.side, b.side) ** 2 * a.units * b.units
                 cross += count * 4 * self._folds * a.units * b.units
         return flop, own, cross
+
+    def _passes(self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize]) -> int:
+        """Forward passes over a stimulus set of which memory does not hold the activations.
+
+        One for each group of pairs whose sums fit, if only one pair's; one of shuffled stimuli.
+        """
+        groups = sum(
+            count * min(1.0, 8 * self._folds * sum(a.units * b.units for a, b in pairs) / _SUMMED)
+            for count, pairs in self._compared_layers(job, sample, sizes)
+        )
+        return math.ceil(groups) + 1
+
+    def _compared_layers(
+        self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize]
+    ) -> Iterator[tuple[int, list[LayerPair]]]:
+        """How many pairs of networks there are of a kind, and their layers that are compared.
+
+        Stimuli that correspond, and shuffled ones.
+        """
+        mapped = self.experiment.mapped(job.dataset, sample)
+        pairs = [(x, y) for x, y in job.tile if x.name in sizes and y.name in sizes]
+        for (x, y), count, own in [*_compared(pairs, mapped), *_compared(pairs, [])]:
+            yield count, _layer_pairs(sizes[x.name], sizes[y.name], own=own)
 
     def _scores(self, job: BlockJob) -> Work:
         amounts: dict[str, float] = {"start:scores": 1}
@@ -261,7 +286,7 @@ def _compared(
     return [(pair, count, own) for (_, _, own), (pair, count) in counted.items()]
 
 
-def _layer_pairs(x: NetworkSize, y: NetworkSize, own: bool) -> list[tuple[LayerSize, LayerSize]]:
+def _layer_pairs(x: NetworkSize, y: NetworkSize, own: bool) -> list[LayerPair]:
     """Pairs of the same layer, or all pairs of layers."""
     if own:
         return list(zip(x.layers, y.layers, strict=True))
