@@ -1,3 +1,5 @@
+import functools
+import itertools
 import struct
 from dataclasses import asdict, replace
 
@@ -11,10 +13,13 @@ from convergent_learning.activations import extract as extract_module
 from convergent_learning.activations import live as live_module
 from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
 from convergent_learning.activations.block import write_block
-from convergent_learning.activations.loaded import LoadedNetwork
+from convergent_learning.activations.forward import Extraction
+from convergent_learning.activations.live import LiveActivations
+from convergent_learning.activations.loaded import LoadedNetwork, Loader
 from convergent_learning.activations.shown import Shown, ShownSample
 from convergent_learning.alignment.reading import MomentsFile
-from convergent_learning.datasets.canonical import prepare
+from convergent_learning.alignment.store import write_moments
+from convergent_learning.datasets.canonical import prepare, read_summary
 from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import load_checkpoint, save_checkpoint
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
@@ -236,6 +241,112 @@ def test_a_block_leaves_moments_and_accuracies_and_nothing_else(made, tmp_path, 
         (pair,) = file.pairs()
         assert file.is_mapped(*pair)
         assert file.has_shuffled(*pair)
+
+
+def assert_same_moments(found, expected, exact=True):
+    """Two moments files hold the same datasets and attributes; sums may be rounded otherwise."""
+    with h5py.File(found) as x, h5py.File(expected) as y:
+        names = []
+        y.visit(names.append)
+        seen = []
+        x.visit(seen.append)
+        assert sorted(seen) == sorted(names)
+        for name in names:
+            np.testing.assert_equal(dict(x[name].attrs), dict(y[name].attrs))
+            if isinstance(y[name], h5py.Dataset):
+                a, b = x[name][:], y[name][:]
+                tolerance = 0 if exact else 5e-6 * np.abs(b).max()
+                np.testing.assert_allclose(a, b, rtol=0, atol=tolerance, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def many(made):
+    """Stimuli of more than two batches."""
+    write_identity_set(made / "digits.h5", made / "many.h5", 300, seed=0)
+    return made / "many.h5"
+
+
+def many_samples(made, many):
+    some = replace(two_samples(made)[0], stimuli=str(many))
+    return [some, replace(some, mapped=(), name="own_step7")]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_activations_in_memory_made_when_read_and_in_files_give_the_same_moments(
+    made, many, tmp_path, monkeypatch, dtype
+):
+    samples = many_samples(made, many)
+    run(made, tmp_path / "files", samples=samples, dtype=dtype)
+    run(made, tmp_path / "held", samples=samples, dtype=dtype, kept=None)
+    monkeypatch.setattr("convergent_learning.activations.block.MEMORY", 0)
+    run(made, tmp_path / "made", samples=samples, dtype=dtype, kept=None)
+    for folder, sample in itertools.product(("held", "made"), samples):
+        file = f"moments/{sample.name}.h5"
+        assert_same_moments(tmp_path / folder / file, tmp_path / "files" / file)
+        rows = (tmp_path / folder / "accuracy.csv").read_text()
+        assert rows == (tmp_path / "files/accuracy.csv").read_text()
+
+
+def test_blocks_of_few_stimuli_change_rounding_only(made, many, tmp_path, monkeypatch):
+    """Several passes, and shuffled stimuli outside the block."""
+    samples = many_samples(made, many)
+    run(made, tmp_path / "files", samples=samples)
+    monkeypatch.setattr("convergent_learning.activations.block.MEMORY", 0)
+    monkeypatch.setattr(
+        "convergent_learning.activations.block.write_moments",
+        functools.partial(write_moments, memory=1_500_000),
+    )
+    run(made, tmp_path / "made", samples=samples, kept=None)
+    for sample in samples:
+        file = f"moments/{sample.name}.h5"
+        assert_same_moments(tmp_path / "made" / file, tmp_path / "files" / file, exact=False)
+
+
+@pytest.fixture
+def live(made, many):
+    """Activations of one network, with the responses of all its layers."""
+    loader = Loader(read_summary(made / "digits.h5"))
+    network = two_samples(made)[0].networks[0]
+    how = Extraction(16, "float16", 10, "c")
+
+    def made_of():
+        return LiveActivations(loader, network, 7, read_stimuli(many), how)
+
+    held, streamed = made_of(), made_of()
+    held.hold()
+    return held, streamed
+
+
+def test_what_is_made_when_read_is_what_is_held(live):
+    held, streamed = live
+    assert (held.together, streamed.together) == (False, True)
+    layers = list(held.layers)
+    expected = held.read(layers)
+    shuffled = np.sort(np.random.default_rng(0).permutation(300)[:140])
+    for reads in ([slice(0, 64), slice(0, 130), slice(130, 300)], [slice(0, 40), shuffled]):
+        read = streamed.read(layers)
+        for stimuli, i in itertools.product(reads, range(len(layers))):
+            assert torch.equal(read[i][stimuli], expected[i][stimuli]), (stimuli, layers[i])
+
+
+def test_a_batch_is_made_once_and_no_more_is_kept_than_the_block(live, monkeypatch):
+    _, streamed = live
+    made, forward = [], live_module.forward
+
+    def counted(network, stimuli, chosen, *rest):
+        made.append(chosen.start)
+        return forward(network, stimuli, chosen, *rest)
+
+    monkeypatch.setattr(live_module, "forward", counted)
+    first, last = streamed.read(["relu", "fc"])
+    for start in range(0, 300, 60):
+        for layer in (first, last):
+            layer[start : start + 60]
+            kept = {len(tensor) for tensor in streamed._block.values()}
+            assert max(kept) <= 2 * 125
+    assert made == [0, 125, 250]
+    assert set(streamed._block) == {"relu", "fc"}
+    assert 0 <= streamed.accuracy <= 1
 
 
 def test_networks_that_do_not_fit_are_loaded_again(made, tmp_path, passes, monkeypatch):

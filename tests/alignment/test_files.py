@@ -19,6 +19,7 @@ from convergent_learning.alignment import (
     write_moments,
 )
 from convergent_learning.alignment.maps import mapped_correlation
+from convergent_learning.alignment.reading import MomentsFile
 from convergent_learning.alignment.score_tables import COLUMNS
 from convergent_learning.files import DamagedFileError
 
@@ -211,6 +212,23 @@ def test_memory_limit_changes_nothing(files, tmp_path, mapped):
         a.drop(columns="score"), b.drop(columns="score"), check_exact=True
     )
     np.testing.assert_allclose(a.score, b.score, atol=1e-6)
+
+
+def test_a_file_in_memory_holds_the_same(files):
+    """`write_moments` and `MomentsFile` take an open HDF5 file, which stays open."""
+    with h5py.File("moments.h5", "w", driver="core", backing_store=False) as file:
+        write_moments(files["id"], file, NETWORKS, 4, 3, True)
+        with MomentsFile(file) as found, MomentsFile(files["final"]) as expected:
+            for x, y in expected.pairs():
+                for layer in x.layers:
+                    rows = zip(
+                        found.layer_pairs(x, y, layer),
+                        expected.layer_pairs(x, y, layer),
+                        strict=True,
+                    )
+                    for (_, a), (_, b) in rows:
+                        np.testing.assert_array_equal(a.xy((0, 1)), b.xy((0, 1)))
+        assert file
 
 
 def test_networks_outside_the_maps_keep_their_own_layers(files, tmp_path):

@@ -17,7 +17,7 @@ from convergent_learning.activations.live import LiveActivations
 from convergent_learning.activations.loaded import Loader
 from convergent_learning.activations.shown import ShownSample
 from convergent_learning.alignment.positions import Positions
-from convergent_learning.alignment.store import MEMORY, write_moments
+from convergent_learning.alignment.store import default_memory, write_moments
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import replace_when_done
 from convergent_learning.progress import track
@@ -146,7 +146,7 @@ class Block:
             for shown in sample.networks
         ]
         # The other half is for sums: a block of what is held takes nothing more.
-        if sum(network.bytes for network in networks) <= MEMORY // 2:
+        if sum(network.bytes for network in networks) <= default_memory() // 2:
             for network in networks:
                 network.hold()
         return networks

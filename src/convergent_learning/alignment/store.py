@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .accumulate import Device, Names
     from .responses import Array
 
-MEMORY = 2 << 30
+_MEMORY, _MEMORY_ON_GPU = 2 << 30, 16 << 30
 _Networks: TypeAlias = "Mapping[str, Activations]"
 CHUNK = (1024, 256)  # units of x, of y: a megabyte
 SHARED = ("dataset", "step", "stimuli", "condition", "stimulus_digest")
@@ -82,7 +82,7 @@ def write_moments(
     shuffled: bool,
     pairs: NamePairs | None = None,
     device: Device | None = None,
-    memory: int = MEMORY,
+    memory: int | None = None,
 ) -> None:
     """Accumulate the fold moments of all networks at one condition.
 
@@ -105,7 +105,8 @@ def write_moments(
     device : torch device, optional
         Default: CUDA if there is one.
     memory : int
-        Bytes for a block of activations and the accumulators of a pass together. One pair, one
+        Bytes for a block of activations and the accumulators of a pass together; default
+        `default_memory`. One pair, one
         layer of all networks of a group, and one stimulus always fit.
 
     Raises
@@ -116,6 +117,7 @@ def write_moments(
     DamagedFileError
         A file cannot be read: names it and says to delete it.
     """
+    memory = memory or default_memory()
     name = Path(out.filename if isinstance(out, h5py.File) else out).name
     with ExitStack() as stack:
         networks = _open(activations, stack)
@@ -129,6 +131,13 @@ def write_moments(
         passes = list(_passes(networks, compared, mapped, n_folds, shuffled, memory // 2))
         for job in track(passes, name):
             _run(job, target, networks, fold_of, seed, memory // 2, device)
+
+
+def default_memory() -> int:
+    """Bytes that `write_moments` may take: more on a GPU, where forward passes cost little."""
+    import torch
+
+    return _MEMORY_ON_GPU if torch.cuda.is_available() else _MEMORY
 
 
 @contextmanager

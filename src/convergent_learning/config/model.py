@@ -123,7 +123,9 @@ class Activations(Keys):
         Literal["all", "center", "average", "units"] | Count,
         described("`all`, `center`, `average`, `units` or a number of positions"),
     ] = Field(description="Positions kept of a spatial layer; a number of them on a regular grid.")
-    dtype: Literal["float16", "float32"] = Field(description="Type in the HDF5 files.")
+    dtype: Literal["float16", "float32"] = Field(
+        description="Type that activations are rounded to."
+    )
 
 
 class Alignment(Keys):
@@ -171,7 +173,7 @@ class Config(Keys):
     stimuli: Stimuli
     activations: Activations
     keep_activations: bool = Field(
-        description="Whether activation files are kept once their fold moments are made."
+        description="Whether activations are kept in files; if not, they are never on disk."
     )
     keep_moments: bool = Field(
         True,

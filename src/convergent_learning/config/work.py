@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment, Network, Sample
 from convergent_learning.config.jobs import BlockJob, Job
-from convergent_learning.config.score_work import compared, layer_pairs, score_work
+from convergent_learning.config.score_work import LayerPair, compared, layer_pairs, score_work
 from convergent_learning.config.sizes import NetworkSize, Sizes
 
 _GIGA, _MEGA = 1e9, 1e6
 _BATCH = 125  # images of an extraction step
 _BACKWARD = 2  # the backward pass costs twice the forward one
-_SUMMED = 1 << 30  # bytes of cross moments that are summed at once
+# Bytes of cross moments that are summed at once, and of activations that are held.
+_SUMMED, _SUMMED_ON_GPU = 1 << 30, 8 << 30
 _BYTES_A_ROW = 10.5  # of compressed scores
 
 
@@ -23,13 +25,13 @@ _BYTES_A_ROW = 10.5  # of compressed scores
 class Work:
     """Amounts by kind of work; megabytes of the largest arrays; bytes left on the disk.
 
-    `scratch` bytes lie there besides while the job runs; `rows` are those of scores.
+    `moments` bytes are made for others to score, and `rows` of scores.
     """
 
     amounts: dict[str, float] = field(default_factory=dict)
     memory: float = 0.0
     disk: float = 0.0
-    scratch: float = 0.0
+    moments: float = 0.0
     rows: float = 0.0
 
 
@@ -41,6 +43,7 @@ class Workload:
         self._design, self._sizes = design, sizes
         self._images = self.experiment.config.stimuli.images
         self._folds = self.experiment.config.alignment.folds
+        self._summed = _SUMMED_ON_GPU if self.experiment.config.gpu else _SUMMED
         self._known: dict[str, Work] = {}
 
     def of(self, job: Job) -> Work:
@@ -90,14 +93,18 @@ class Workload:
 
     def _moments(self, job: BlockJob) -> Work:
         width = {"float16": 2, "float32": 4}[self.experiment.config.activations.dtype]
+        kept = self.experiment.config.keep_activations
         amounts: dict[str, float] = {"start:moments": 1.0}
-        memory = disk = scratch = 0.0
+        memory = disk = moments = 0.0
         for sample in job.samples:
             sizes = {n.name: self._size(job, n) for n in self._shown(job, sample)}
             values = sum(layer.values for size in sizes.values() for layer in size.layers)
+            activations = self._images * width * values
+            live = not kept and activations > self._summed
+            passes = self._passes(job, sample, sizes) if live else 1
             for size in sizes.values():
-                _add(amounts, _forward(size, self._images))
-            _add(amounts, {"gbyte:activations": self._images * width * values / _GIGA})
+                _add(amounts, _forward(size, passes * self._images))
+            _add(amounts, {"gbyte:activations": passes * activations / _GIGA})
             flop, own, cross = self._products(job, sample, sizes)
             _add(amounts, {"gflop:moments": flop / _GIGA})
             _add(amounts, {"gvalue:moments": self._images * values / _GIGA})
@@ -107,14 +114,12 @@ class Workload:
                 for size in sizes.values()
             )
             mapped = self.experiment.mapped(job.dataset, sample)
-            sums = own + max(min(_SUMMED, 2 * cross), largest) if mapped else 0.0
-            memory = max(memory, maps, sums)
-            scratch = max(scratch, self._images * width * values)
-            disk += own + cross
-        if self.experiment.config.keep_activations:
-            disk += len(job.samples) * scratch
-            scratch = 0.0
-        return Work(amounts, memory / _MEGA, disk, scratch)
+            sums = own + max(min(self._summed, 2 * cross), largest) if mapped else 0.0
+            held = 0 if kept else min(activations, self._summed)
+            memory = max(memory, held + max(maps, sums))
+            moments += own + cross
+            disk += kept * activations
+        return Work(amounts, memory / _MEGA, moments + disk, moments)
 
     def _shown(self, job: BlockJob, sample: Sample) -> list[Network]:
         """Networks of the job that are shown a sample."""
@@ -134,12 +139,35 @@ class Workload:
                 sides = [g for g in grids if g <= layer.side] if mapped else [layer.side]
                 flop += 2 * self._images * sum(side**2 for side in sides) * layer.units**2
                 own += 8 * self._folds * (len(sides) * layer.units**2 + layer.values)
-        pairs = [(x, y) for x, y in job.tile if x.name in sizes and y.name in sizes]
-        for (x, y), count, own_layers in [*compared(pairs, mapped), *compared(pairs, [])]:
-            for a, b in layer_pairs(sizes[x.name], sizes[y.name], own=own_layers):
+        for count, pairs_of_layers in self._compared_layers(job, sample, sizes):
+            for a, b in pairs_of_layers:
                 flop += count * 2 * self._images * min(a.side, b.side) ** 2 * a.units * b.units
                 cross += count * 4 * self._folds * a.units * b.units
         return flop, own, cross
+
+    def _passes(self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize]) -> int:
+        """Forward passes over a stimulus set of which memory does not hold the activations.
+
+        One for each group of pairs whose sums fit, if only one pair's; one of shuffled stimuli.
+        """
+        groups = sum(
+            count
+            * min(1.0, 8 * self._folds * sum(a.units * b.units for a, b in pairs) / self._summed)
+            for count, pairs in self._compared_layers(job, sample, sizes)
+        )
+        return math.ceil(groups) + 1
+
+    def _compared_layers(
+        self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize]
+    ) -> Iterator[tuple[int, list[LayerPair]]]:
+        """How many pairs of networks there are of a kind, and their layers that are compared.
+
+        Stimuli that correspond, and shuffled ones.
+        """
+        mapped = self.experiment.mapped(job.dataset, sample)
+        pairs = [(x, y) for x, y in job.tile if x.name in sizes and y.name in sizes]
+        for (x, y), count, own in [*compared(pairs, mapped), *compared(pairs, [])]:
+            yield count, layer_pairs(sizes[x.name], sizes[y.name], own=own)
 
     def _scores(self, job: BlockJob) -> Work:
         scored = score_work(job, self.experiment, self._sizes)
@@ -152,8 +180,10 @@ class Workload:
         amounts = {kind: n for kind, n in made.amounts.items() if kind != "start:moments"}
         _add(amounts, scored.amounts)
         # A sample's moments and those of the ID stimuli lie in memory, and what is made of them.
-        stored = (1 + bool(job.params["identity"])) * made.disk / len(job.samples) / _MEGA
-        return replace(scored, amounts=amounts, memory=stored + max(made.memory, scored.memory))
+        stored = (1 + bool(job.params["identity"])) * made.moments / len(job.samples) / _MEGA
+        memory = stored + max(made.memory, scored.memory)
+        disk = scored.disk + made.disk - made.moments
+        return replace(scored, amounts=amounts, memory=memory, disk=disk)
 
     def _figures(self, job: Job) -> Work:
         """Tables are made of rows of scores; elsewhere it is the start that counts."""
