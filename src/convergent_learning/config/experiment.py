@@ -95,6 +95,8 @@ class Experiment:
         self.seed = config.seed
         self.datasets = [dataset.name for dataset in config.datasets]
         self.metrics = list(config.alignment.metrics)
+        self._plans: dict[tuple[str, str], TrainingPlan] = {}
+        self._folders: dict[tuple[str, str], str] = {}
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Experiment:
@@ -163,6 +165,19 @@ class Experiment:
 
     def plan(self, dataset: str, network: Network) -> TrainingPlan:
         """The training plan of a network that is trained here on `dataset`."""
+        key = dataset, network.name
+        if key not in self._plans:
+            self._plans[key] = self._plan(dataset, network)
+        return self._plans[key]
+
+    def folder(self, dataset: str, network: Network) -> str:
+        """The name of the folder of a network that is trained here."""
+        key = dataset, network.name
+        if key not in self._folders:
+            self._folders[key] = self.plan(dataset, network).folder
+        return self._folders[key]
+
+    def _plan(self, dataset: str, network: Network) -> TrainingPlan:
         training = self.groups[network.group].own_training(self.config.training)
         planned = [key for key in Training.model_fields if key not in _NOT_PLANNED]
         fields = {key: getattr(training, key) for key in planned}

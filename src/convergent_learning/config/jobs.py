@@ -69,8 +69,9 @@ class Files:
 
     def network_folder(self, dataset: str, network: Network) -> str:
         """Of a network that is trained here."""
-        folder = self.experiment.plan(dataset, network).folder
-        return self.trained.network.format(dataset=dataset, folder=folder)
+        return self.trained.network.format(
+            dataset=dataset, folder=self.experiment.folder(dataset, network)
+        )
 
     def description(self, dataset: str, network: Network) -> str:
         """Of a network that comes trained."""

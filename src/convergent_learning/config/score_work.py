@@ -50,23 +50,24 @@ class _Counted:
         self._sizes = {n.name: sizes.of(job.dataset, n) for n in job.tile.networks}
         asked, fitted = job.params, bool(job.params["identity"])
         draws = experiment.config.alignment.rotations
-        for sample in job.samples:
-            mapped = experiment.mapped(job.dataset, sample)
+        mapped_at = [experiment.mapped(job.dataset, sample) for sample in job.samples]
+        for mapped, alike in itertools.groupby(mapped_at):
+            samples = len([*alike])
             for metric in asked["metrics"]:
                 # Shuffled; by unit; transferred; learned, unless that comes with all layer pairs.
                 times = 1 + ("unit" in asked["centers"]) + fitted + (not mapped)
-                self._compare(metric, [], times, metric)
+                self._compare(metric, [], samples * times, metric)
                 if mapped:
-                    self._compare(metric, mapped, 1, metric)
+                    self._compare(metric, mapped, samples, metric)
             if "linear" in asked["metrics"]:
-                self._decompose([], 1 + ("unit" in asked["centers"]) + fitted)
+                self._decompose([], samples * (1 + ("unit" in asked["centers"]) + fitted))
                 if mapped:
-                    self._decompose(mapped, 1)
+                    self._decompose(mapped, samples)
             if asked["context"]:
-                self._compare("context", [], len(metrics(context=True)))
+                self._compare("context", [], samples * len(metrics(context=True)))
             before = self.work.rows
             for _ in asked["rotated"]:
-                self._compare("rotated", [], draws)
+                self._compare("rotated", [], samples * draws)
             turned = self.work.rows - before
             self.work.bytes = max(
                 self.work.bytes,
