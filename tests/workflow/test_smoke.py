@@ -167,3 +167,28 @@ def test_more_and_smaller_scoring_jobs_give_the_same_tables(own_copy, finished):
     assert (results / "scores/digits_final_resnet18-1+vgg11-2.parquet").exists()
     for table in (finished.folder / "results/smoke/tables").glob("*.csv"):
         assert (results / "tables" / table.name).read_bytes() == table.read_bytes(), table.name
+
+
+@pytest.mark.slow
+def test_moments_that_are_not_kept_give_the_same_scores(own_copy, finished):
+    """Two files of scores are made again: layer x layer maps, and an OOD block with transfer."""
+    with own_copy.overlay.open("a") as overlay:
+        overlay.write("  networks_per_job: null\n\nkeep_moments: false\n")
+    results = own_copy.folder / "results/smoke"
+    for made in ("scores", "moments"):
+        shutil.rmtree(results / made)
+    files = [f"scores/digits_{block}.parquet" for block in ("untrained", "spectra")]
+    done = own_copy.snakemake(*(f"results/smoke/{file}" for file in files))
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert not (results / "moments").exists()
+    for file in files:
+        record = json.loads((results / "provenance" / file).with_suffix(".json").read_text())
+        assert record["taken_over"] == {}
+        found, expected = (
+            pd.read_parquet(folder / file)
+            for folder in (results, finished.folder / "results/smoke")
+        )
+        found, expected = (t.sort_values(SCORE_COLUMNS[:18]) for t in (found, expected))
+        pd.testing.assert_frame_equal(
+            found.reset_index(drop=True), expected.reset_index(drop=True), atol=1e-4
+        )
