@@ -61,12 +61,12 @@ def measured(costs: Costs, checkout: Path) -> pd.DataFrame:
         time = job_time(file)
         seconds, work = time["s"] if time["s"] < _SHORT else time["cpu_time"], costs.work(job)
         if job.stage == "scores":
-            seconds = time["s"]  # not less than what the job says that it computed
+            rest = dict(work.amounts)
             for kind, taken in _scored(checkout / costs.design.log(job)).items():
-                part = {k: n for k, n in work.amounts.items() if k.endswith(f":{kind}")}
+                part = {k: rest.pop(k) for k in work.amounts if k.endswith(f":{kind}")}
                 rows.append((job.stage, Work(part), taken, np.nan))
                 seconds -= taken
-            work = replace(work, amounts={"start:scores": 1.0})
+            work = replace(work, amounts=rest)
             seconds = max(seconds, _LEAST)
         rows.append((job.stage, work, seconds, time["max_rss"]))
     return pd.DataFrame(rows, columns=["stage", "work", "seconds", "megabytes"])
