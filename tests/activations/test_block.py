@@ -76,6 +76,7 @@ def run(made, out, layers=LAYERS["resnet18"]["cifar"], dtype="float32", **change
         changed.pop("samples", [sample]),
         out=out / "moments",
         accuracy=out / "accuracy.csv",
+        layers=out / "layers.csv",
         positions=16,
         dtype=dtype,
         **(given | changed),
@@ -230,7 +231,8 @@ def two_samples(made, name="resnet18"):
 def test_a_block_leaves_moments_and_accuracies_and_nothing_else(made, tmp_path, passes):
     run(made, tmp_path, samples=two_samples(made), kept=None)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == {"accuracy.csv", "moments/id_step7.h5", "moments/again_step7.h5"}
+    moments = {"moments/id_step7.h5", "moments/again_step7.h5"}
+    assert files == {"accuracy.csv", "layers.csv", *moments}
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
     table = pd.read_csv(tmp_path / "accuracy.csv")
     assert list(table.columns) == list(ACCURACY_COLUMNS)
@@ -278,23 +280,24 @@ def test_activations_in_memory_made_when_read_and_in_files_give_the_same_moments
     samples = many_samples(made, many)
     run(made, tmp_path / "files", samples=samples, dtype=dtype)
     run(made, tmp_path / "held", samples=samples, dtype=dtype, kept=None)
-    monkeypatch.setattr("convergent_learning.activations.block.MEMORY", 0)
+    monkeypatch.setattr("convergent_learning.activations.block.default_memory", lambda: 0)
     run(made, tmp_path / "made", samples=samples, dtype=dtype, kept=None)
     for folder, sample in itertools.product(("held", "made"), samples):
         file = f"moments/{sample.name}.h5"
         assert_same_moments(tmp_path / folder / file, tmp_path / "files" / file)
-        rows = (tmp_path / folder / "accuracy.csv").read_text()
-        assert rows == (tmp_path / "files/accuracy.csv").read_text()
+        for facts in ("accuracy.csv", "layers.csv"):
+            rows = (tmp_path / folder / facts).read_text()
+            assert rows == (tmp_path / "files" / facts).read_text()
 
 
 def test_blocks_of_few_stimuli_change_rounding_only(made, many, tmp_path, monkeypatch):
     """Several passes, and shuffled stimuli outside the block."""
     samples = many_samples(made, many)
     run(made, tmp_path / "files", samples=samples)
-    monkeypatch.setattr("convergent_learning.activations.block.MEMORY", 0)
+    monkeypatch.setattr("convergent_learning.activations.block.default_memory", lambda: 0)
     monkeypatch.setattr(
         "convergent_learning.activations.block.write_moments",
-        functools.partial(write_moments, memory=1_500_000),
+        functools.partial(write_moments, memory=3_000_000),
     )
     run(made, tmp_path / "made", samples=samples, kept=None)
     for sample in samples:

@@ -227,7 +227,7 @@ def test_a_file_in_memory_holds_the_same(files):
                         strict=True,
                     )
                     for (_, a), (_, b) in rows:
-                        np.testing.assert_array_equal(a.xy((0, 1)), b.xy((0, 1)))
+                        np.testing.assert_array_equal(a.xy(((0, 1),)), b.xy(((0, 1),)))
         assert file
 
 

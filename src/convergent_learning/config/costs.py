@@ -27,8 +27,11 @@ _RESPONSES = ("network", "activations", "moments")
 _FLOP_OF_CUBE = {"linear": 25.0, "procrustes": 30.0, "context": 150.0, "rotated": 4.0}
 # For a square of units: 9 penalties, 2 folds and 256 targets in the choice of λ.
 _FLOP_OF_SQUARE = {"linear": 288.0 * 256}
-# Plans of matched units are found on the processor, beside the GPU.
-_ASSIGNED = ("permutation", "soft_matching", "rotated")
+# Units are matched on the processor, beside the GPU: seconds of a core for a cube of units and a
+# fold, of SciPy's assignment on noise of 2,048 units, which is slower than on learned correlations
+# (docs/performance.md). Layers of different widths, which soft matching has, cost more.
+_ASSIGNED = {"permutation": 0.05, "rotated": 0.05}
+_MATCHED = "soft_matching"
 # What a job asks for is this much more than what it is expected to take: another machine is slower,
 # a library's buffers are larger; a failed job is tried again with more (docs/slurm.md).
 _MEMORY_MARGIN, _TIME_MARGIN = 1.5, 4.0
@@ -137,8 +140,10 @@ class Costs:
             tflop += flop * amounts.get(f"gcube:{kind}", 0.0) / 1e3
         for kind, flop in _FLOP_OF_SQUARE.items():
             tflop += flop * amounts.get(f"msquare:{kind}", 0.0) / 1e6
-        beside = {k: n for k, n in amounts.items() if k.partition(":")[2] in _ASSIGNED}
-        return tflop / self.gpu_tflops + self.units.core_seconds(Work(beside)) / threads
+        matched = {k: n for k, n in amounts.items() if k.partition(":")[2] == _MATCHED}
+        beside = self.units.core_seconds(Work(matched))
+        beside += sum(cost * amounts.get(f"gcube:{k}", 0.0) for k, cost in _ASSIGNED.items())
+        return tflop / self.gpu_tflops + beside / threads
 
     def megabytes(self, job: Job) -> float:
         """Memory at the job's peak."""

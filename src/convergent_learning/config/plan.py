@@ -84,8 +84,8 @@ def _notes(jobs: Sequence[Job], costs: Costs) -> list[str]:
         }
         notes.append(
             f"GPU time: not measured. It assumes {costs.gpu_tflops:g} TFLOP/s sustained"
-            " (`--gpu-tflops`), images that arrive in time, and unit costs of a core, divided by"
-            " the threads of a job, for the matching of units. On processors alone, by measured"
+            " (`--gpu-tflops`) and images that arrive in time; units are matched beside it by the"
+            " threads of a job, at measured costs. On processors alone, by measured"
             " unit costs: "
             + ", ".join(f"{stage} {_duration(hours)}" for stage, hours in without.items())
             + " of core time."

@@ -21,7 +21,7 @@ LayerPair = tuple[LayerSize, LayerSize]
 
 _GIGA, _MEGA = 1e9, 1e6
 # Bytes for a pair of units: what is made of own moments for all partners, and of a pair's products.
-_BYTES_OF_SOURCE, _BYTES_OF_PAIR = 400, 120
+_BYTES_OF_SOURCE, _BYTES_OF_PAIR = 750, 120
 _BYTES_OF_ROTATION = 8  # a draw with its transpose, in float32
 _BYTES_A_KEPT_ROW = 2e3  # of scores in memory
 
@@ -83,7 +83,7 @@ class _Counted:
             if metric != "permutation" or i.units == j.units:
                 comparisons += count * times
                 squares += count * times * i.units * j.units
-                cubes += count * times * i.units * j.units * (i.units + j.units) / 2
+                cubes += count * times * _cube(i.units, j.units, kind)
         self.work.add(f"kcomparison:{kind}", comparisons / 1e3)
         self.work.add(f"msquare:{kind}", self._folds * squares / _MEGA)
         self.work.add(f"gcube:{kind}", self._folds * cubes / _GIGA)
@@ -150,6 +150,13 @@ class _Counted:
             sum(_BYTES_OF_SOURCE * layer.units**2 for layer in size.layers)
             for size in self._sizes.values()
         )
+
+
+def _cube(p: int, q: int, kind: str) -> float:
+    """Scale of products and decompositions; units of the narrower side are matched repeatedly."""
+    if kind == "soft_matching":
+        return float(p * q * max(p, q))
+    return p * q * (p + q) / 2
 
 
 def compared(
