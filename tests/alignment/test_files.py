@@ -18,6 +18,7 @@ from convergent_learning.alignment import (
     transfer,
     write_moments,
 )
+from convergent_learning.alignment.arrays import to_numpy
 from convergent_learning.alignment.maps import mapped_correlation
 from convergent_learning.alignment.reading import MomentsFile
 from convergent_learning.alignment.score_tables import COLUMNS
@@ -202,6 +203,17 @@ def test_rows_that_are_not_wanted_are_left_out(files):
     _assert_same_rows(some, every[(every.metric != "linear") & ~of_a])
 
 
+@pytest.mark.parametrize("condition", ["final", "contrast"])
+def test_layers_called_wide_have_the_same_rows(files, monkeypatch, condition):
+    """Nothing is kept for partners of wide layers, which are compared grid by grid."""
+    how = {"centers": ("position", "unit"), "transfer_from": files["final"], "ridge": 0.01}
+    how |= {"context": True, "rotated": ["permutation"], "draws": 2, "device": "cpu"}
+    metrics = ["linear", "procrustes", "permutation", "soft_matching"]
+    expected = score_table(files[condition], metrics, **how)
+    monkeypatch.setattr("convergent_learning.alignment.comparisons.WIDE", 1)
+    _assert_same_rows(score_table(files[condition], metrics, **how), expected)
+
+
 @pytest.mark.parametrize("mapped", [(), NETWORKS])
 def test_memory_limit_changes_nothing(files, tmp_path, mapped):
     small, large = tmp_path / "small.h5", tmp_path / "large.h5"
@@ -325,8 +337,9 @@ def test_scoring_imports_no_torch(files):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_metric_is_one_registered_function(files, monkeypatch):
-    """The example of docs/extending.md."""
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_a_metric_is_one_registered_function(files, monkeypatch, device):
+    """The example of docs/extending.md, with NumPy and with torch."""
     from convergent_learning.alignment import registry
 
     monkeypatch.setattr(registry, "_METRICS", dict(registry._METRICS))
@@ -334,14 +347,15 @@ def test_a_metric_is_one_registered_function(files, monkeypatch):
     @register("best_single", score=mapped_correlation)
     def best_single(train):
         """Each target unit is read from the one source unit it correlates with most."""
-        correlation = train.correlation
+        correlation = to_numpy(train.correlation)
         weights = np.zeros_like(correlation)
         best = correlation.argmax(axis=0)
         weights[best, np.arange(len(best))] = 1.0
         return weights
 
-    table = score_table(files["contrast"], ["best_single"])
+    table = score_table(files["contrast"], ["best_single"], device=device)
     assert table.query("baseline == 'learned'").score.mean() > 0.3
     x, y = (read(files["id"][i], "stem") for i in (0, 1))
-    assert score(x, y, ["best_single", "permutation"])["best_single"].mean > 0.3
+    how = {"metrics": ["best_single", "permutation"], "device": device}
+    assert score(x, y, **how)["best_single"].mean > 0.3
     assert "best_single" in metrics()

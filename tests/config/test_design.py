@@ -20,13 +20,14 @@ from convergent_learning.workflow.calibrate import fit, measured
 
 ROOT = Path(__file__).parents[2]
 DRY_RUN = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
-# Job seconds by stage of the default experiment on an otherwise idle machine (docs/performance.md).
+# Job seconds by stage of the default experiment: of an AMD EPYC that did nothing else
+# (docs/performance.md), but scores, which are processor seconds of an Intel Xeon (docs/scaling.md).
 MEASURED = {
     "dataset": 15,
     "stimuli": 34,
     "training": 782,
     "moments": 341,
-    "scores": 307,
+    "scores": 505,
     "figures": 43,
 }
 
