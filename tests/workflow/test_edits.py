@@ -28,7 +28,7 @@ CONTRAST = {
     **PAGE,
 }
 EDITS = {
-    "a metric": ("alignment/maps.py", "RANK = 1e-6", "RANK = 1e-5", SCORES),
+    "a metric": ("alignment/factors.py", "RANK = 1e-6", "RANK = 1e-5", SCORES),
     "the ridge grid": (
         "alignment/ridge.py",
         "np.logspace(-6, 2, 9)",
@@ -86,7 +86,7 @@ def test_an_edit_reruns_what_it_touches(edited, module, old, new, jobs):
 
 
 def test_results_are_kept_on_purpose(edited):
-    path = edited.folder / "src/convergent_learning/alignment/maps.py"
+    path = edited.folder / "src/convergent_learning/alignment/factors.py"
     text = path.read_text()
     path.write_text(text.replace("RANK = 1e-6", "RANK = 1e-5"))
     try:
