@@ -203,14 +203,16 @@ def test_rows_that_are_not_wanted_are_left_out(files):
     _assert_same_rows(some, every[(every.metric != "linear") & ~of_a])
 
 
+@pytest.mark.parametrize("squares", [10_000, 50], ids=["all layers", "some layers"])
 @pytest.mark.parametrize("condition", ["final", "contrast"])
-def test_layers_called_wide_have_the_same_rows(files, monkeypatch, condition):
-    """Nothing is kept for partners of wide layers, which are compared grid by grid."""
+def test_layers_called_wide_have_the_same_rows(files, monkeypatch, condition, squares):
+    """Nothing is kept for partners of wide layers, which are compared grid by grid, in parts."""
     how = {"centers": ("position", "unit"), "transfer_from": files["final"], "ridge": 0.01}
     how |= {"context": True, "rotated": ["permutation"], "draws": 2, "device": "cpu"}
     metrics = ["linear", "procrustes", "permutation", "soft_matching"]
     expected = score_table(files[condition], metrics, **how)
     monkeypatch.setattr("convergent_learning.alignment.comparisons.WIDE", 1)
+    monkeypatch.setattr("convergent_learning.alignment.comparisons._SQUARES_AT_ONCE", squares)
     _assert_same_rows(score_table(files[condition], metrics, **how), expected)
 
 

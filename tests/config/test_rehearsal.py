@@ -54,6 +54,6 @@ def test_the_large_run_can_be_paid_for(large):
     assert on_processors <= 1_200
     assert on_gpus <= 25
     assert sum(large.work(job).disk for job in jobs) <= 400e9
-    assert max(large.megabytes(job) for job in jobs) <= 40e3
+    assert max(large.megabytes(job) for job in jobs) <= 32e3
     assert max(large.seconds(job) for job in jobs) <= 6 * 3600
     assert len(jobs) <= 12_000

@@ -351,9 +351,13 @@ class _Cross:
                 total[fold] += rows @ columns.T
 
     def centred(self) -> dict[Layers, np.ndarray]:
-        """(layer of x, layer of y) -> (K, p, q) float64 array, centred and divided by positions."""
+        """(layer of x, layer of y) -> (K, p, q) float64 array, centred and divided by positions.
+
+        The sums are given up part by part, and each array is its own: both are large.
+        """
         result = {}
-        for (grid, native), total in self.parts.items():
+        while self.parts:
+            (grid, native), total = self.parts.popitem()
             if not total.numel():
                 continue
             sums_x, sums_y = self._select(grid, native, self.x.sums[grid], self.y.sums[grid], 1)
@@ -364,7 +368,7 @@ class _Cross:
                     inside = rows.start >= offset and rows.stop - offset <= centred.shape[1]
                     if inside and columns.stop <= centred.shape[2]:
                         shifted = slice(rows.start - offset, rows.stop - offset)
-                        result[i, j] = centred[:, shifted, columns]
+                        result[i, j] = centred[:, shifted, columns].copy()
         return result
 
     def _select(

@@ -5,26 +5,37 @@ All metrics of a layer pair are scored together: its moments are read and prepar
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from .arrays import WIDE
 from .evaluate import evaluate, rotated_scores
 from .fold_scores import BACKWARD, FoldScore
 from .layer_pair import LayerPair
-from .moments import Center
+from .moments import Center, Grid
 from .reading import Kind, MomentsFile, NamePairs, StoredLayer, StoredNetwork
 from .registry import Metric
 from .ridge import Ridge
 from .rotation import Rotations, haar
 
+# Squares of the units of layers of which memory holds what is made of their moments.
+_SQUARES_AT_ONCE = 10e6
 CONTEXT = "context"  # what `Wanted` is asked about in place of each context measure
 
 # Asked with a moments file, a metric, or CONTEXT, and the names of two networks in file order.
 Wanted: TypeAlias = Callable[[Path, str, str, str], bool]
+
+
+class _Layer(Protocol):
+    @property
+    def units(self) -> int: ...
+
+
+_L = TypeVar("_L", bound=_Layer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +100,29 @@ def compared(
         within = [(x, y) for x, y in pairs if x.group == y.group == group]
         for index, layer in enumerate(within[0][0].layers):
             rotations: dict[str, Rotations] = {}
-            for x, y in within:
-                own = _OwnLayer((x, y), (x.layers[index], y.layers[index]), request, rotations)
-                yield from own.compared(files, fitted)
+            own = [
+                _OwnLayer((x, y), (x.layers[index], y.layers[index]), request, rotations)
+                for x, y in within
+            ]
+            for pair in own:
+                yield from pair.position_centred(files, fitted)
             if not mapped or _frugal(files[0]):  # else the other layer pairs need it again
-                for file in files:
-                    file.forget(layer.name)
+                _forget(files, layer)
             if fitted is not None:
                 fitted.forget(layer.name)
+            if "unit" in request.centers:
+                for pair in own:
+                    yield from pair.unit_centred(files)
+                if not mapped or _frugal(files[0]):
+                    _forget(files, layer)
     if "position" in request.centers:
         for file, x, y in mapped:
             yield from _other_layers(file, request, x, y)
+
+
+def _forget(files: Sequence[MomentsFile], layer: StoredLayer) -> None:
+    for file in files:
+        file.forget(layer.name)
 
 
 @dataclass(frozen=True)
@@ -114,19 +137,18 @@ class _OwnLayer:
     request: Request
     rotations: dict[str, Rotations]
 
-    def compared(
+    def position_centred(
         self, files: Sequence[MomentsFile], fitted: MomentsFile | None
     ) -> Iterator[Compared]:
-        """The scores of all files."""
+        """All scores but those of raw means."""
         maps = None
         for file in files:
-            asked = [
+            metrics, context, rotated = (
                 self.request.asked(metrics, file, *self.networks)
                 for metrics in (self.request.metrics, self.request.context, self.request.rotated)
-            ]
-            if not any(asked):
+            )
+            if not (metrics or context or rotated):
                 continue
-            metrics, context, rotated = asked
             pair = self._read(file)
             learned = metrics if "position" in self.request.centers else []
             yield from self._scored(file, [*learned, *context], pair, "learned")
@@ -135,12 +157,17 @@ class _OwnLayer:
                 yield from self._scored(file, metrics, maps, "transfer", onto=pair)
             for metric in rotated:
                 yield from self._rotated(file, metric, pair)
-            if metrics and "unit" in self.request.centers:
-                raw = self._read(file, center="unit")
-                yield from self._scored(file, metrics, raw, "learned", "unit")
             if metrics and file.has_shuffled(*self.networks):
                 null = self._read(file, "shuffled")
                 yield from self._scored(file, metrics, null, "shuffled")
+
+    def unit_centred(self, files: Sequence[MomentsFile]) -> Iterator[Compared]:
+        """Scores of raw means."""
+        for file in files:
+            metrics = self.request.asked(self.request.metrics, file, *self.networks)
+            if metrics:
+                raw = self._read(file, center="unit")
+                yield from self._scored(file, metrics, raw, "learned", "unit")
 
     def _read(
         self, file: MomentsFile, kind: Kind = "cross", center: Center = "position"
@@ -193,9 +220,9 @@ def _other_layers(
     metrics = request.asked(request.metrics, file, x, y)
     if not metrics:
         return
-    for grid in file.grids if _frugal(file) else [None]:
+    for grid, partners in _turns(file, y):
         for layer_x in x.layers:
-            for layer_y, pair in file.layer_pairs(x, y, layer_x, grid=grid):
+            for layer_y, pair in file.layer_pairs(x, y, layer_x, grid=grid, partners=partners):
                 if x.group == y.group and layer_x.name == layer_y.name:
                     continue
                 for metric in metrics:
@@ -206,8 +233,29 @@ def _other_layers(
             if grid is not None:
                 file.forget(layer_x.name, x)
         if grid is not None:
-            for layer_y in y.layers:
+            for layer_y in partners:
                 file.forget(layer_y.name, y)
+
+
+def _turns(
+    file: MomentsFile, y: StoredNetwork
+) -> Iterator[tuple[Grid | None, Sequence[StoredLayer]]]:
+    """Grids with the layers of y that are prepared at once; (None, all) where memory allows it."""
+    if _frugal(file):
+        yield from itertools.product(file.grids, prepared_together(y.layers))
+    else:
+        yield None, y.layers
+
+
+def prepared_together(layers: Sequence[_L]) -> Iterator[Sequence[_L]]:
+    """Wide layers, in order, in parts of which memory holds what is made of their moments."""
+    part: list[_L] = []
+    for layer in layers:
+        if part and sum(one.units**2 for one in [*part, layer]) > _SQUARES_AT_ONCE:
+            yield part
+            part = []
+        part.append(layer)
+    yield part
 
 
 def _frugal(file: MomentsFile) -> bool:

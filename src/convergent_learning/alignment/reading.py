@@ -148,12 +148,14 @@ class MomentsFile:
         kind: Kind = "cross",
         center: Center = "position",
         grid: Grid | None = None,
+        partners: Collection[StoredLayer] | None = None,
     ) -> Iterator[tuple[StoredLayer, LayerPair]]:
         """(layer of y, LayerPair) of one layer of x with its stored partners.
 
         own : only the layer of the same name
         kind : "cross" or "shuffled"
         grid : only partners that the layer is compared with on this grid
+        partners : only these layers of y
         """
         dataset = self._file[f"{kind}/{x.name}/{y.name}/{layer_x.name}"]
         stored = y.layers
@@ -164,6 +166,8 @@ class MomentsFile:
         stored_row = dataset if own or grid else dataset[:]
         for layer_y, start, stop in zip(stored, ends, ends[1:], strict=False):
             if own and layer_y.name != layer_x.name:
+                continue
+            if partners is not None and layer_y not in partners:
                 continue
             if grid and grid != common_grid(self._grid(x, layer_x), self._grid(y, layer_y)):
                 continue

@@ -68,8 +68,9 @@ def score_table(
 ) -> pd.DataFrame:
     """Scores of every stored layer pair under several metrics.
 
-    Memory is that of the widest layer of all networks and files at once, and of all layers of the
-    networks with layer x layer maps.
+    Memory is that of the widest layer of all networks of a group and all files at once, and of all
+    layers of the networks with layer x layer maps. Where layers have ``arrays.WIDE`` units or more,
+    these maps need instead one layer of a network and some of its partner's.
 
     Parameters
     ----------

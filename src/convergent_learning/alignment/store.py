@@ -338,14 +338,16 @@ def _run(
         memory=memory,
         device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
     )
-    for name, moments in own.items():
-        for layer, layer_moments in zip(job.layers[name], moments, strict=True):
-            _write_layer(target, networks[name], layer, layer_moments)
+    # What is written is given up: a file in memory grows by as much.
+    for name in list(own):
+        moments = own.pop(name)
+        for layer in job.layers[name]:
+            _write_layer(target, networks[name], layer, moments.pop(0))
     for kind, pairs in (("cross", cross), ("shuffled", null)):
         for (x, y), products in pairs.items():
             for i, layer in enumerate(job.layers[x]):
                 partners = [i] if job.matched else range(len(job.layers[y]))
-                row = [products[i, j] for j in partners]
+                row = [products.pop((i, j)) for j in partners]
                 stored = np.concatenate(row, axis=2).astype(np.float32)
                 # Read whole or one partner layer at a time.
                 chunks = (1, *map(min, stored.shape[1:], CHUNK))

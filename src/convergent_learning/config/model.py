@@ -168,7 +168,9 @@ class Config(Keys):
     networks: Listed[Group] = Field(min_length=1, description="Groups, see docs/extending.md.")
     training: Training
     gpu: int = Field(
-        ge=0, le=1, description="GPUs that a job which runs networks asks a cluster for."
+        ge=0,
+        le=1,
+        description="GPUs that a job which trains or runs networks, or scores, asks a cluster for.",
     )
     stimuli: Stimuli
     activations: Activations

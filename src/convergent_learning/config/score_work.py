@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from convergent_learning.alignment.arrays import WIDE
+from convergent_learning.alignment.comparisons import prepared_together
 from convergent_learning.alignment.registry import metrics
 from convergent_learning.config.experiment import Experiment, Network, NetworkPair
 from convergent_learning.config.jobs import BlockJob
@@ -95,20 +96,24 @@ class _Counted:
         Those of wide layers are made again for each partner in the layer x layer maps.
         """
         cubes = 0.0
-        known: set[tuple[str, str, int]] = set()
+        known: set[tuple[str, str, int, int]] = set()
         for x, y in self._job.tile:
             [*kinds] = compared([(x, y)], mapped)
             if not kinds or (mapped and kinds[0][2]):
                 continue
-            if mapped and self._widest >= WIDE:
+            partners = self._sizes[y.name].layers
+            frugal = mapped and self._widest >= WIDE
+            if frugal:
                 known.clear()
-            own = kinds[0][2]
-            for i, j in layer_pairs(self._sizes[x.name], self._sizes[y.name], own=own):
-                side = min(i.side, j.side)
-                for network, layer in ((x, i), (y, j)):
-                    if (network.name, layer.name, side) not in known:
-                        known.add((network.name, layer.name, side))
-                        cubes += layer.units**3
+            for turn, part in enumerate(prepared_together(partners) if frugal else [partners]):
+                for i, j in layer_pairs(self._sizes[x.name], self._sizes[y.name], own=kinds[0][2]):
+                    side = min(i.side, j.side)
+                    # Those of x are made again for each part of y's layers.
+                    sources = ((x.name, i, turn), (y.name, j, 0)) if j in part else ()
+                    for network, layer, when in sources:
+                        if (network, layer.name, side, when) not in known:
+                            known.add((network, layer.name, side, when))
+                            cubes += layer.units**3
         self.work.add("gsource:linear", times * self._folds * cubes / _GIGA)
 
     @property
@@ -137,7 +142,7 @@ class _Counted:
         return max(by_layer.values())
 
     def _map_bytes(self, mapped: list[Network]) -> float:
-        """Of layers of mapped networks: all, or those of one network where they are wide."""
+        """Of layers of mapped networks: all; where they are wide one, and a part of a partner's."""
         bytes_of = [
             _BYTES_OF_SOURCE * layer.units**2
             for network in self._job.tile.networks
@@ -147,8 +152,9 @@ class _Counted:
         if self._widest < WIDE or not bytes_of:
             return sum(bytes_of)
         return max(bytes_of) + max(
-            sum(_BYTES_OF_SOURCE * layer.units**2 for layer in size.layers)
+            sum(_BYTES_OF_SOURCE * layer.units**2 for layer in part)
             for size in self._sizes.values()
+            for part in prepared_together(size.layers)
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -109,13 +110,9 @@ class Workload:
             _add(amounts, {"gflop:moments": flop / _GIGA})
             _add(amounts, {"gvalue:moments": self._images * values / _GIGA})
             maps = 4 * 2 * _BATCH * max(size.elements for size in sizes.values())
-            largest = max(
-                8 * self._folds * sum(layer.units for layer in size.layers) ** 2
-                for size in sizes.values()
-            )
             mapped = self.experiment.mapped(job.dataset, sample)
-            sums = own + max(min(self._summed, 2 * cross), largest) if mapped else 0.0
-            held = 0 if kept else min(activations, self._summed)
+            sums = own + self._sums(job, sample, sizes, cross) if mapped else 0.0
+            held = 0 if kept or self.experiment.config.gpu else min(activations, self._summed)
             memory = max(memory, held + max(maps, sums))
             moments += own + cross
             disk += kept * activations
@@ -144,6 +141,23 @@ class Workload:
                 flop += count * 2 * self._images * min(a.side, b.side) ** 2 * a.units * b.units
                 cross += count * 4 * self._folds * a.units * b.units
         return flop, own, cross
+
+    def _sums(
+        self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize], cross: float
+    ) -> float:
+        """Bytes of the cross products that are summed in a pass, and of those being centred.
+
+        They are stored in half as many, and given up as they are written.
+        """
+        bytes_of_product = 8 * self._folds
+        pair = centred = 0.0
+        for _, layers in self._compared_layers(job, sample, sizes):
+            by_grid: defaultdict[int, float] = defaultdict(float)
+            for a, b in layers:
+                by_grid[min(a.side, b.side)] += bytes_of_product * a.units * b.units
+            pair = max(pair, sum(by_grid.values()))
+            centred = max(centred, *by_grid.values())
+        return max(min(self._summed, 2 * cross), pair) + centred
 
     def _passes(self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize]) -> int:
         """Forward passes over a stimulus set of which memory does not hold the activations.
@@ -180,8 +194,9 @@ class Workload:
         amounts = {kind: n for kind, n in made.amounts.items() if kind != "start:moments"}
         _add(amounts, scored.amounts)
         # A sample's moments and those of the ID stimuli lie in memory, and what is made of them.
-        stored = (1 + bool(job.params["identity"])) * made.moments / len(job.samples) / _MEGA
-        memory = stored + max(made.memory, scored.memory)
+        stored = made.moments / len(job.samples) / _MEGA
+        identity = stored if job.params["identity"] else 0.0
+        memory = identity + max(made.memory, stored + scored.memory)
         disk = scored.disk + made.disk - made.moments
         return replace(scored, amounts=amounts, memory=memory, disk=disk)
 
