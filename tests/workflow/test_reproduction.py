@@ -1,5 +1,7 @@
 """Verification, provenance and archived checkpoints, on the finished smoke experiment."""
 
+import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import network_folder
 
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
@@ -195,6 +198,58 @@ def test_a_manifest_of_something_else_is_refused(archive, config, tmp_path, edit
         tar.add(tmp_path / "archive.json", "archive.json")
     with pytest.raises(ArchiveError, match=message):
         unpack(tmp_path / "edited.tar", tmp_path / "there", config)
+
+
+def forged(archive, files, out):
+    """The archive with more files, which its manifest lists with their digests."""
+    with tarfile.open(archive) as tar:
+        members = {m.name: tar.extractfile(m).read() for m in tar}
+    manifest = json.loads(members["archive.json"])
+    manifest["files"] |= {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    members |= {**files, "archive.json": json.dumps(manifest).encode()}
+    with tarfile.open(out, "w") as tar:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return out
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "smoke/tables/fig2.csv",
+        "smoke/scores/digits_final.parquet",
+        "smoke/moments/digits/final/identity_step20.h5",
+        "smoke/stimuli/digits/identity.h5",
+        "another/scores/digits_final.parquet",
+        "datasets/digits.h5",
+        "networks/digits/another/step0.safetensors",
+        "smoke/provenance/scores/digits_final.json",
+    ],
+)
+def test_an_archive_that_lists_more_than_networks_is_refused(archive, config, tmp_path, name):
+    made = forged(archive, {name: b"invented"}, tmp_path / "forged.tar")
+    with pytest.raises(ArchiveError, match=rf"{name}: no checkpoint, curve or record"):
+        unpack(made, tmp_path / "there", config)
+    assert not [path for path in (tmp_path / "there").rglob("*") if path.is_file()]
+
+
+def test_another_networks_checkpoints_under_this_ones_names_are_refused(archive, config, tmp_path):
+    first, second = (f"{network_folder(f'resnet18-seed{seed}')}" for seed in (1, 2))
+    with tarfile.open(archive) as tar:
+        files = {
+            member.name.replace(inside(second), inside(first)): tar.extractfile(member).read()
+            for member in tar
+            if member.name.startswith(inside(second))
+        }
+    made = forged(archive, files, tmp_path / "forged.tar")
+    with pytest.raises(ValueError, match=r"`seed` is 2 in the checkpoint and 1"):
+        unpack(made, tmp_path / "there", config)
+
+
+def inside(path):
+    return path.removeprefix("results/")
 
 
 @pytest.mark.slow

@@ -119,7 +119,7 @@ def _write(
 
 
 def check_digests(reference: Path) -> None:
-    """Raise ReferenceError naming every file that is not the one that SHA256SUMS lists."""
+    """Raise ReferenceError naming each file that SHA256SUMS lists otherwise or no reference has."""
     try:
         lines = (reference / SUMS).read_text().splitlines()
         listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
@@ -133,12 +133,21 @@ def check_digests(reference: Path) -> None:
         "missing": [name for name in listed if name not in found],
         "not listed": [name for name in found if name not in listed],
     }
+    wrong["of no reference"] = [name for name in found if name not in {*_names()}]
     if any(wrong.values()):
         what = "; ".join(f"{key}: {', '.join(names)}" for key, names in wrong.items() if names)
         raise ReferenceError(
             f"{reference} is not what {SUMS} lists ({what}): restore it with `git checkout --"
             f" {reference}`, or make it anew with `make reference EXPERIMENT={reference.name}`"
         )
+
+
+def _names() -> Iterator[str]:
+    """All files that a reference may hold, besides SHA256SUMS."""
+    yield from ("claims.json", "config.json", ORIGIN, TIMES, TOLERANCES, SPREAD)
+    yield f"tables/{roles.TILES}"
+    for name in TABLES:
+        yield from (f"tables/{name}.csv", f"tables/{name}.csv.gz")
 
 
 def config_differences(reference: Path, config: dict[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.drawn import clear_drawings
 from convergent_learning.workflow.job_times import stage_times
 from convergent_learning.workflow.origin import origin
+from convergent_learning.workflow.record import record_path
 
 RESULTS = Path("results")
 
@@ -88,13 +89,32 @@ def _scores(chosen: argparse.Namespace) -> None:
         for key, value in manifest["datasets"][name].items():
             if found[key] != value:
                 raise ArchiveError(f"{path}: {key} is {found[key]}, in the archive {value}")
-    _forget_trainings(chosen, [str(RESULTS / name) for name in manifest["files"]])
+    unpacked = [RESULTS / name for name in manifest["files"]]
+    _forget_trainings(chosen, [*map(str, unpacked)])
     _refuse_training(chosen)
     _snakemake(chosen)
+    _check_computed(config, unpacked)
     print(
         f"{len(manifest['files'])} files of {chosen.archive} extracted, nothing trained; report:"
         f" {results}/report.html, after {time.perf_counter() - start:.0f} s"
     )
+
+
+def _check_computed(config: dict[str, Any], unpacked: list[Path]) -> None:
+    """Raise ArchiveError naming what was made of networks, but before these came here."""
+    design = Design(Experiment.of(config))
+    came = min(path.stat().st_mtime for path in unpacked)
+    before = [
+        job.outputs[0]
+        for job in design.jobs
+        if not job.shared and job.stage not in ("dataset", "stimuli")
+        if record_path(design.log(job)).stat().st_mtime < came
+    ]
+    if before:
+        raise ArchiveError(
+            f"{before[0]} and {len(before) - 1} more were not computed from the archive's networks"
+            f" but lay here before: move results/{config['experiment']} away and try again"
+        )
 
 
 def _forget_trainings(chosen: argparse.Namespace, files: list[str]) -> None:

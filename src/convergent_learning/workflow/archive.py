@@ -28,10 +28,11 @@ from convergent_learning.workflow.record import record_path
 
 _MANIFEST = "archive.json"
 _FORMAT = 2
+_SHOWN = 3
 
 
 class ArchiveError(ValueError):
-    """The archive is damaged, of another config, or would overwrite other checkpoints."""
+    """The archive is damaged, of another config, holds more, or would overwrite checkpoints."""
 
 
 def pack(results: Path, config: dict[str, Any], out: Path, repository: Path) -> int:
@@ -50,9 +51,7 @@ def pack(results: Path, config: dict[str, Any], out: Path, repository: Path) -> 
         checked_digest(results / name)
         if name.endswith(".safetensors"):
             refuse_other_plan(results / name, plan)
-    logs = [design.log(job) for job in design.jobs if job.shared]
-    records = [*(_inside(record_path(log)) for log in logs), _inside(PRECISION)]
-    records = [name for name in records if (results / name).exists()]
+    records = [name for name in _records(design) if (results / name).exists()]
     files = {name: sha256_of(results / name) for name in [*sorted(names), *records]}
     manifest = {
         "format": _FORMAT,
@@ -78,9 +77,9 @@ def unpack(archive: Path, results: Path, config: dict[str, Any]) -> dict[str, An
     Raises
     ------
     ArchiveError
-        For a file whose digest is not the manifest's, an archive of another experiment, a network
-        that the config wants and the archive lacks, and for checkpoints in `results` that are not
-        the archive's.
+        For a file whose digest is not the manifest's, one that is no checkpoint, curve or record of
+        the config's networks, an archive of another experiment, a network that the config wants and
+        the archive lacks, and for checkpoints in `results` that are not the archive's.
     ValueError
         For checkpoints of another config; it names the keys that differ.
     """
@@ -131,7 +130,9 @@ def _check(
             raise ArchiveError(f"{archive} lists {name}, which leads out of the results folder")
         if not (folder / name).exists() or sha256_of(folder / name) != digest:
             raise ArchiveError(f"{archive} is damaged: {name} is not what {_MANIFEST} lists")
-    for name, plan in _network_files(Design(Experiment.of(config))).items():
+    design = Design(Experiment.of(config))
+    networks = _network_files(design)
+    for name, plan in networks.items():
         if name not in manifest["files"]:
             # Of the same seed, but trained otherwise: the message says in what.
             alike = f"{plan.architecture}_*_seed{plan.seed}_*/step0.safetensors"
@@ -145,6 +146,15 @@ def _check(
             raise ArchiveError(
                 f"{there} was trained here and is not the archive's: move {there.parent} away first"
             )
+    held = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    more = sorted(({*manifest["files"]} | held) - {_MANIFEST, *networks, *_records(design)})
+    if more:
+        raise ArchiveError(
+            f"{archive} holds {', '.join(more[:_SHOWN])}{' …' if len(more) > _SHOWN else ''}: no"
+            f" checkpoint, curve or record of the networks of {config['experiment']}, so nothing of"
+            " it was taken. Everything else is computed anew; if the archive has more networks"
+            f" than the config, use the config that its {_MANIFEST} holds"
+        )
 
 
 def _network_files(design: Design) -> dict[str, TrainingPlan]:
@@ -157,6 +167,12 @@ def _network_files(design: Design) -> dict[str, TrainingPlan]:
         for plan in [experiment.plan(dataset, network)]
         for name in plan.products
     }
+
+
+def _records(design: Design) -> list[str]:
+    """What says how the networks were trained; relative to the results."""
+    logs = [design.log(job) for job in design.jobs if job.shared]
+    return [*(_inside(record_path(log)) for log in logs), _inside(PRECISION)]
 
 
 def _inside(path: str | Path) -> str:
