@@ -28,7 +28,7 @@ from convergent_learning.networks.layers import LAYERS, graph_node_names, requir
 from convergent_learning.networks.pretrained import IMAGENET_SIDE, pretrained_problems
 from convergent_learning.stimuli import families
 from convergent_learning.stimuli.user_sets import set_problems
-from convergent_learning.training.plan import checkpoint_steps
+from convergent_learning.training.plan import PORTABLE, checkpoint_steps
 
 _SHARED_FOLDERS = ("datasets", "networks", "reference")
 
@@ -63,6 +63,7 @@ def _problems(config: Config) -> Iterator[str]:
         if not problems:
             known[entry.name] = entry.info
     yield from _network_problems(config.networks, known.values())
+    yield from _portable_problems(config.training)
     yield from _stimulus_problems(config, known.values())
     yield from _alignment_problems(config.alignment)
     for group in config.networks:
@@ -126,6 +127,14 @@ def _network_problems(
         if group.architecture in LAYERS and group.layers != "default":
             for side in sides:
                 yield from _layer_problems(group, key, side)
+
+
+def _portable_problems(training: Training) -> Iterator[str]:
+    if training.precision == PORTABLE and training.threads != 1:
+        yield (
+            f"training.threads: {training.threads} threads sum in another order than one; use 1"
+            " with `precision: portable`"
+        )
 
 
 def _trained_problems(group: Group, key: str, sides: Iterable[int]) -> Iterator[str]:

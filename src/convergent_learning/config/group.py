@@ -74,9 +74,10 @@ class Training(Keys):
         ge=0, description="Zero padding in pixels before a random crop; 0 crops nothing."
     )
     flip: bool = Field(description="Whether half of the images are flipped horizontally.")
-    precision: Literal["auto", "bfloat16", "float32"] = Field(
+    precision: Literal["auto", "bfloat16", "float32", "portable"] = Field(
         description="Type of the forward pass: bfloat16 (autocast), float32, or auto: whichever the"
-        " machine is faster with, chosen once for all networks of results/networks."
+        " machine is faster with, chosen once for all networks of results/networks; portable:"
+        " float32 with AVX2 alone, slower, which gives the same weights on another processor."
     )
     threads: Count = Field(
         description="Threads of one training; weights are reproducible for a fixed number."

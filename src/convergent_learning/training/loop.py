@@ -30,7 +30,8 @@ from convergent_learning.training.device import (
     training_arithmetic,
 )
 from convergent_learning.training.optimizer import optimizer
-from convergent_learning.training.plan import AUTO, TrainingPlan, differing_keys
+from convergent_learning.training.plan import AUTO, PORTABLE, TrainingPlan, differing_keys
+from convergent_learning.training.portable import check_portable
 from convergent_learning.training.precision import Precision
 from convergent_learning.training.schedule import learning_rate
 from convergent_learning.training.state import TrainingState, exclusive
@@ -73,10 +74,14 @@ def train(
     precision : what ``precision: auto`` of a plan means.
 
     Raises DivergedError naming step, learning rate and last good checkpoint, MemoryError naming
-    the keys to lower, and TimeLimitError once the state is saved.
+    the keys to lower, TimeLimitError once the state is saved, and RuntimeError where a portable
+    training would not be one.
     """
     targets = [folder / name for name in plan.products]
-    device = default_device()
+    portable = plan.precision == PORTABLE
+    if portable:
+        check_portable(folder.name)
+    device = torch.device("cpu") if portable else default_device()
     with exclusive(state_folder / f"{plan.digest[:16]}.lock"):
         state = TrainingState(state_folder / plan.digest[:16], code)
         with (

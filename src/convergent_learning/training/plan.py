@@ -14,6 +14,7 @@ from typing import Any
 from convergent_learning.files import damaged_file_named
 
 AUTO = "auto"  # the precision that is chosen for the machine
+PORTABLE = "portable"  # float32 by instructions that all processors have
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 
 from convergent_learning.training.loop import train
-from convergent_learning.training.plan import TrainingPlan
+from convergent_learning.training.plan import PORTABLE, TrainingPlan
+from convergent_learning.training.portable import VARIABLES
 from convergent_learning.training.precision import Precision
 from convergent_learning.training.stopping import TimeLimitError
 
@@ -35,17 +36,20 @@ def train_together(
     code: str = "",
     precision: Precision | None = None,
 ) -> None:
-    """Train the network of each plan into its folder, all at once; a single one in this process.
+    """Train the network of each plan into its folder, all at once.
 
+    A single one is trained in this process, unless it is to be portable: that is decided before a
+    process starts.
     The threads of this process are shared out evenly, at least one each. The other parameters are
     those of `loop.train`. A SIGTERM is passed on. When one training fails the others go on to their
     end; then RuntimeError names those that failed, or TimeLimitError if all they did was to stop
     in time.
     """
-    if len(plans) == 1:
+    portable = any(plan.precision == PORTABLE for plan in plans)
+    if len(plans) == 1 and not portable:
         train(plans[0], dataset, folders[0], state_folder, deadline, code, precision)
         return
-    threads = max(1, torch.get_num_threads() // len(plans))
+    threads = 1 if portable else max(1, torch.get_num_threads() // len(plans))
     children: list[_Child] = []
     with _terminated_with_this_process(children):
         for plan, folder in zip(plans, folders, strict=True):
@@ -59,7 +63,7 @@ def train_together(
                 "precision": None if precision is None else asdict(precision),
                 "threads": threads,
             }
-            children.append(_Child(folder.name, request))
+            children.append(_Child(folder.name, request, VARIABLES if portable else {}))
         failures = {child.name: status for child in children if (status := child.wait())}
     if not failures:
         return
@@ -72,7 +76,7 @@ def train_together(
 class _Child:
     """A process that trains one network; its log lines go to this process's log."""
 
-    def __init__(self, name: str, request: dict):
+    def __init__(self, name: str, request: dict, environment: dict[str, str]):
         self.name, self.status = name, 0
         self._last_lines: deque[str] = deque(maxlen=1)
         threads = str(request["threads"])
@@ -81,7 +85,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+            env=os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads} | environment,
         )
         request_pipe, lines = self.process.stdin, self.process.stderr
         assert request_pipe is not None
