@@ -2,6 +2,8 @@
 
 Configuration, keys, logs, spool and sockets live in one folder; the ports are free ones. The node
 claims more cores and memory than the machine may have, so that jobs of every size are placed.
+
+`python tests/workflow/slurm_cluster.py COMMAND …` runs a command with such a cluster.
 """
 
 import os
@@ -214,3 +216,9 @@ def wait_until(condition, seconds: float, explain) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"nothing came of it in {seconds} s\n{explain()}")
         time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    with running_cluster() as loopback:
+        status = subprocess.call(sys.argv[1:], env=os.environ | loopback.environment)
+    sys.exit(status)
