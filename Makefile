@@ -49,7 +49,7 @@ provenance: $(VENV)/installed ## the chain from every figure of EXPERIMENT down 
 	$(BIN)/snakemake provenance --cores $(CORES) $(OVERLAY)
 
 reference: $(VENV)/installed ## make the reference of EXPERIMENT from its results, tolerances from RUNS
-	$(BIN)/python -m convergent_learning.workflow reference $(EXPERIMENT) --runs $(RUNS)
+	$(BIN)/python -m convergent_learning.workflow reference $(EXPERIMENT) --cores $(CORES) --runs $(RUNS)
 
 findings: $(VENV)/installed ## docs/findings.md from the claims of the committed reference
 	$(BIN)/python -m convergent_learning.report.findings results/reference/cifar10/claims.json > docs/findings.md

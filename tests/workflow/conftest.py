@@ -58,15 +58,24 @@ class Checkout:
         overlay = ["--configfile", configfile] if configfile else []
         return [sys.executable, "-m", "snakemake", *arguments, "--cores", "2", *overlay]
 
-    def snakemake(self, *arguments: str, **options: str) -> subprocess.CompletedProcess:
+    def snakemake(
+        self, *arguments: str, environment: dict[str, str] | None = None, **options: str
+    ) -> subprocess.CompletedProcess:
         """Run to the end; stdout holds both streams."""
+        return self._run(self.command(*arguments, **options), environment or {})
+
+    def module(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run ``python -m``, as `snakemake`."""
+        return self._run([sys.executable, "-m", *arguments], {})
+
+    def _run(self, command: list[str], more: dict[str, str]) -> subprocess.CompletedProcess:
         return subprocess.run(
-            self.command(*arguments, **options),
+            command,
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=self.environment,
+            env=self.environment | more,
         )
 
     def planned(self, *arguments: str, **options: str) -> dict[str, int]:

@@ -5,8 +5,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
@@ -53,17 +51,6 @@ def rewrite(path, content):
     times = os.stat(path)
     path.write_text(content)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-
-
-def module(checkout, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=checkout.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=checkout.environment,
-    )
 
 
 def test_the_config_is_resolved_as_snakemake_does(results, config):
@@ -254,8 +241,8 @@ def inside(path):
 
 @pytest.mark.slow
 def test_scores_from_an_archive_train_nothing_and_give_the_same_tables(finished, archive, checkout):
-    done = module(
-        checkout, "convergent_learning.workflow", "scores", "smoke", str(archive), "--cores", "2"
+    done = checkout.module(
+        "convergent_learning.workflow", "scores", "smoke", str(archive), "--cores", "2"
     )
     assert done.returncode == 0, done.stdout[-3000:]
     made = checkout.folder / "results/smoke"
@@ -272,17 +259,17 @@ def test_drawings_from_the_reference_are_not_taken_for_results(
     checkout, finished, results, reference
 ):
     shutil.copytree(reference, checkout.folder / "results/reference/smoke")
-    done = module(checkout, "convergent_learning.workflow", "figures", "smoke")
+    done = checkout.module("convergent_learning.workflow", "figures", "smoke")
     assert done.returncode == 0, done.stdout
     drawn = checkout.folder / "results/smoke"
     assert (drawn / "claims.json").read_bytes() == (results / "claims.json").read_bytes()
     assert "Nothing was computed here" in (drawn / "report.html").read_text()
     assert read_stamp(drawn / "figures/fig2.pdf")["rule"] == "figures from the reference"
     assert "make figures" in checkout.snakemake("-n").stdout
-    done = module(checkout, "convergent_learning.workflow", "clear", "smoke")
+    done = checkout.module("convergent_learning.workflow", "clear", "smoke")
     assert not drawn.exists()
     shutil.copytree(results / "moments", drawn / "moments")
-    done = module(checkout, "convergent_learning.workflow", "figures", "smoke")
+    done = checkout.module("convergent_learning.workflow", "figures", "smoke")
     assert done.returncode != 0
     assert "holds computed results" in done.stdout
     assert (drawn / "moments").exists()

@@ -13,7 +13,7 @@ from convergent_learning.config.design import Design
 from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.figure_jobs import FIGURES
-from convergent_learning.config.paths import DATASET, NAMES, PRECISION
+from convergent_learning.config.paths import DATASET, NAMES, PRECISION, AnchorPaths
 from convergent_learning.datasets.catalogue import OfficialDataset, dataset_info
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.pretrained import Pretrained
@@ -42,7 +42,7 @@ for overlay in workflow.overwrite_configfiles:
 COSTS = Costs(DESIGN)
 ENVIRONMENT = "../../envs/environment.yaml"
 PATHS = DESIGN.paths
-SCORING = "scores" if config["keep_moments"] else "scored_block"
+ANCHORS = AnchorPaths(config["experiment"])
 
 
 def any_of(names):
@@ -104,15 +104,19 @@ def response_code():
     return code("moments.py", Shown, ShownSample)
 
 
-def metric_code(wildcards):
+def metric_code(rule):
     """The digest of the code of each metric that a job scores, and of all context measures."""
-    asked = {name: [name] for name in DESIGN.experiment.metrics}
-    if DESIGN.job(SCORING, wildcards).params["context"]:
-        asked["context"] = metrics(context=True)
-    return {
-        name: code("scores.py", *(f for each in names for f in metric(each).functions))
-        for name, names in asked.items()
-    }
+
+    def of_job(wildcards):
+        asked = {name: [name] for name in DESIGN.experiment.metrics}
+        if DESIGN.job(rule, wildcards).params["context"]:
+            asked["context"] = metrics(context=True)
+        return {
+            name: code("scores.py", *(f for each in names for f in metric(each).functions))
+            for name, names in asked.items()
+        }
+
+    return of_job
 
 
 def memory(rule):

@@ -66,7 +66,7 @@ if config["keep_moments"]:
             draws=config["alignment"]["rotations"],
             seed=config["seed"],
             code=code("scores.py"),
-            metric_code=metric_code,
+            metric_code=metric_code("scores"),
         script:
             "../scripts/scores.py"
 
@@ -109,6 +109,6 @@ else:
             seed=config["seed"],
             code=code("scored_block.py", Shown, ShownSample),
             response_code=response_code(),
-            metric_code=metric_code,
+            metric_code=metric_code("scored_block"),
         script:
             "../scripts/scored_block.py"

@@ -9,8 +9,49 @@ localrules:
     research_object,
 
 
+rule anchors:
+    input:
+        checkpoints=files("anchors", "checkpoints"),
+        dataset=DATASET,
+        stimuli=files("anchors", "stimuli"),
+    output:
+        scores=ANCHORS.scores,
+        accuracy=ANCHORS.accuracy,
+        layers=ANCHORS.layers,
+    log:
+        log("anchors"),
+    benchmark:
+        benchmark("anchors")
+    conda:
+        ENVIRONMENT
+    threads: lambda wildcards: DESIGN.job("anchors", wildcards).threads
+    resources:
+        mem_mb=memory("anchors"),
+        runtime=minutes("anchors"),
+        gpu=config["gpu"],
+    params:
+        samples=value("anchors", "samples"),
+        kept=None,
+        positions=config["activations"]["positions"],
+        dtype=config["activations"]["dtype"],
+        folds=config["alignment"]["folds"],
+        identity=value("anchors", "identity"),
+        rotated=value("anchors", "rotated"),
+        centers=value("anchors", "centers"),
+        pairs=value("anchors", "pairs"),
+        ridge=config["alignment"]["ridge"],
+        draws=config["alignment"]["rotations"],
+        seed=config["seed"],
+        code=code("scored_block.py", Shown, ShownSample),
+        response_code=response_code(),
+        metric_code=metric_code("anchors"),
+    script:
+        "../scripts/scored_block.py"
+
+
 rule verify:
     input:
+        anchors=[job.outputs[0] for job in DESIGN.anchors],
         claims=PATHS.claims,
         tables=files("claims", "tables"),
         facts=files("claims", "facts"),

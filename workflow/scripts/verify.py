@@ -1,7 +1,10 @@
 import sys
 from pathlib import Path
 
+from convergent_learning.config.design import Design
+from convergent_learning.config.experiment import Experiment
 from convergent_learning.files import DamagedFileError
+from convergent_learning.verify.anchors import anchor_tables
 from convergent_learning.verify.reference import ReferenceError
 from convergent_learning.verify.result import lines, verify, write_verification
 from convergent_learning.workflow.job import job
@@ -11,7 +14,10 @@ try:
         results = Path(snakemake.input.claims).parent
         for earlier in ("verify.json", "verify.csv"):
             (results / earlier).unlink(missing_ok=True)
-        found = verify(Path(snakemake.params.reference), results, snakemake.params.config)
+        config = snakemake.params.config
+        design = Design(Experiment.of(config))
+        anchors = anchor_tables(design) if design.anchors else None
+        found = verify(Path(snakemake.params.reference), results, config, anchors)
         # Not outputs of the rule: Snakemake would delete them where the comparison fails.
         write_verification(found, results / "verify.json", results / "verify.csv")
         print(*lines(found), sep="\n")

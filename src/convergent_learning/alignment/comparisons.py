@@ -96,28 +96,42 @@ def compared(
     """
     pairs = list(files[0].pairs(request.pairs))
     mapped = [(file, x, y) for file in files for x, y in pairs if file.is_mapped(x, y)]
+    kept = bool(mapped) and not _frugal(files[0])  # the other layer pairs need them again
     for group in dict.fromkeys(x.group for x, y in pairs if x.group == y.group):
         within = [(x, y) for x, y in pairs if x.group == y.group == group]
-        for index, layer in enumerate(within[0][0].layers):
-            rotations: dict[str, Rotations] = {}
-            own = [
-                _OwnLayer((x, y), (x.layers[index], y.layers[index]), request, rotations)
-                for x, y in within
-            ]
-            for pair in own:
-                yield from pair.position_centred(files, fitted)
-            if not mapped or _frugal(files[0]):  # else the other layer pairs need it again
-                _forget(files, layer)
-            if fitted is not None:
-                fitted.forget(layer.name)
-            if "unit" in request.centers:
-                for pair in own:
-                    yield from pair.unit_centred(files)
-                if not mapped or _frugal(files[0]):
-                    _forget(files, layer)
+        for index in range(len(within[0][0].layers)):
+            yield from _own_layers(files, fitted, request, within, index, kept)
     if "position" in request.centers:
         for file, x, y in mapped:
             yield from _other_layers(file, request, x, y)
+
+
+def _own_layers(
+    files: Sequence[MomentsFile],
+    fitted: MomentsFile | None,
+    request: Request,
+    within: Sequence[tuple[StoredNetwork, StoredNetwork]],
+    index: int,
+    kept: bool,
+) -> Iterator[Compared]:
+    """The layer with an index of all networks of a group; its moments are then freed or `kept`."""
+    rotations: dict[str, Rotations] = {}
+    layer = within[0][0].layers[index]
+    own = [
+        _OwnLayer((x, y), (x.layers[index], y.layers[index]), request, rotations) for x, y in within
+    ]
+    for pair in own:
+        yield from pair.position_centred(files, fitted)
+    rotations.clear()
+    if not kept:
+        _forget(files, layer)
+    if fitted is not None:
+        fitted.forget(layer.name)
+    if "unit" in request.centers:
+        for pair in own:
+            yield from pair.unit_centred(files)
+        if not kept:
+            _forget(files, layer)
 
 
 def _forget(files: Sequence[MomentsFile], layer: StoredLayer) -> None:
@@ -222,19 +236,33 @@ def _other_layers(
         return
     for grid, partners in _turns(file, y):
         for layer_x in x.layers:
-            for layer_y, pair in file.layer_pairs(x, y, layer_x, grid=grid, partners=partners):
-                if x.group == y.group and layer_x.name == layer_y.name:
-                    continue
-                for metric in metrics:
-                    if not metric.equal_widths or layer_x.units == layer_y.units:
-                        scores = request.evaluate(metric, pair)
-                        where = (file, x, y, layer_x, layer_y)
-                        yield Compared(*where, metric.name, "position", "learned", 0, scores)
+            pairs = file.layer_pairs(x, y, layer_x, grid=grid, partners=partners)
+            yield from _with_partners(file, request, metrics, (x, y), layer_x, pairs)
             if grid is not None:
                 file.forget(layer_x.name, x)
         if grid is not None:
             for layer_y in partners:
                 file.forget(layer_y.name, y)
+
+
+def _with_partners(
+    file: MomentsFile,
+    request: Request,
+    metrics: Sequence[Metric],
+    networks: tuple[StoredNetwork, StoredNetwork],
+    layer_x: StoredLayer,
+    pairs: Iterator[tuple[StoredLayer, LayerPair]],
+) -> Iterator[Compared]:
+    """A layer of x with layers of y; no pair is held once this is done."""
+    x, y = networks
+    for layer_y, pair in pairs:
+        if x.group == y.group and layer_x.name == layer_y.name:
+            continue
+        for metric in metrics:
+            if not metric.equal_widths or layer_x.units == layer_y.units:
+                scores = request.evaluate(metric, pair)
+                where = (file, x, y, layer_x, layer_y)
+                yield Compared(*where, metric.name, "position", "learned", 0, scores)
 
 
 def _turns(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
@@ -62,6 +63,8 @@ class LayerPair:
         self.products, self.flipped = products, flipped
         self._cache: dict[Hashable, Any] = {}
         self._reverse: LayerPair | None = None
+        # No cycle: gigabytes would wait for the garbage collector.
+        self._forward: weakref.ref[LayerPair] | None = None
 
     @property
     def same_grid(self) -> bool:
@@ -69,10 +72,13 @@ class LayerPair:
 
     def reversed(self) -> LayerPair:
         """The pair with y as source and x as target, from the same products."""
+        forward = None if self._forward is None else self._forward()
+        if forward is not None:
+            return forward
         if self._reverse is None:
             turned = (self.target, self.source, self.products, self.center, not self.flipped)
             self._reverse = LayerPair(*turned)
-            self._reverse._reverse = self
+            self._reverse._forward = weakref.ref(self)
         return self._reverse
 
     def xx(self, sets: Sets) -> Array:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from convergent_learning.config.anchor_jobs import AnchorJobs
 from convergent_learning.config.block_jobs import BlockJobs
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.figure_jobs import FigureJobs
@@ -25,6 +26,11 @@ class Design(Files):
     def __init__(self, experiment: Experiment):
         super().__init__(experiment)
         self._networks, self._blocks = NetworkJobs(experiment), BlockJobs(experiment)
+
+    @cached_property
+    def anchors(self) -> list[BlockJob]:
+        """Jobs that `verify` asks for, and nothing else."""
+        return AnchorJobs(self.experiment).jobs
 
     @cached_property
     def jobs(self) -> list[Job]:
@@ -49,7 +55,8 @@ class Design(Files):
 
     @cached_property
     def _by_key(self) -> dict[Key, Job]:
-        return {_key(job.rule, job.wildcards): job for job in self.jobs}
+        jobs = [*self.jobs, *self.anchors]
+        return {_key(job.rule, job.wildcards): job for job in jobs}
 
     def _of_dataset(self, dataset: str) -> Iterator[Job]:
         yield self._networks.dataset(dataset)

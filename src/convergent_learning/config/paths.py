@@ -16,6 +16,7 @@ NAMES = {
     "moments": "moments/{dataset}/{block}{tile}",
     "scores": "scores/{dataset}_{block}{tile}",
     "scored_block": "scores/{dataset}_{block}{tile}",
+    "anchors": "anchors/{dataset}_{block}",
     "datasets_table": "tables/datasets",
     "layers_table": "tables/layers",
     "conditions_table": "tables/conditions",
@@ -82,3 +83,18 @@ class Paths(Folder):
 
     def table(self, name: str) -> str:
         return f"{self.tables}/{name}.csv"
+
+
+class AnchorPaths(Paths):
+    """Patterns of what is made of the anchors of an experiment's reference, and where these lie.
+
+    `plans` says how they were trained.
+    """
+
+    def __init__(self, experiment: str):
+        super().__init__(experiment)
+        self.plans = f"{self.reference}/anchors/plans.json"
+        self.anchor = f"{self.reference}/anchors/{{dataset}}/{{network}}.safetensors"
+        made = f"{self.results}/{NAMES['anchors']}"
+        self.scores = f"{made}.parquet"
+        self.accuracy, self.layers = f"{made}_accuracy.csv", f"{made}_layers.csv"

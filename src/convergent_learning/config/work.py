@@ -200,6 +200,8 @@ class Workload:
         disk = scored.disk + made.disk - made.moments
         return replace(scored, amounts=amounts, memory=memory, disk=disk)
 
+    _anchors = _scored_block
+
     def _figures(self, job: Job) -> Work:
         """Tables are made of rows of scores; elsewhere it is the start that counts."""
         if job.name.startswith("figures/"):

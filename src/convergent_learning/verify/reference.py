@@ -2,7 +2,8 @@
 
 `results/reference/<experiment>/` holds tables/ (large ones compressed), claims.json, config.json
 (the resolved config), origin.json (what made it), times.csv (how long that took, by stage),
-tolerances.csv and spread.json (see `spread`), and SHA256SUMS of all of them.
+tolerances.csv and spread.json (see `spread`), anchors/ (see `anchors`), and SHA256SUMS of all of
+them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pandas as pd
 
 from convergent_learning.tables.schema import TABLES
 from convergent_learning.verify import roles
+from convergent_learning.verify.anchors import anchor_files
 from convergent_learning.verify.spread import measure_spread
 
 SUMS = "SHA256SUMS"
@@ -113,9 +115,14 @@ def _write(
     _write_json(out / "config.json", config)
     _write_json(out / ORIGIN, origin)
     times.to_csv(out / TIMES, index=False, float_format="%.1f")
-    lines = [f"{digest}  {name}\n" for name, digest in sorted(_digests(out).items())]
-    (out / SUMS).write_text("".join(lines))
+    write_sums(out)
     return calibration
+
+
+def write_sums(reference: Path) -> None:
+    """List the files of `reference` with their digests."""
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(_digests(reference).items())]
+    (reference / SUMS).write_text("".join(lines))
 
 
 def check_digests(reference: Path) -> None:
@@ -133,7 +140,7 @@ def check_digests(reference: Path) -> None:
         "missing": [name for name in listed if name not in found],
         "not listed": [name for name in found if name not in listed],
     }
-    wrong["of no reference"] = [name for name in found if name not in {*_names()}]
+    wrong["of no reference"] = [name for name in found if name not in {*_names(reference)}]
     if any(wrong.values()):
         what = "; ".join(f"{key}: {', '.join(names)}" for key, names in wrong.items() if names)
         raise ReferenceError(
@@ -142,10 +149,11 @@ def check_digests(reference: Path) -> None:
         )
 
 
-def _names() -> Iterator[str]:
+def _names(reference: Path) -> Iterator[str]:
     """All files that a reference may hold, besides SHA256SUMS."""
     yield from ("claims.json", "config.json", ORIGIN, TIMES, TOLERANCES, SPREAD)
     yield f"tables/{roles.TILES}"
+    yield from anchor_files(reference)
     for name in TABLES:
         yield from (f"tables/{name}.csv", f"tables/{name}.csv.gz")
 

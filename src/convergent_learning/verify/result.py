@@ -13,6 +13,7 @@ import pandas as pd
 from convergent_learning.claims.entries import read_claims
 from convergent_learning.files import replace_when_done
 from convergent_learning.verify import roles
+from convergent_learning.verify.anchors import compare_anchors
 from convergent_learning.verify.consistency import contradicted_claims, contradicted_summaries
 from convergent_learning.verify.numbers import ComparedTable, compare_tables
 from convergent_learning.verify.reference import (
@@ -70,8 +71,15 @@ class Verification:
         return pd.DataFrame(records)
 
 
-def verify(reference: Path, results: Path, config: dict[str, Any] | None = None) -> Verification:
+def verify(
+    reference: Path,
+    results: Path,
+    config: dict[str, Any] | None = None,
+    anchors: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+) -> Verification:
     """Compare `results` (tables/, claims.json) with the reference folder `reference`.
+
+    anchors : scores and accuracies of the reference's anchors (`anchors.anchor_tables`)
 
     Results must agree with themselves, too: summaries and claims follow from the tables of pairs.
 
@@ -103,6 +111,7 @@ def verify(reference: Path, results: Path, config: dict[str, Any] | None = None)
             claim._replace(failed=True, note=wrong[claim.key]) if claim.key in wrong else claim
             for claim in compared
         ]
+    tables += compare_anchors(reference, anchors)
     return Verification(reference, setting, tables, compared)
 
 

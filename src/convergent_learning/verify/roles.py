@@ -73,7 +73,7 @@ def figure_of(name: str) -> str:
     """The line of the summary that a table belongs to."""
     if name.startswith("fig"):
         return f"figure {name[3]}"
-    return name if name == "accuracy" else "setting"
+    return name if name in ("accuracy", "anchors") else "setting"
 
 
 def row_name(row: Iterable[object]) -> str:

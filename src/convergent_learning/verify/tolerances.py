@@ -30,6 +30,9 @@ _INTERVAL_FLOOR = 0.02
 # One unit assigned otherwise, of few units, moves a matching score by more.
 _MATCHING = ("permutation", "soft_matching")
 _MATCHING_FACTOR = 3
+# What rounding moves the same weights' numbers by: other kernels, instruction sets and threads.
+_ROUNDING, _ROUNDING_MATCHED, _ROUNDING_SHUFFLED = 1e-4, 5e-3, 2e-3
+_ROUNDINGS = {"accuracy": 0.002, "n_dead_x": 0.0, "n_dead_y": 0.0}
 _FLOORS = {
     # Predictions of an untrained network are near ties, and training may evaluate in bfloat16.
     "accuracy": 0.005,
@@ -98,6 +101,20 @@ def floors(numbers: pd.DataFrame) -> np.ndarray:
     least = numbers.column.map(_floor)
     matched = numbers.metric.isin(_MATCHING) & ~numbers.column.isin(_FLOORS)
     return np.where(matched, _MATCHING_FACTOR * least, least)
+
+
+def rounding(column: str, numbers: pd.DataFrame) -> np.ndarray:
+    """How far the numbers of a column may lie apart that come from the same weights.
+
+    numbers : with the columns ``metric`` and ``baseline``, if it has metrics
+    """
+    if column in _ROUNDINGS or "metric" not in numbers:
+        return np.full(len(numbers), _ROUNDINGS.get(column, _ROUNDING))
+    matched = numbers.metric.isin(_MATCHING)
+    shuffled = numbers.baseline == "shuffled"
+    return np.select(
+        [matched, shuffled], [_ROUNDING_MATCHED, _ROUNDING_SHUFFLED], default=_ROUNDING
+    )
 
 
 def _floor(column: str) -> float:

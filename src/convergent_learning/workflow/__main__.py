@@ -14,7 +14,8 @@ from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.overlay import resolved_config
 from convergent_learning.files import DamagedFileError
-from convergent_learning.verify.reference import check_digests, make_reference
+from convergent_learning.verify.anchors import write_anchor_scores, write_anchors
+from convergent_learning.verify.reference import check_digests, make_reference, write_sums
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.drawn import clear_drawings
 from convergent_learning.workflow.job_times import stage_times
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     scores.add_argument("--cores", default="1")
     reference = command("reference", _reference, "make the reference of an experiment")
     reference.add_argument("--results", type=Path, help="its results (default: results/EXPERIMENT)")
+    reference.add_argument("--cores", default="1", help="for the scores of its anchors")
     reference.add_argument("--commit", help="commit that made them (default: the one checked out)")
     reference.add_argument(
         "--runs", type=Path, nargs="*", default=[], help="results of other runs, for the spread"
@@ -153,6 +155,12 @@ def _reference(chosen: argparse.Namespace) -> None:
     config = resolved_config(chosen.experiment)
     benchmarks = Design(Experiment.of(config)).benchmarks(results.parents[1])
     calibration = make_reference(results, out, config, about, stage_times(benchmarks), chosen.runs)
+    write_anchors(Design(Experiment.of(config)), results.parents[1], out)
+    design = Design(Experiment.of(config))  # which has found the anchors
+    if design.anchors:
+        _snakemake(chosen, *(job.outputs[0] for job in design.anchors))
+        write_anchor_scores(design, out)
+        write_sums(out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")
     for kind, factor in calibration["factors"].items():

@@ -1,0 +1,80 @@
+"""Jobs that score the anchors: trained networks that a reference ships, the same on every machine.
+
+They are shown everything that the experiment's networks are shown after training, and scored alike:
+whatever differs from the reference's scores was not computed as the reference was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from convergent_learning.activations.shown import Shown
+from convergent_learning.config.block_jobs import BlockJobs
+from convergent_learning.config.experiment import Experiment, Network
+from convergent_learning.config.jobs import BlockJob
+from convergent_learning.config.paths import AnchorPaths
+from convergent_learning.training.plan import TrainingPlan
+
+_AFTER_TRAINING_ONLY = ("untrained", "training")
+
+
+class AnchorJobs(BlockJobs):
+    """Jobs of `experiment` with the networks of which its reference holds the final checkpoints."""
+
+    def __init__(self, experiment: Experiment):
+        self._there = AnchorPaths(experiment.name)
+        self._plan_of = _plans(Path(self._there.plans))
+        super().__init__(_of_anchors(experiment, self._plan_of))
+        self.paths = self._there
+
+    @cached_property
+    def jobs(self) -> list[BlockJob]:
+        """One for each block of each dataset that has anchors; none without a reference."""
+        return [job for dataset in self._plan_of for job in self._of_dataset(dataset)]
+
+    def checkpoint(self, dataset: str, network: Network, step: int) -> str:
+        return self._there.anchor.format(dataset=dataset, network=network.name)
+
+    def _of_dataset(self, dataset: str) -> Iterator[BlockJob]:
+        for block, samples in self.experiment.blocks(dataset).items():
+            if block not in _AFTER_TRAINING_ONLY:
+                [tile] = self.experiment.tiles(dataset, block)
+                wildcards = {"dataset": dataset, "block": block}
+                job = self._scored_block({**wildcards, "tile": tile.name}, samples, tile)
+                yield replace(job, rule="anchors", wildcards=wildcards)
+
+    def _shown(self, dataset: str, network: Network, step: int) -> Shown:
+        layers = self.experiment.layers(dataset, network.group)
+        source = self.checkpoint(dataset, network, step), self._plan_of[dataset][network.name]
+        return Shown(network.group, network.seed, layers, source)
+
+
+def _plans(path: Path) -> dict[str, dict[str, TrainingPlan]]:
+    """How the anchors were trained, by dataset and name."""
+    if not path.exists():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        dataset: {name: TrainingPlan.of(plan) for name, plan in plans.items()}
+        for dataset, plans in content.items()
+    }
+
+
+def _of_anchors(experiment: Experiment, anchors: dict[str, dict[str, TrainingPlan]]) -> Experiment:
+    """The experiment with these networks only, which are all compared in one job."""
+    names = {name for plans in anchors.values() for name in plans}
+    groups = []
+    for group in experiment.config.networks:
+        seeds = {n.seed for n in experiment.trained if n.group == group.name and n.name in names}
+        if seeds:
+            kept = [seed for seed in group.seeds if seed in seeds]
+            groups.append(group.model_copy(update={"seeds": kept}))
+    alignment = experiment.config.alignment.model_copy(
+        update={"networks_per_job": None, "partners": None}
+    )
+    changed = {"networks": groups, "alignment": alignment, "keep_activations": False}
+    return Experiment(experiment.config.model_copy(update=changed))
