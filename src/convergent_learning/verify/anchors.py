@@ -35,11 +35,14 @@ PLANS, SCORES, ACCURACY = (
     f"{NAME}/{file}" for file in ("plans.json", "scores.csv.gz", "accuracy.csv")
 )
 _MEASURED = ["score", "n_dead_x", "n_dead_y"]
-_SCORE_KEYS = [column for column in COLUMNS if column not in (*_MEASURED, "fold")]
+_SCORE_KEYS = [
+    column for column in COLUMNS if column not in (*_MEASURED, "fold", "depth_x", "depth_y")
+]
 KEYS = {
     "scores": _SCORE_KEYS,
     "accuracy": [column for column in ACCURACY_COLUMNS if column not in ("accuracy", "n")],
 }
+_TEXTS = {"stimuli": str, "condition": str}
 _WRITTEN = 1e-7  # digits that tables are written with
 _SEEDS = 2  # of a group: one pair
 _MOST_BYTES = 8_000_000
@@ -89,7 +92,7 @@ def anchor_tables(design: Design) -> tuple[pd.DataFrame, pd.DataFrame]:
     for job in design.anchors:
         with damaged_file_named(Path(job.outputs[0]), OSError, ValueError):
             parts.append(pd.read_parquet(job.outputs[0]))
-        accuracies.append(pd.read_csv(job.outputs[1], keep_default_na=False, na_values=["nan"]))
+        accuracies.append(pd.read_csv(job.outputs[1], dtype=_TEXTS, keep_default_na=False))
     scores = pd.concat(parts, ignore_index=True)
     means = scores.groupby(_SCORE_KEYS, sort=True, dropna=False)[_MEASURED].mean().reset_index()
     accuracy = pd.concat(accuracies, ignore_index=True)
@@ -100,11 +103,11 @@ def read_anchor_tables(reference: Path) -> tuple[pd.DataFrame, pd.DataFrame] | N
     """What `write_anchor_scores` wrote; None where a reference has no anchors."""
     if not (reference / PLANS).exists():
         return None
-    texts = {"stimuli": str, "condition": str}
-    return (
-        pd.read_csv(reference / SCORES, dtype=texts, keep_default_na=False, na_values=["nan", ""]),
-        pd.read_csv(reference / ACCURACY, dtype=texts, keep_default_na=False),
+    scores, accuracy = (
+        pd.read_csv(reference / name, dtype=_TEXTS, keep_default_na=False)
+        for name in (SCORES, ACCURACY)
     )
+    return scores, accuracy
 
 
 def compare_anchors(
