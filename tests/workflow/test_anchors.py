@@ -93,21 +93,20 @@ def test_anchors_are_pairs_of_small_files(finished, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_verify_scores_the_anchors_anew(own_copy):
-    """With a reference made here, from other settings; then with an anchor's weights changed."""
-    made = own_copy.module("convergent_learning.workflow", "reference", "smoke", "--cores", "2")
-    assert made.returncode == 0, made.stdout[-3000:]
-    reference = own_copy.folder / "results/reference/smoke"
+def test_verify_scores_the_anchors_anew(referenced, tmp_path):
+    """With another instruction set; a reference whose anchors' scores were edited is refused."""
+    checkout = referenced.copy(tmp_path / "own")
+    reference = checkout.folder / "results/reference/smoke"
     scores = pd.read_csv(reference / "anchors/scores.csv.gz")
     assert set(scores.stimuli) == {"id", "contrast", "low_pass"}
     assert set(scores.baseline) == {"learned", "shuffled", "transfer", "rotated"}
-    shutil.rmtree(own_copy.folder / "results/smoke/anchors")
+    shutil.rmtree(checkout.folder / "results/smoke/anchors")
     environment = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
-    done = own_copy.snakemake("verify", environment=environment)
+    done = checkout.snakemake("verify", environment=environment)
     assert done.returncode == 0, done.stdout[-3000:]
     assert re.search(r"^anchors +PASS", done.stdout, re.MULTILINE)
 
     moved = pd.read_csv(reference / "anchors/scores.csv.gz", keep_default_na=False)
     moved.loc[moved.metric == "linear", "score"] += 2e-3
     moved.to_csv(reference / "anchors/scores.csv.gz", index=False)
-    assert "is not what SHA256SUMS lists" in own_copy.snakemake("verify").stdout
+    assert "is not what SHA256SUMS lists" in checkout.snakemake("verify").stdout

@@ -56,39 +56,33 @@ MISTAKES = {
 EXCHANGE = '\nEXCHANGED = {"linear": "procrustes", "procrustes": "linear"}\n'
 
 
-@pytest.fixture(scope="module")
-def verified(finished, tmp_path_factory):
-    """A copy of the finished experiment with a reference that was made of it."""
-    checkout = finished.copy(tmp_path_factory.mktemp("mistakes") / "checkout")
-    made = checkout.module("convergent_learning.workflow", "reference", "smoke", "--cores", "2")
-    assert made.returncode == 0, made.stdout[-3000:]
-    return checkout
-
-
-def beyond(checkout, monkeypatch):
-    """The share of the anchors' numbers beyond rounding, after the jobs that an edit calls for."""
+def beyond(checkout, monkeypatch, block, stimuli):
+    """The share of the anchors' scores of `stimuli` beyond rounding, their block scored anew."""
     monkeypatch.chdir(checkout.folder)
     design = Design(experiment_named("smoke", ROOT))
-    done = checkout.snakemake(*(job.outputs[0] for job in design.anchors))
+    done = checkout.snakemake(f"results/smoke/anchors/digits_{block}.parquet")
     assert done.returncode == 0, done.stdout[-3000:]
     tables = compare_anchors(checkout.folder / "results/reference/smoke", anchor_tables(design))
     assert not [problem for table in tables for problem in table.problems]
     [scores, _] = tables
-    return (scores.numbers.deviation > 1).mean()
+    own = scores.numbers[scores.numbers.row.str.contains(f" {stimuli} ")]
+    assert len(own)
+    return (own.deviation > 1).mean()
 
 
-def test_without_a_mistake_all_agree(verified, monkeypatch):
-    assert beyond(verified, monkeypatch) == 0
+def test_without_a_mistake_all_agree(referenced, monkeypatch):
+    assert beyond(referenced, monkeypatch, "final", "id") == 0
 
 
 @pytest.mark.parametrize(("module", "code", "mistaken"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_mistake_shows(verified, monkeypatch, module, code, mistaken):
-    path = verified.folder / "src/convergent_learning" / module
+def test_a_mistake_shows(referenced, monkeypatch, module, code, mistaken):
+    path = referenced.folder / "src/convergent_learning" / module
     right = path.read_text()
     assert right.count(code) == 1
     wrong = right.replace(code, mistaken)
     path.write_text(wrong + EXCHANGE * ("EXCHANGED" in mistaken))
     try:
-        assert beyond(verified, monkeypatch) > 0.001
+        shown = ("pixel_values", "contrast") if "contrast" in module else ("final", "id")
+        assert beyond(referenced, monkeypatch, *shown) > 0.001
     finally:
         path.write_text(right)
