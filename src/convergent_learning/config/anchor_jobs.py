@@ -33,7 +33,9 @@ class AnchorJobs(BlockJobs):
 
     @cached_property
     def jobs(self) -> list[BlockJob]:
-        """One for each block of each dataset that has anchors; none without a reference."""
+        """One for each block of each dataset that has anchors; none where no network is one."""
+        if not self.experiment.networks:
+            return []
         return [job for dataset in self._plan_of for job in self._of_dataset(dataset)]
 
     def checkpoint(self, dataset: str, network: Network, step: int) -> str:

@@ -105,7 +105,7 @@ def _scores(chosen: argparse.Namespace) -> None:
 def _check_computed(config: dict[str, Any], unpacked: list[Path]) -> None:
     """Raise ArchiveError naming what was made of networks, but before these came here."""
     design = Design(Experiment.of(config))
-    came = min(path.stat().st_mtime for path in unpacked)
+    came = min(path.stat().st_mtime for path in unpacked if path.suffix == ".safetensors")
     before = [
         job.outputs[0]
         for job in design.jobs
