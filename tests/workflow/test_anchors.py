@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -90,6 +91,27 @@ def test_anchors_are_pairs_of_small_files(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(anchors, "_MOST_BYTES", sum(sizes) - 1)
     write_anchors(design, finished.folder, tmp_path / "some")
     assert len(list((tmp_path / "some").rglob("*.safetensors"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "blocks"),
+    [
+        (["vgg11-seed1", "vgg11-seed2"], ["final", "pixel_values", "spectra"]),
+        (["another-seed1"], []),
+        ([], []),
+    ],
+)
+def test_jobs_are_for_anchors_that_the_config_has(tmp_path, monkeypatch, names, blocks):
+    experiment = experiment_named("smoke", ROOT)
+    plan = asdict(experiment.plan("digits", experiment.trained[0]))
+    path = tmp_path / "results/reference/smoke/anchors/plans.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"digits": dict.fromkeys(names, plan)}))
+    monkeypatch.chdir(tmp_path)
+    found = Design(experiment).anchors
+    assert [job.wildcards["block"] for job in found] == blocks
+    checkpoints = [f"results/reference/smoke/anchors/digits/{name}.safetensors" for name in names]
+    assert all(job.inputs["checkpoints"] == checkpoints for job in found)
 
 
 @pytest.mark.slow
