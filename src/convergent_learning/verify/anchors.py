@@ -27,7 +27,7 @@ from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Network
 from convergent_learning.files import damaged_file_named
 from convergent_learning.verify import roles
-from convergent_learning.verify.numbers import NUMBERS, ComparedTable
+from convergent_learning.verify.numbers import NUMBERS, ComparedTable, side_by_side
 from convergent_learning.verify.tolerances import rounding
 
 NAME = "anchors"
@@ -138,16 +138,17 @@ def _compared(name: str, old: pd.DataFrame, new: pd.DataFrame) -> ComparedTable:
     both = both[both._merge == "both"].reset_index(drop=True)
     parts = []
     for column in columns:
-        a, b = (pd.to_numeric(both[each], errors="coerce") for each in (column, f"{column} found"))
-        if (a.isna() != b.isna()).any():
-            first = roles.row_name(both.loc[(a.isna() != b.isna()).idxmax(), keys])
-            result.problems.append(f"{NAME}: only one of two has a {column} in {first}")
+        known, rebuilt = (
+            pd.to_numeric(both[side], errors="coerce").to_frame(column)
+            for side in (column, f"{column} found")
+        )
         tolerance = np.maximum(rounding(column, both), _WRITTEN)
-        numbers = pd.DataFrame({"reference": a, "rebuilt": b, "tolerance": tolerance})
-        numbers["deviation"] = ((a - b).abs() / tolerance).round(6)
-        numbers["table"], numbers["column"] = NAME, column
-        numbers["row"] = [roles.row_name(row) for row in both[keys].to_numpy()]
-        parts.append(numbers[a.notna() & b.notna()])
+        numbers, empty = side_by_side(NAME, column, known, rebuilt, tolerance)
+        if empty.any():
+            first = roles.row_name(both.loc[empty.idxmax(), keys])
+            result.problems.append(f"{NAME}: only one of two has a {column} in {first}")
+        numbers["row"] = [roles.row_name(row) for row in both.loc[numbers.index, keys].to_numpy()]
+        parts.append(numbers)
     result.numbers = pd.concat(parts, ignore_index=True)[NUMBERS]
     return result
 

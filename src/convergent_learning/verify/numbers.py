@@ -81,7 +81,7 @@ def compare(
     parts = []
     for column in roles.measured(name, old):
         tolerance = tolerances.of(name, column, pools)
-        numbers, empty = _numbers(name, column, old, new, tolerance)
+        numbers, empty = side_by_side(name, column, old, new, tolerance)
         if empty.any():
             result.problems.append(_exact_problem(name, column, keys, old, new, empty))
         numbers["row"] = [roles.row_name(row) for row in old.loc[numbers.index, keys].to_numpy()]
@@ -110,7 +110,7 @@ def _shape_problems(
     return problems
 
 
-def _numbers(
+def side_by_side(
     name: str, column: str, old: pd.DataFrame, new: pd.DataFrame, tolerance: np.ndarray
 ) -> tuple[pd.DataFrame, pd.Series]:
     """The numbers of a column side by side, and where only one of the two has one."""
