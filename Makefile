@@ -13,12 +13,12 @@ UV_VERSION := 0.13.9
 
 # Packed checkpoints: what `make archive` writes and `make scores` reads.
 ARCHIVE ?= $(EXPERIMENT)-checkpoints.tar
-# Other finished runs of EXPERIMENT (results folders) that `make reference` takes tolerances from.
-RUNS ?=
+# Sets of seeds of `make honest`, six runs from each.
+SETS ?= 4
 # Results folder of another checkout, made on this machine, that `make benchmark` gives ratios to.
 BASELINE ?=
 
-.PHONY: help plan figures scores reproduce archive verify provenance reference findings config benchmark test lint lock lock-check
+.PHONY: help plan figures scores reproduce archive verify provenance reference honest findings config benchmark test lint lock lock-check
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -48,8 +48,11 @@ verify: $(VENV)/installed ## compare the results of EXPERIMENT with the committe
 provenance: $(VENV)/installed ## the chain from every figure of EXPERIMENT down to the raw data
 	$(BIN)/snakemake provenance --cores $(CORES) $(OVERLAY)
 
-reference: $(VENV)/installed ## make the reference of EXPERIMENT from its results, tolerances from RUNS
-	$(BIN)/python -m convergent_learning.workflow reference $(EXPERIMENT) --cores $(CORES) --runs $(RUNS)
+reference: $(VENV)/installed ## make the reference of EXPERIMENT from its results
+	$(BIN)/python -m convergent_learning.workflow reference $(EXPERIMENT) --cores $(CORES)
+
+honest: $(VENV)/installed ## run EXPERIMENT with other seeds, and take the limits of verify from these runs
+	$(BIN)/python -m convergent_learning.workflow honest $(EXPERIMENT) --sets $(SETS) --cores $(CORES)
 
 findings: $(VENV)/installed ## docs/findings.md from the claims of the committed reference
 	$(BIN)/python -m convergent_learning.report.findings results/reference/cifar10/claims.json > docs/findings.md

@@ -4,11 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.overlay import resolved_config
+from convergent_learning.verify.fingerprints import COLUMNS
+from convergent_learning.verify.reference import make_reference
 
 ROOT = Path(__file__).parents[2]
 SMOKE = "workflow/experiments/smoke.yaml"
@@ -112,6 +115,12 @@ def finished(checkouts):
     done = checkout.snakemake()
     assert done.returncode == 0, done.stdout[-5000:]
     return checkout.copy(Path(shared)) if shared else checkout
+
+
+def write_reference(results, out, config=None):
+    """A reference of these results, without anchors and digests."""
+    config = {"experiment": "smoke", "seed": 0} if config is None else config
+    make_reference(results, out, config, {}, pd.DataFrame(), pd.DataFrame(columns=COLUMNS))
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@ import shutil
 import tarfile
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from conftest import network_folder
+from conftest import network_folder, write_reference
 
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.overlay import resolved_config
+from convergent_learning.verify.fingerprints import fingerprints
 from convergent_learning.verify.reference import make_reference
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.chain import print_chain
@@ -42,7 +42,8 @@ def results(own_copy, monkeypatch):
 def reference(results, config):
     made = results.parent / "reference/smoke"
     times = stage_times(Design(Experiment.of(config)).benchmarks())
-    make_reference(results, made, config, origin(ROOT), times)
+    digests = fingerprints(Design(Experiment.of(config)), Path())
+    make_reference(results, made, config, origin(ROOT), times, digests)
     return made
 
 
@@ -125,8 +126,9 @@ def test_the_chain_names_a_product_without_a_record(results, capsys):
 
 def test_a_reference_stays_when_no_new_one_can_be_made(reference, results, config):
     before = (reference / "SHA256SUMS").read_bytes()
-    with pytest.raises(ValueError, match="no such table"):
-        make_reference(results, reference, config, {}, pd.DataFrame(), [results.parent / "none"])
+    (results / "tables/fig6_slopes.csv").unlink()
+    with pytest.raises(FileNotFoundError, match="fig6_slopes"):
+        write_reference(results, reference)
     assert (reference / "SHA256SUMS").read_bytes() == before
     assert [path.name for path in reference.parent.iterdir()] == ["smoke"]
 

@@ -5,8 +5,10 @@ from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.files import DamagedFileError
 from convergent_learning.verify.anchors import anchor_tables
+from convergent_learning.verify.fingerprints import fingerprints
+from convergent_learning.verify.printed import lines
 from convergent_learning.verify.reference import ReferenceError
-from convergent_learning.verify.result import lines, verify, write_verification
+from convergent_learning.verify.result import verify, write_verification
 from convergent_learning.workflow.job import job
 
 try:
@@ -17,7 +19,8 @@ try:
         config = snakemake.params.config
         design = Design(Experiment.of(config))
         anchors = anchor_tables(design) if design.anchors else None
-        found = verify(Path(snakemake.params.reference), results, config, anchors)
+        digests = fingerprints(design, Path())
+        found = verify(Path(snakemake.params.reference), results, config, anchors, digests)
         # Not outputs of the rule: Snakemake would delete them where the comparison fails.
         write_verification(found, results / "verify.json", results / "verify.csv")
         print(*lines(found), sep="\n")

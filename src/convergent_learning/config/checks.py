@@ -7,6 +7,7 @@ keys that depend on each other. Imports no torch, as the DAG is built with it.
 from __future__ import annotations
 
 import itertools
+import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ from convergent_learning.stimuli import families
 from convergent_learning.stimuli.user_sets import set_problems
 from convergent_learning.training.plan import PORTABLE, checkpoint_steps
 
+_X86 = ("x86_64", "AMD64")
 _SHARED_FOLDERS = ("datasets", "networks", "reference")
 
 
@@ -130,7 +132,14 @@ def _network_problems(
 
 
 def _portable_problems(training: Training) -> Iterator[str]:
-    if training.precision == PORTABLE and training.threads != 1:
+    if training.precision != PORTABLE:
+        return
+    if platform.machine() not in _X86:
+        yield (
+            f"training.precision: `portable` weights need an x86-64 processor, this is"
+            f" {platform.machine()}; use `auto`"
+        )
+    if training.threads != 1:
         yield (
             f"training.threads: {training.threads} threads sum in another order than one; use 1"
             " with `precision: portable`"

@@ -75,9 +75,10 @@ class Training(Keys):
     )
     flip: bool = Field(description="Whether half of the images are flipped horizontally.")
     precision: Literal["auto", "bfloat16", "float32", "portable"] = Field(
-        description="Type of the forward pass: bfloat16 (autocast), float32, or auto: whichever the"
-        " machine is faster with, chosen once for all networks of results/networks; portable:"
-        " float32 with AVX2 alone, slower, which gives the same weights on another processor."
+        description="How forward and backward passes are computed. portable: float32 with AVX2 alone"
+        " on a processor, the same weights on another x86-64 machine; bfloat16 (autocast) or"
+        " float32; auto: whichever of the two the machine is faster with, chosen once for all"
+        " networks of results/networks."
     )
     threads: Count = Field(
         description="Threads of one training; weights are reproducible for a fixed number."

@@ -28,7 +28,7 @@ from convergent_learning.config.experiment import Network
 from convergent_learning.files import damaged_file_named
 from convergent_learning.verify import roles
 from convergent_learning.verify.numbers import NUMBERS, ComparedTable, side_by_side
-from convergent_learning.verify.tolerances import rounding
+from convergent_learning.verify.rounding import rounding
 
 NAME = "anchors"
 PLANS, SCORES, ACCURACY = (
@@ -43,7 +43,6 @@ KEYS = {
     "accuracy": [column for column in ACCURACY_COLUMNS if column not in ("accuracy", "n")],
 }
 _TEXTS = {"stimuli": str, "condition": str}
-_WRITTEN = 1e-7  # digits that tables are written with
 _SEEDS = 2  # of a group: one pair
 _MOST_BYTES = 8_000_000
 
@@ -142,14 +141,14 @@ def _compared(name: str, old: pd.DataFrame, new: pd.DataFrame) -> ComparedTable:
             pd.to_numeric(both[side], errors="coerce").to_frame(column)
             for side in (column, f"{column} found")
         )
-        tolerance = np.maximum(rounding(column, both), _WRITTEN)
+        tolerance = rounding(column, both)
         numbers, empty = side_by_side(NAME, column, known, rebuilt, tolerance)
         if empty.any():
             first = roles.row_name(both.loc[empty.idxmax(), keys])
             result.problems.append(f"{NAME}: only one of two has a {column} in {first}")
         numbers["row"] = [roles.row_name(row) for row in both.loc[numbers.index, keys].to_numpy()]
         parts.append(numbers)
-    result.numbers = pd.concat(parts, ignore_index=True)[NUMBERS]
+    result.numbers = pd.concat(parts, ignore_index=True).reindex(columns=NUMBERS, fill_value="")
     return result
 
 

@@ -16,7 +16,7 @@ from convergent_learning.tables.storage import read_table
 from convergent_learning.verify import roles
 from convergent_learning.verify.tolerances import Tolerances
 
-NUMBERS = ["table", "column", "row", "reference", "rebuilt", "tolerance", "deviation"]
+NUMBERS = [*roles.POOL, "row", "reference", "rebuilt", "tolerance", "deviation"]
 # Rounding on other hardware can move a pixel of a condition by one level.
 _PIXEL_LEVELS = 1
 _SHOWN = 3
@@ -26,8 +26,8 @@ _SHOWN = 3
 class ComparedTable:
     """A table compared.
 
-    `numbers` (columns `NUMBERS`) has a row for each measured number, its deviation in units of its
-    tolerance; `problems` are sentences on what is missing, extra, empty or unequal.
+    `numbers` (columns `NUMBERS`) has a row for each measured number with its pool, its deviation in
+    units of its tolerance; `problems` are sentences on what is missing, extra, empty or unequal.
     """
 
     name: str
@@ -85,7 +85,7 @@ def compare(
         if empty.any():
             result.problems.append(_exact_problem(name, column, keys, old, new, empty))
         numbers["row"] = [roles.row_name(row) for row in old.loc[numbers.index, keys].to_numpy()]
-        parts.append(numbers)
+        parts.append(numbers.join(pools))
     if parts:
         result.numbers = pd.concat(parts, ignore_index=True)[NUMBERS]
     return result
@@ -113,7 +113,10 @@ def _shape_problems(
 def side_by_side(
     name: str, column: str, old: pd.DataFrame, new: pd.DataFrame, tolerance: np.ndarray
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """The numbers of a column side by side, and where only one of the two has one."""
+    """The numbers of a column side by side, and where only one of the two has one.
+
+    Rows are those of `old` that both have; columns as `NUMBERS`, without pools and rows' names.
+    """
     a, b = old[column].astype(float), new[column].astype(float)
     numbers = pd.DataFrame({"reference": a, "rebuilt": b, "tolerance": tolerance})
     # Rounded, so that exactly the tolerance is within it.

@@ -2,8 +2,8 @@
 
 `results/reference/<experiment>/` holds tables/ (large ones compressed), claims.json, config.json
 (the resolved config), origin.json (what made it), times.csv (how long that took, by stage),
-tolerances.csv and spread.json (see `spread`), anchors/ (see `anchors`), and SHA256SUMS of all of
-them.
+digests.csv (of stimuli and weights, see `fingerprints`), anchors/ (see `anchors`), runs/,
+spread.csv.gz and agreement.json (see `agreement`), and SHA256SUMS of all of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,15 @@ import pandas as pd
 
 from convergent_learning.tables.schema import TABLES
 from convergent_learning.verify import roles
+from convergent_learning.verify.agreement import RUNS, measure_agreement
 from convergent_learning.verify.anchors import anchor_files
-from convergent_learning.verify.spread import measure_spread
+from convergent_learning.verify.fingerprints import COLUMNS
+from convergent_learning.verify.tolerances import AGREEMENT, SPREAD
 
 SUMS = "SHA256SUMS"
 ORIGIN = "origin.json"
 TIMES = "times.csv"
-TOLERANCES = "tolerances.csv"
-SPREAD = "spread.json"
+DIGESTS = "digests.csv"
 _COMPRESS_ABOVE = 150_000
 _ABSENT = object()
 # Keys that another machine may set otherwise: what they move is covered by the tolerances.
@@ -48,11 +49,11 @@ def make_reference(
     config: dict[str, Any],
     origin: dict[str, Any],
     times: pd.DataFrame,
-    runs: Sequence[Path] = (),
-) -> dict[str, Any]:
+    digests: pd.DataFrame,
+) -> None:
     """Make the reference `out` of the tables and claims of `results`.
 
-    An older one is replaced once the new one is whole.
+    An older one is replaced once the new one is whole; its honest runs are kept.
 
     Parameters
     ----------
@@ -64,59 +65,61 @@ def make_reference(
         What made it: commit, versions, machine.
     times : DataFrame
         How long that took, one row per stage.
-    runs : sequence of path
-        Other runs of the same experiment, as `results`: with other seeds, threads or on other
-        hardware. The tolerances come from how far they lie apart; without any, those of an older
-        reference of the same experiment stay.
-
-    Returns
-    -------
-    dict
-        The calibration of the tolerances (`spread.measure_spread`).
+    digests : DataFrame
+        Of its stimuli and weights (`fingerprints.fingerprints`).
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".reference-") as scratch:
         made = Path(scratch) / out.name
-        kept = out if not runs and (out / TOLERANCES).exists() else None
-        calibration = _write(results, made, config, origin, times, runs, kept)
+        (made / "tables").mkdir(parents=True)
+        for name in TABLES:
+            content = (results / f"tables/{name}.csv").read_bytes()
+            if len(content) > _COMPRESS_ABOVE:
+                # No time of day in the header: the same table gives the same file.
+                compressed = gzip.compress(content, mtime=0)
+                (made / f"tables/{name}.csv.gz").write_bytes(compressed)
+            else:
+                (made / f"tables/{name}.csv").write_bytes(content)
+        shutil.copyfile(results / f"tables/{roles.TILES}", made / f"tables/{roles.TILES}")
+        shutil.copyfile(results / "claims.json", made / "claims.json")
+        _write_json(made / "config.json", config)
+        _write_json(made / ORIGIN, origin)
+        times.to_csv(made / TIMES, index=False, float_format="%.1f")
+        digests.to_csv(made / DIGESTS, index=False)
+        if (out / RUNS).is_dir():
+            shutil.copytree(out / RUNS, made / RUNS)
+        finish_reference(made)
         if out.exists():
             shutil.rmtree(out)
         made.rename(out)
-    return calibration
 
 
-def _write(
-    results: Path,
-    out: Path,
-    config: dict[str, Any],
-    origin: dict[str, Any],
-    times: pd.DataFrame,
-    runs: Sequence[Path],
-    kept: Path | None,
-) -> dict[str, Any]:
-    (out / "tables").mkdir(parents=True)
-    for name in TABLES:
-        content = (results / f"tables/{name}.csv").read_bytes()
-        if len(content) > _COMPRESS_ABOVE:
-            # No time of day in the header: the same table gives the same file.
-            compressed = gzip.compress(content, mtime=0)
-            (out / f"tables/{name}.csv.gz").write_bytes(compressed)
-        else:
-            (out / f"tables/{name}.csv").write_bytes(content)
-    shutil.copyfile(results / f"tables/{roles.TILES}", out / f"tables/{roles.TILES}")
-    shutil.copyfile(results / "claims.json", out / "claims.json")
-    if kept is None:
-        spread, calibration = measure_spread([results, *runs])
-        spread.to_csv(out / TOLERANCES, index=False, float_format="%.4g")
-    else:
-        shutil.copyfile(kept / TOLERANCES, out / TOLERANCES)
-        calibration = json.loads((kept / SPREAD).read_text(encoding="utf-8"))
-    _write_json(out / SPREAD, calibration)
-    _write_json(out / "config.json", config)
-    _write_json(out / ORIGIN, origin)
-    times.to_csv(out / TIMES, index=False, float_format="%.1f")
-    write_sums(out)
-    return calibration
+def finish_reference(reference: Path) -> dict[str, Any] | None:
+    """Derive spreads and limits from the honest runs, and list all files with their digests.
+
+    Returns what `agreement.measure_agreement` does.
+    """
+    config, about = (
+        json.loads((reference / name).read_text(encoding="utf-8"))
+        for name in ("config.json", ORIGIN)
+    )
+    measured = measure_agreement(reference, made_with(config, about))
+    write_sums(reference)
+    return measured
+
+
+def made_with(config: dict[str, Any], origin: dict[str, Any]) -> dict[str, Any]:
+    """What of a run may differ between honest ones, besides its seeds."""
+    training = {key: config.get("training", {}).get(key) for key in ("precision", "threads")}
+    return training | {"processor": origin.get("machine", {}).get("cpu")}
+
+
+def read_fingerprints(reference: Path) -> pd.DataFrame:
+    """`fingerprints.fingerprints` of the run that the reference was made of."""
+    path = reference / DIGESTS
+    if not path.exists():
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def write_sums(reference: Path) -> None:
@@ -151,7 +154,10 @@ def check_digests(reference: Path) -> None:
 
 def _names(reference: Path) -> Iterator[str]:
     """All files that a reference may hold, besides SHA256SUMS."""
-    yield from ("claims.json", "config.json", ORIGIN, TIMES, TOLERANCES, SPREAD)
+    yield from ("claims.json", "config.json", ORIGIN, TIMES, DIGESTS, SPREAD, AGREEMENT)
+    if (reference / AGREEMENT).exists():
+        content = json.loads((reference / AGREEMENT).read_text(encoding="utf-8"))
+        yield from (f"{RUNS}/{run['name']}.h5" for run in content["runs"])
     yield f"tables/{roles.TILES}"
     yield from anchor_files(reference)
     for name in TABLES:

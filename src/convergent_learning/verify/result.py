@@ -1,71 +1,183 @@
-"""`snakemake verify`: PASS or FAIL for every figure and claim, the largest deviations first."""
+"""A rerun compared with its reference: what each part of it, figure and claim came to."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from convergent_learning.claims.entries import read_claims
 from convergent_learning.files import replace_when_done
-from convergent_learning.verify import roles
-from convergent_learning.verify.anchors import compare_anchors
+from convergent_learning.verify import anchors, roles
 from convergent_learning.verify.consistency import contradicted_claims, contradicted_summaries
+from convergent_learning.verify.fingerprints import STIMULI, WEIGHTS, same
 from convergent_learning.verify.numbers import ComparedTable, compare_tables
 from convergent_learning.verify.reference import (
     ReferenceError,
     check_digests,
     config_differences,
+    read_fingerprints,
 )
+from convergent_learning.verify.spread import LARGEST, RMS, SUMMED_UP, Pools
 from convergent_learning.verify.tolerances import Tolerances
 from convergent_learning.verify.verdicts import ClaimResult, compare_claims
 
-_LARGEST = 10
-_PROBLEMS = 20
+
+class Part(NamedTuple):
+    """A part of a verification: whether it passed, and a sentence on why."""
+
+    name: str
+    passed: bool
+    reason: str
+
+
+class Same(NamedTuple):
+    """How many digests are the reference's, of how many that it lists."""
+
+    found: int
+    listed: int
+
+    def __str__(self) -> str:
+        return f"{self.found} of {self.listed}"
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What was compared; `passed` says whether everything lies within its tolerance."""
+    """What was compared.
+
+    `setting`, and the problems of tables, are sentences on what must be equal and is not;
+    `contradictions` has those on what does not follow from the tables beside it, by table, those of
+    claims under ``claims``.
+    """
 
     reference: Path
+    tolerances: Tolerances
+    stimuli: Same
+    weights: Same
     setting: list[str]
     tables: list[ComparedTable]
     claims: list[ClaimResult]
+    contradictions: dict[str, list[str]]
 
     @property
     def passed(self) -> bool:
-        failed = [*(table.failed for table in self.tables), *(c.failed for c in self.claims)]
-        return not self.setting and not any(failed)
+        return all(part.passed for part in self.parts)
 
     @property
+    def problems(self) -> list[str]:
+        """All sentences on what is wrong, besides numbers."""
+        of_tables = [problem for table in self.tables for problem in table.problems]
+        contradictions = [each for found in self.contradictions.values() for each in found]
+        return [*self.setting, *of_tables, *contradictions]
+
+    @cached_property
     def numbers(self) -> pd.DataFrame:
-        """Every measured number of every table, largest deviation first."""
+        """Every measured number of every table (`numbers.NUMBERS`), largest deviation first."""
         numbers = pd.concat([table.numbers for table in self.tables], ignore_index=True)
-        return numbers.sort_values("deviation", ascending=False, kind="stable")
+        return numbers.sort_values("deviation", ascending=False, kind="stable", ignore_index=True)
+
+    @cached_property
+    def sums(self) -> pd.DataFrame:
+        """Root mean square deviations, in spreads, of networks trained anew, and their limits.
+
+        One row for each table, column, metric, centring, baseline and stage; none where the weights
+        are the reference's.
+        """
+        limits = self.tolerances.limits
+        numbers = self.numbers[self._is_trained]
+        if self.tolerances.by_rounding or numbers.empty:
+            return pd.DataFrame(columns=[*SUMMED_UP, "spreads", "limit"])
+        pools = Pools(numbers[roles.POOL].reset_index(drop=True))
+        largest = [limits[LARGEST, kind] for kind in pools.kinds]
+        spreads = pools.root_mean_squares(numbers.deviation.to_numpy(float) * largest)
+        limit = [limits[RMS, roles.kind(column)] for column in pools.sums.column]
+        sums = pools.sums.assign(spreads=spreads, limit=limit)
+        return sums.sort_values("spreads", ascending=False, kind="stable", ignore_index=True)
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """In the order in which to read them: the first that fails explains what follows it."""
+        of_anchors = [table for table in self.tables if table.name == anchors.NAME]
+        untrained = self.numbers[self.numbers.stage == roles.UNTRAINED]
+        parts = [self._setting(), _given_weights("untrained networks", untrained, [])]
+        if of_anchors:
+            numbers = self.numbers[self.numbers.table == anchors.NAME]
+            problems = [problem for table in of_anchors for problem in table.problems]
+            parts.append(_given_weights("anchors", numbers, problems))
+        parts.append(self._trained())
+        wrong = sum(map(len, self.contradictions.values()))
+        itself = "summaries follow from the pairs beside them, claims from the tables"
+        said = f"{wrong} summaries or claims do not follow from the tables beside them"
+        parts.append(Part("of itself", not wrong, said if wrong else itself))
+        failed = [claim.id for claim in self.claims if claim.failed]
+        said = (
+            f"not the reference's: {', '.join(failed)}" if failed else f"{len(self.claims)} agree"
+        )
+        return [*parts, Part("claims", not failed, said)]
+
+    @property
+    def _is_trained(self) -> pd.Series:
+        given = (self.numbers.stage == roles.UNTRAINED) | (self.numbers.table == anchors.NAME)
+        return ~given
+
+    def _setting(self) -> Part:
+        tables = [table for table in self.tables if table.name != anchors.NAME]
+        wrong = len(self.setting) + sum(len(table.problems) for table in tables)
+        said = f"{wrong} problems, listed below" if wrong else "config, raw data and rows agree"
+        if self.stimuli.listed:
+            said += f"; {self.stimuli} stimulus sets have the reference's bytes"
+        return Part("setting", not wrong, said)
+
+    def _trained(self) -> Part:
+        numbers, name = self.numbers[self._is_trained], "trained networks"
+        beyond = int((numbers.deviation > 1).sum())
+        if self.tolerances.by_rounding:
+            if self.tolerances.same_weights:
+                return _given_weights(
+                    f"{name}", numbers, [], f"{self.weights} weights are the same: "
+                )
+            said = (
+                f"trained anew ({self.weights} weights are the same), and the reference has no"
+                " honest runs that say how far they may then lie apart"
+            )
+            return Part(name, not beyond, said)
+        over = int((self.sums.spreads > self.sums.limit).sum())
+        said = (
+            f"trained anew ({self.weights} weights are the same): {beyond} of {len(numbers):,}"
+            f" numbers and {over} of {len(self.sums):,} root mean squares lie farther from the"
+            " reference than honest reruns do"
+        )
+        return Part(name, not (beyond or over), said)
 
     def summary(self) -> pd.DataFrame:
-        """One row per figure (and accuracy, setting): result, rows, numbers, beyond, largest."""
+        """One row per figure (and accuracy, anchors, setting): result, rows, numbers, largest."""
         rows: dict[str, list[ComparedTable]] = {}
         for table in self.tables:
             rows.setdefault(roles.figure_of(table.name), []).append(table)
+        over = self.sums[self.sums.spreads > self.sums.limit]
         records = []
         for what, tables in sorted(rows.items()):
             deviations = pd.concat([table.numbers.deviation for table in tables])
             setting = self.setting if what == "setting" else []
+            contradicted = [self.contradictions.get(table.name, []) for table in tables]
+            problems = len(setting) + sum(map(len, [*contradicted, *(t.problems for t in tables)]))
+            sums = int(over.table.isin([table.name for table in tables]).sum())
+            beyond = int((deviations > 1).sum())
             records.append(
                 {
                     "what": what,
-                    "result": _result(any(table.failed for table in tables) or bool(setting)),
+                    "passed": not (problems or sums or beyond),
                     "rows": sum(table.rows for table in tables),
                     "numbers": len(deviations),
-                    "beyond": int((deviations > 1).sum()),
+                    "beyond": beyond,
                     "largest": float(deviations.max()) if len(deviations) else 0.0,
-                    "problems": sum(len(table.problems) for table in tables) + len(setting),
+                    "sums_beyond": sums,
+                    "problems": problems,
                 }
             )
         return pd.DataFrame(records)
@@ -75,11 +187,13 @@ def verify(
     reference: Path,
     results: Path,
     config: dict[str, Any] | None = None,
-    anchors: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+    scored: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+    found: pd.DataFrame | None = None,
 ) -> Verification:
     """Compare `results` (tables/, claims.json) with the reference folder `reference`.
 
-    anchors : scores and accuracies of the reference's anchors (`anchors.anchor_tables`)
+    scored : scores and accuracies of the reference's anchors (`anchors.anchor_tables`)
+    found : digests of stimuli and weights (`fingerprints.fingerprints`); None: nobody knows them
 
     Results must agree with themselves, too: summaries and claims follow from the tables of pairs.
 
@@ -93,36 +207,45 @@ def verify(
             f" EXPERIMENT={reference.name}`, or verify an experiment that has one"
         )
     check_digests(reference)
-    tolerances = Tolerances.read(reference)
+    expected = read_fingerprints(reference)
+    stimuli, weights = (
+        Same(*same(expected, expected[:0] if found is None else found, what))
+        for what in (STIMULI, WEIGHTS)
+    )
+    tolerances = Tolerances.read(reference, weights.listed > 0 and weights.found == weights.listed)
     tables = compare_tables(reference / "tables", results / "tables", tolerances)
     old, claims = (read_claims(folder / "claims.json") for folder in (reference, results))
     setting = config_differences(reference, config) if config else []
     compared = compare_claims(old, claims, tolerances)
+    contradictions: dict[str, list[str]] = {}
     if not any(table.problems for table in tables):
         try:
-            contradicted = contradicted_summaries(results / "tables")
+            contradictions = contradicted_summaries(results / "tables")
             wrong = contradicted_claims(results / "tables", claims)
         except (ValueError, KeyError) as error:
-            contradicted, wrong = {}, {}
+            wrong = {}
             setting.append(f"tables: what they hold cannot be summarised ({error})")
-        for table in tables:
-            table.problems += contradicted.get(table.name, [])
+        contradictions["claims"] = [f"{' '.join(key)}: {why}" for key, why in wrong.items()]
         compared = [
             claim._replace(failed=True, note=wrong[claim.key]) if claim.key in wrong else claim
             for claim in compared
         ]
-    tables += compare_anchors(reference, anchors)
-    return Verification(reference, setting, tables, compared)
+    tables += anchors.compare_anchors(reference, scored)
+    return Verification(
+        reference, tolerances, stimuli, weights, setting, tables, compared, contradictions
+    )
 
 
 def write_verification(found: Verification, out_json: Path, out_csv: Path) -> None:
-    """Write the summary, problems and claims as JSON, and every number compared as CSV."""
+    """Write parts, summary, problems and claims as JSON, and every number compared as CSV."""
     content = {
         "reference": str(found.reference),
         "passed": found.passed,
+        "parts": [part._asdict() for part in found.parts],
         "figures": found.summary().to_dict("records"),
         "claims": [claim._asdict() for claim in found.claims],
-        "problems": [*found.setting, *(p for table in found.tables for p in table.problems)],
+        "root_mean_squares": found.sums.to_dict("records"),
+        "problems": found.problems,
     }
     with replace_when_done(out_json) as partial:
         partial.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
@@ -130,56 +253,20 @@ def write_verification(found: Verification, out_json: Path, out_csv: Path) -> No
         found.numbers.to_csv(partial, index=False, float_format="%.6g")
 
 
-def lines(found: Verification) -> Iterator[str]:
-    """The printed table."""
-    yield f"compared with {found.reference}; deviations are in units of the tolerance"
-    yield ""
-    yield f"{'':<12} {'result':<6} {'rows':>7} {'numbers':>8} {'beyond':>6} {'largest':>8}"
-    for row in found.summary().itertuples():
-        yield (
-            f"{row.what:<12} {row.result:<6} {row.rows:>7,} {row.numbers:>8,} {row.beyond:>6,}"
-            f" {row.largest:>8.2f}" + (f"  {row.problems} problems" if row.problems else "")
-        )
-    yield ""
-    yield from _claim_lines(found.claims)
-    yield ""
-    yield "largest deviations"
-    moved = found.numbers[found.numbers.deviation > 0]
-    if moved.empty:
-        yield "    none: every number is the reference's"
-    for row in moved.head(_LARGEST).itertuples():
-        yield (
-            f"{row.deviation:>8.2f}  {row.table}.{row.column} {row.rebuilt:.6g}, reference"
-            f" {row.reference:.6g} ± {row.tolerance:.2g}: {row.row}"
-        )
-    problems = [*found.setting, *(p for table in found.tables for p in table.problems)]
+def _given_weights(
+    name: str, numbers: pd.DataFrame, problems: Sequence[str], before: str = ""
+) -> Part:
+    """A part of which only rounding may move the numbers."""
+    beyond = int((numbers.deviation > 1).sum())
     if problems:
-        yield ""
-        yield "problems"
-        yield from (f"  {problem}" for problem in problems[:_PROBLEMS])
-        if len(problems) > _PROBLEMS:
-            yield f"  … and {len(problems) - _PROBLEMS} more"
-    yield ""
-    yield f"verify: {_result(not found.passed)}"
-
-
-def _claim_lines(claims: list[ClaimResult]) -> Iterator[str]:
-    yield f"{'claim':<12} {'result':<6} {'estimate':>9} {'reference':>9} {'±':>7} {'largest':>8}"
-    for claim in claims:
-        verdict = claim.rebuilt
-        if claim.rebuilt != claim.reference:
-            verdict = f"{claim.rebuilt} (reference: {claim.reference})"
-        note = f"; {claim.note}" if claim.note else ""
-        yield (
-            f"{claim.id:<12} {_result(claim.failed):<6} {_number(claim.rebuilt_estimate):>9}"
-            f" {_number(claim.estimate):>9} {claim.tolerance:>7.3f} {claim.deviation:>8.2f}"
-            f"  {verdict}{note}"
+        said = f"{len(problems)} problems, listed below"
+    elif beyond:
+        said = f"{beyond:,} of {len(numbers):,} numbers differ by more than rounding"
+    elif numbers.empty:
+        said = "none"
+    else:
+        said = (
+            f"{len(numbers):,} numbers differ by rounding at most (the largest by"
+            f" {numbers.deviation.max():.2g} of what is allowed)"
         )
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
-def _result(failed: bool) -> str:
-    return "FAIL" if failed else "PASS"
+    return Part(name, not (beyond or problems), before + said)

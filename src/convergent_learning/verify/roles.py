@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from convergent_learning.alignment.registry import metrics
-from convergent_learning.tables.schema import COLUMNS, Role, column, with_role
+from convergent_learning.tables.schema import COLUMNS, TABLES, Role, column, with_role
 
 TILES = "fig1_stimuli.png"
 AMONG_METRICS = " among metrics"
-# Columns by which tolerances are pooled, besides table, column, stage and band.
-POOLED_BY = ("metric", "center", "baseline")
+# What the rows of a pool share, besides table and column: their spread is measured together.
+POOLED_BY = ("metric", "center", "baseline", "stage", "group", "layer")
+POOL = ["table", "column", *POOLED_BY]
+UNTRAINED = "untrained"
+NUMBER, INTERVAL_END, CONTRAST = KINDS = "number", "interval end", "contrast"
+_ENDS = {"ci_low", "ci_high", *(end for table in TABLES for end in with_role(table, Role.END))}
 
 
 def keys(name: str) -> list[str]:
@@ -52,12 +57,12 @@ def exact(name: str, table: pd.DataFrame) -> list[str]:
 
 
 def pools(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """For each row the pool that its tolerances come from: metric, center, baseline, stage, band.
+    """For each row the pool that it belongs to: the columns `POOLED_BY`, empty where it has none.
 
     Stage is `untrained` at step 0, where the weights are the same on any machine, `first epoch`
     within it, where numbers move most, `final` at the last step of the table, else `trained`.
-    Band is the third of the network (`early`, `middle`, `late`), `readout` for layers that are no
-    block, the name of a mean over layers, or for accuracies `id` or `ood`.
+    Of two groups, or two layers, the group is named by both and the layer is the second one's if
+    the first is mapped onto it; rows without layers are pooled by third or family of stimuli.
     """
     pooled = {each: table[each].astype(str) if each in table else "" for each in POOLED_BY}
     stage = pd.Series("trained", index=table.index)
@@ -65,8 +70,20 @@ def pools(name: str, table: pd.DataFrame) -> pd.DataFrame:
         stage[table.epoch < 1] = "first epoch"
     if "step" in table:
         stage[table.step == table.groupby("dataset").step.transform("max")] = "final"
-        stage[table.step == 0] = "untrained"
-    return pd.DataFrame({**pooled, "stage": stage, "band": _band(name, table)}, index=table.index)
+        stage[table.step == 0] = UNTRAINED
+    pooled |= {"stage": stage, "group": _group(table), "layer": _layer(table)}
+    return pd.DataFrame(pooled, index=table.index)
+
+
+def kind(column: str) -> str:
+    """`interval end`, `contrast` (of a metric with the others) or `number`.
+
+    The ends of an interval from three networks move by up to t(2 degrees of freedom) = 4.3 standard
+    errors, whose own error is large: their tails are much heavier than those of other numbers.
+    """
+    if column.endswith(AMONG_METRICS):
+        return CONTRAST
+    return INTERVAL_END if column in _ENDS else NUMBER
 
 
 def figure_of(name: str) -> str:
@@ -81,25 +98,15 @@ def row_name(row: Iterable[object]) -> str:
     return " ".join(str(value) for value in row if str(value))
 
 
-def _band(name: str, table: pd.DataFrame) -> pd.Series:
-    if "role" not in table and "target_role" not in table:
-        if "third" in table:
-            return table.third
-        identity = table.stimuli == "id" if "stimuli" in table else pd.Series(True, table.index)
-        return identity.map({True: "id", False: "ood"})
-    side = "" if "role" in table else "target_"
-    return pd.Series(
-        list(_bands(table, f"{side}role", f"{side}depth", f"{side}layer")), index=table.index
-    )
+def _group(table: pd.DataFrame) -> pd.Series | str:
+    for x, y in (("group_x", "group_y"), ("source_group", "target_group")):
+        if x in table:
+            return table[x].where(table[x] == table[y], table[x] + "–" + table[y])
+    return table.group if "group" in table else ""
 
 
-def _bands(table: pd.DataFrame, role: str, depth: str, layer: str) -> Iterator[str]:
-    # Means over layers have no depth; `layer` is layer_x where a table has two sides.
-    names = table[layer] if layer in table else table["layer_x"]
-    for own_role, own_depth, name in zip(table[role], table[depth], names, strict=True):
-        if pd.isna(own_depth):
-            yield name
-        elif own_role != "block":
-            yield "readout"
-        else:
-            yield ("early", "middle", "late")[min(int(own_depth * 3), 2)]
+def _layer(table: pd.DataFrame) -> pd.Series | str:
+    for name in ("target_layer", "layer_x", "layer", "third", "family", "stimuli"):
+        if name in table and not is_numeric_dtype(table[name]):
+            return table[name]
+    return ""

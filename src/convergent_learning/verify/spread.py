@@ -1,197 +1,134 @@
-"""How far runs of the same experiment lie apart, and the factor that makes it a tolerance.
+"""How far honest runs of an experiment lie apart, and the limits for a rerun.
 
-Training is chaotic: with the sums of another machine or thread count a network ends elsewhere, so
-that trained numbers move about as far as with other seeds. Their spread is the root mean square
-difference between all runs, networks paired in the order of their seeds. Untrained networks are
-the same on any machine: only runs with the same seeds count for them.
+Training is chaotic: with the sums of another machine, precision or thread count a network ends
+elsewhere, so that trained numbers move about as far as with other seeds. The spread of a pool of
+numbers (`roles.pools`) is the root mean square difference between two runs that share no network.
+How far a rerun lies from its reference is summed up in two statistics for each kind of number: the
+root mean square of its differences, in spreads, over all groups and layers of a table's column,
+metric and stage; and the largest of all. Their limits are what honest runs show.
 """
 
 from __future__ import annotations
 
 import itertools
-import statistics
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from convergent_learning.claims.entries import NUMBERS, is_whole, read_claims
-from convergent_learning.tables.schema import TABLES
-from convergent_learning.tables.storage import read_tables
 from convergent_learning.verify import roles
-from convergent_learning.verify.tolerances import KINDS, POOL, SPREAD_COLUMNS, floors, kind
+from convergent_learning.verify.rounding import rounding, rounding_of_claim
+from convergent_learning.verify.runs import Run
 
-# An honest rerun should fail once in a thousand verifications, over all of its numbers.
-FALSE_ALARMS = 0.001
-# Weight of its column's mean square beside a pool's own. Rows of a pool are not independent (draws,
-# layers and conditions share networks), so that many rows do not make the own mean certain.
-_PRIOR = 0.5
+RMS, LARGEST = STATISTICS = "root mean square", "largest"
+SUMMED_UP = [each for each in roles.POOL if each not in ("group", "layer")]
+# A pool leans on all layers of its kind by the weight of so many runs beside its own.
+_PRIOR_RUNS = 4
+_COUNT = 0.5
+# A limit is the largest that any two honest runs show times this. What it costs in false alarms is
+# counted on runs that the limits were not fitted on (`agreement.false_alarms`).
+MARGIN = 1.25
+
+KEYS = [(statistic, kind) for statistic in STATISTICS for kind in roles.KINDS]
+Limits = dict[tuple[str, str], float]  # by these
 
 
-def measure_spread(runs: Sequence[Path]) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Spread of every pool of numbers, and the calibration of the factor.
+def disjoint(runs: Iterable[Run]) -> Iterator[tuple[Run, Run]]:
+    """Pairs of runs that share no network."""
+    for a, b in itertools.combinations(runs, 2):
+        if not a.networks & b.networks:
+            yield a, b
 
-    A factor is the larger of two: the two-sided normal quantile at which one of all numbers
-    exceeds its tolerance with probability `FALSE_ALARMS`; and the largest deviation, in spreads,
-    that a run shows when the spread is measured without it (median over the runs): tails are
-    heavier than normal, and a spread from few runs is uncertain. Each kind of number
-    (`tolerances.kind`) has its own.
+
+class Pools:
+    """The pools of numbers in a fixed order, and what is summed up over them.
 
     Parameters
     ----------
-    runs : sequence of path
-        Results folders; the first is the reference. One alone has no spread: the floors hold.
-
-    Returns
-    -------
-    spread : DataFrame
-        `SPREAD_COLUMNS`.
-    calibration : dict
-        factors by kind, what they come from, and for each run left out its largest deviations.
+    pools : DataFrame
+        A row for each number, columns `roles.POOL`.
     """
-    loaded = [Run(path) for path in runs]
-    differences = _all_differences(loaded)
-    numbers = loaded[0].size
-    normal = float(stats.norm.isf(FALSE_ALARMS / (2 * numbers)))
-    left_out = []
-    if len(loaded) > 2:
-        left_out = [_left_out(run.name, differences, loaded[0]) for run in loaded]
-    largest = {each: [run["largest"][each]["spreads"] for run in left_out] for each in KINDS}
-    calibration = {
-        "factors": {
-            each: round(max(normal, statistics.median(found or [0.0])), 2)
-            for each, found in largest.items()
-        },
-        "normal_quantile": round(normal, 2),
-        "numbers": numbers,
-        "runs": [{"experiment": run.name, "seeds": run.seeds} for run in loaded],
-        "left_out": left_out,
-    }
-    return _pooled(differences, loaded[0]), calibration
 
+    def __init__(self, pools: pd.DataFrame):
+        self._least = least_spread(pools)
+        self._own, self.names = _coded(pools, roles.POOL)
+        self._summed, self.sums = _coded(pools, SUMMED_UP)
+        self.kinds = pools.column.map(roles.kind).to_numpy()
+        self._kinds_of_sums = self.sums.column.map(roles.kind).to_numpy()
 
-class Run:
-    """Tables and claims of a run, seeds replaced by their rank within the group."""
+    def spread(self, runs: Sequence[Run]) -> np.ndarray:
+        """The spread of each number's pool between `runs`, not below what rounding may do.
 
-    def __init__(self, folder: Path):
-        self.tables = read_tables(folder / "tables", TABLES)
-        self.claims = read_claims(folder / "claims.json")
-        accuracy = self.tables["accuracy"]
-        self.seeds = {
-            str(name): sorted(map(int, rows.seed.unique()))
-            for name, rows in accuracy.groupby("group")
-        }
-        self.name = folder.name
-        self.tables = {
-            name: roles.with_contrasts(name, self._ranked(table))
-            for name, table in self.tables.items()
-        }
-
-    @property
-    def size(self) -> int:
-        """How many measured numbers there are."""
-        return sum(
-            int(table[roles.measured(name, table)].notna().sum().sum())
-            for name, table in self.tables.items()
+        It leans on what the same column, metric and stage show over all groups and layers.
+        """
+        squares, counted = np.zeros(len(self._own)), np.zeros(len(self._own))
+        for a, b in disjoint(runs):
+            square = (a.values - b.values) ** 2
+            squares += np.nan_to_num(square)
+            counted += ~np.isnan(square)
+        own, shared = (
+            _ratio(np.bincount(codes, squares), np.bincount(codes, counted))[codes]
+            for codes in (self._own, self._summed)
         )
+        prior = _PRIOR_RUNS / (_PRIOR_RUNS + independent(runs))
+        return np.maximum(np.sqrt((1 - prior) * own + prior * shared), self._least)
 
-    def _ranked(self, table: pd.DataFrame) -> pd.DataFrame:
-        ranks = {
-            (name, seed): rank
-            for name, seeds in self.seeds.items()
-            for rank, seed in enumerate(seeds)
+    def of_names(self, spread: np.ndarray) -> np.ndarray:
+        """Of numbers' spreads those of the pools `names`."""
+        found = np.empty(len(self.names))
+        found[self._own] = spread
+        return found
+
+    def root_mean_squares(self, spreads: np.ndarray) -> np.ndarray:
+        """Of differences, in spreads, NaN where there is none: one for each row of `sums`."""
+        known = ~np.isnan(spreads)
+        squares = np.bincount(self._summed[known], spreads[known] ** 2, len(self.sums))
+        return np.sqrt(_ratio(squares, np.bincount(self._summed[known], minlength=len(self.sums))))
+
+    def statistics(self, spreads: np.ndarray) -> Limits:
+        """The largest of each statistic, by statistic and kind."""
+        sums, sizes = self.root_mean_squares(spreads), np.nan_to_num(np.abs(spreads))
+        return {
+            (name, kind): float(np.max(values, where=kinds == kind, initial=0.0))
+            for name, values, kinds in (
+                (RMS, sums, self._kinds_of_sums),
+                (LARGEST, sizes, self.kinds),
+            )
+            for kind in roles.KINDS
         }
-        ranked = table.copy()
-        for column in table:
-            if column == "seed" or column.startswith("seed_") or column.endswith("_seed"):
-                side = column.replace("seed", "group")
-                side = side if side in table else "group"
-                pairs = zip(table[side], table[column], strict=True)
-                ranked[column] = [ranks[pair] for pair in pairs]
-        return ranked
 
 
-def _all_differences(runs: list[Run]) -> pd.DataFrame:
-    """Differences of every two runs, whose names are in columns `a` and `b`."""
-    parts = [
-        _differences(a, b).assign(a=a.name, b=b.name) for a, b in itertools.combinations(runs, 2)
-    ]
-    return pd.concat(parts or [pd.DataFrame(columns=[*POOL, "difference"])], ignore_index=True)
+def limits(pools: Pools, runs: Sequence[Run], spread: np.ndarray) -> Limits:
+    """For each statistic the largest that any two of the runs show, with a margin."""
+    shown = [pools.statistics((a.values - b.values) / spread) for a, b in disjoint(runs)]
+    return {key: MARGIN * max(each[key] for each in shown) for key in shown[0]}
 
 
-def _differences(a: Run, b: Run) -> pd.DataFrame:
-    """Every number's difference between two runs, with its pool."""
-    parts = [
-        part
-        for name in TABLES
-        for part in _table_differences(name, a.tables[name], b.tables[name], a.seeds == b.seeds)
-    ]
-    return pd.concat([*parts, _claim_differences(a, b)], ignore_index=True)
+def independent(runs: Sequence[Run]) -> int:
+    """How many of the runs, taken in turn, share no network with those before them."""
+    taken: set[tuple[str, int]] = set()
+    count = 0
+    for run in runs:
+        if not run.networks & taken:
+            taken |= run.networks
+            count += 1
+    return count
 
 
-def _table_differences(
-    name: str, a: pd.DataFrame, b: pd.DataFrame, same_seeds: bool
-) -> Iterator[pd.DataFrame]:
-    both = a.merge(b, on=roles.keys(name), suffixes=("", "_b"))
-    pools = roles.pools(name, both)
-    counted = (pools.stage != "untrained") | same_seeds
-    for column in roles.measured(name, a):
-        difference = both[column].astype(float) - both[f"{column}_b"].astype(float)
-        part = pools.assign(table=name, column=column, difference=difference)
-        yield part[counted & difference.notna()]
+def least_spread(pools: pd.DataFrame) -> np.ndarray:
+    """What the spread of each number is not below: rounding, and of a count half a unit."""
+    least = np.empty(len(pools))
+    for (table, column), rows in pools.reset_index(drop=True).groupby(["table", "column"]):
+        known = rounding_of_claim(column) if table == "claims" else rounding(column, rows)
+        least[rows.index] = np.maximum(known, _COUNT if column.startswith("n_") else 0)
+    return least
 
 
-def _claim_differences(a: Run, b: Run) -> pd.DataFrame:
-    other = {(claim["dataset"], claim["id"]): claim for claim in b.claims}
-    rows = []
-    for claim in itertools.filterfalse(is_whole, a.claims):
-        match = other[claim["dataset"], claim["id"]]
-        for column in NUMBERS:
-            if claim[column] is not None and match[column] is not None:
-                rows.append((column, claim["id"], claim[column] - match[column]))
-    frame = pd.DataFrame(rows, columns=["column", "band", "difference"])
-    return frame.assign(table="claims", stage="trained", **dict.fromkeys(roles.POOLED_BY, ""))
+def _coded(pools: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
+    """For each number the row of its pool in a table of the pools that there are."""
+    codes = pools.groupby(columns, sort=False).ngroup().to_numpy()
+    return codes, pools[columns].drop_duplicates(ignore_index=True)
 
 
-def _pooled(differences: pd.DataFrame, reference: Run) -> pd.DataFrame:
-    """Spread of each pool, which leans on that of its column and stage; a claim on all claims.
-
-    A claim has few differences of its own scale: its spread is not below its half interval times
-    the root mean square, over all claims, of difference over half interval.
-    """
-    squares = differences.assign(square=differences.difference.astype(float) ** 2)
-    pools = squares.groupby(POOL).square.agg(["sum", "size"]).reset_index()
-    column = ["table", "column", "stage"]
-    pools = pools.merge(squares.groupby(column).square.mean().rename("prior"), on=column)
-    prior = pools.prior.where(pools.table != "claims", pools["sum"] / pools["size"])
-    pools["spread"] = ((1 - _PRIOR) * pools["sum"] / pools["size"] + _PRIOR * prior) ** 0.5
-    claims = squares[squares.table == "claims"]
-    half = {
-        claim["id"]: (claim["ci_high"] - claim["ci_low"]) / 2
-        for claim in itertools.filterfalse(is_whole, reference.claims)
-        if claim["ci_low"] is not None
-    }
-    shares = (claims.square / claims.band.map(half) ** 2).groupby(claims.column).mean() ** 0.5
-    own = pools[pools.table == "claims"]
-    least = (own.column.map(shares) * own.band.map(half)).fillna(0)
-    pools.loc[own.index, "spread"] = np.maximum(own.spread, least)
-    return pools.rename(columns={"size": "differences"})[SPREAD_COLUMNS]
-
-
-def _left_out(name: str, differences: pd.DataFrame, reference: Run) -> dict[str, Any]:
-    """How far the run `name` lies from the others, by the spread of the others alone."""
-    its = (differences.a == name) | (differences.b == name)
-    # Numbers that the other runs lack, or agree on, have no spread to be compared with.
-    own = differences[its].merge(_pooled(differences[~its], reference), on=POOL)
-    size = own.difference.abs().astype(float)
-    beyond_floor = size > floors(own)
-    own["spreads"] = (size / own.spread.where(own.spread > 0)).where(beyond_floor, 0.0).fillna(0.0)
-    largest = {}
-    for each, rows in own.groupby(own.column.map(kind)):
-        worst = rows.loc[rows.spreads.idxmax()]
-        where = " ".join(str(worst[column]) for column in POOL if worst[column])
-        largest[each] = {"spreads": round(float(worst.spreads), 2), "at": where}
-    return {"run": name, "largest": largest}
+def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.divide(a, b, out=np.zeros(len(a)), where=b > 0)

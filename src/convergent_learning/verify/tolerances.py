@@ -1,9 +1,8 @@
-"""How far a number may lie from the reference: read from the reference's `tolerances.csv`.
+"""How far a number may lie from the reference.
 
-A tolerance is the larger of a floor and a factor times the measured spread: the root mean square
-difference between runs, pooled over the rows of a table that share metric, centring, baseline,
-stage and band (`roles.pools`). Each `kind` of number has a factor of its own.
-`verify.spread` measures both.
+Where the weights are the reference's, by rounding (`rounding`). Where networks were trained anew,
+by the spread of its pool times the limit of the largest deviation, both in the reference (`SPREAD`
+and `AGREEMENT`, see `agreement`).
 """
 
 from __future__ import annotations
@@ -14,108 +13,73 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from convergent_learning.tables.schema import TABLES, Role, with_role
 from convergent_learning.verify import roles
+from convergent_learning.verify.rounding import rounding, rounding_of_claim
+from convergent_learning.verify.spread import LARGEST, Limits, least_spread
 
-POOL = ["table", "column", *roles.POOLED_BY, "stage", "band"]
-SPREAD_COLUMNS = [*POOL, "spread", "differences"]
-
-NUMBER, INTERVAL_END, CONTRAST = KINDS = "number", "interval end", "contrast"
-_ENDS = {"ci_low", "ci_high", *(end for table in TABLES for end in with_role(table, Role.END))}
-
-# What rounding may move where nothing was trained: more than storing activations in float32 in
-# place of float16 does to the smoke experiment.
-_FLOOR = 0.005
-_INTERVAL_FLOOR = 0.02
-# One unit assigned otherwise, of few units, moves a matching score by more.
-_MATCHING = ("permutation", "soft_matching")
-_MATCHING_FACTOR = 3
-# What rounding moves the same weights' numbers by: other kernels, instruction sets and threads.
-_ROUNDING, _ROUNDING_MATCHED, _ROUNDING_SHUFFLED = 1e-4, 5e-3, 2e-3
-_ROUNDINGS = {"accuracy": 0.002, "n_dead_x": 0.0, "n_dead_y": 0.0}
-_FLOORS = {
-    # Predictions of an untrained network are near ties, and training may evaluate in bfloat16.
-    "accuracy": 0.005,
-    "test_accuracy": 0.01,
-    "test_loss": 0.05,
-    "n_dead_x": 1.0,
-    "n_dead_y": 1.0,
-    "n_conditions": 1.0,
-    "n_families": 1.0,
-    "p": 0.05,
-    "p_adjusted": 0.05,
-}
+SPREAD = "spread.csv.gz"
+AGREEMENT = "agreement.json"
 
 
 class Tolerances:
-    """Tolerances of one reference; without a measured spread only the floors hold.
+    """Tolerances of one reference; without honest runs it has those of rounding only.
 
     Parameters
     ----------
-    spread : DataFrame
-        `SPREAD_COLUMNS`: a pool of rows, its spread, and from how many differences.
-    factors : dict
-        Tolerance over spread, by `kind` of number.
+    spread : Series
+        The spread of each pool, indexed by `roles.POOL`; empty where it was not measured.
+    limits : dict
+        By statistic and kind (`spread.limits`).
+    same_weights : bool
+        Whether the rerun's networks have the reference's weights.
     """
 
-    def __init__(self, spread: pd.DataFrame, factors: dict[str, float]):
-        self._factors = factors
-        self._spread = spread.set_index(POOL).spread.to_dict()
+    def __init__(self, spread: pd.Series, limits: Limits, same_weights: bool = False):
+        self._spread = spread.to_dict()
+        self.limits = limits
+        self.same_weights = same_weights
 
     @classmethod
-    def read(cls, reference: Path) -> Tolerances:
+    def read(cls, reference: Path, same_weights: bool) -> Tolerances:
         """Those of the reference folder `reference`."""
-        about = json.loads((reference / "spread.json").read_text(encoding="utf-8"))
-        text = dict.fromkeys(POOL, str)
-        spread = pd.read_csv(reference / "tolerances.csv", dtype=text, keep_default_na=False)
-        return cls(spread, about["factors"])
+        if not (reference / SPREAD).exists():
+            return cls(pd.Series(dtype=float), {}, same_weights)
+        table = pd.read_csv(
+            reference / SPREAD, dtype=dict.fromkeys(roles.POOL, str), keep_default_na=False
+        )
+        about = json.loads((reference / AGREEMENT).read_text(encoding="utf-8"))
+        limits = {(each["statistic"], each["kind"]): each["limit"] for each in about["limits"]}
+        return cls(table.set_index(roles.POOL).spread, limits, same_weights)
+
+    @property
+    def by_rounding(self) -> bool:
+        """Whether only rounding may move a number: so it is where no honest run tells otherwise."""
+        return self.same_weights or not self._spread
 
     def of(self, name: str, column: str, pools: pd.DataFrame) -> np.ndarray:
         """Tolerance of each row of `column` in table `name`; `pools` is `roles.pools`."""
-        rows = pools.itertuples(index=False)
-        spread = np.array([self._spread.get((name, column, *pool), 0.0) for pool in rows])
-        factor = self._factors[kind(column)]
-        return np.maximum(factor * spread, floors(pools.assign(column=column)))
+        rounded = rounding(column, pools)
+        if self.by_rounding:
+            return rounded
+        rows = pools[list(roles.POOLED_BY)].itertuples(index=False)
+        least = least_spread(pools.assign(table=name, column=column))
+        spread = [
+            self._spread.get((name, column, *pool), low)
+            for pool, low in zip(rows, least, strict=True)
+        ]
+        allowed = self.limits[LARGEST, roles.kind(column)] * np.array(spread)
+        return np.where(pools.stage == roles.UNTRAINED, rounded, allowed)
 
     def of_claim(self, claim: str, column: str) -> float:
         """Tolerance of `column` (estimate, ci_low, ci_high) of the claim with the id `claim`."""
-        empty = [""] * len(roles.POOLED_BY)
-        spread = self._spread.get(("claims", column, *empty, "trained", claim), 0.0)
-        return max(self._factors[kind(column)] * spread, _floor(column))
-
-
-def kind(column: str) -> str:
-    """`interval end`, `contrast` (of a metric with the others) or `number`.
-
-    Contrasts are those of `roles.with_contrasts`. The ends of an interval from three networks move
-    by up to t(2 degrees of freedom) = 4.3 standard errors, whose own error is large: their tails
-    are much heavier than those of other numbers.
-    """
-    if column.endswith(roles.AMONG_METRICS):
-        return CONTRAST
-    return INTERVAL_END if column in _ENDS else NUMBER
-
-
-def floors(numbers: pd.DataFrame) -> np.ndarray:
-    """The smallest tolerance of each number, by its `column` and `metric`."""
-    least = numbers.column.map(_floor)
-    matched = numbers.metric.isin(_MATCHING) & ~numbers.column.isin(_FLOORS)
-    return np.where(matched, _MATCHING_FACTOR * least, least)
-
-
-def rounding(column: str, numbers: pd.DataFrame) -> np.ndarray:
-    """How far the numbers of a column may lie apart that come from the same weights.
-
-    numbers : with the columns ``metric`` and ``baseline``, if it has metrics
-    """
-    if column in _ROUNDINGS or "metric" not in numbers:
-        return np.full(len(numbers), _ROUNDINGS.get(column, _ROUNDING))
-    matched = numbers.metric.isin(_MATCHING)
-    shuffled = numbers.baseline == "shuffled"
-    return np.select(
-        [matched, shuffled], [_ROUNDING_MATCHED, _ROUNDING_SHUFFLED], default=_ROUNDING
-    )
-
-
-def _floor(column: str) -> float:
-    return _INTERVAL_FLOOR if kind(column) == INTERVAL_END else _FLOORS.get(column, _FLOOR)
+        rounded = rounding_of_claim(column)
+        if self.by_rounding:
+            return rounded
+        pool = dict.fromkeys(roles.POOL, "") | {
+            "table": "claims",
+            "column": column,
+            "metric": claim,
+        }
+        return self.limits[LARGEST, roles.kind(column)] * self._spread.get(
+            tuple(pool.values()), rounded
+        )

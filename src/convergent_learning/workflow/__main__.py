@@ -6,6 +6,7 @@ import argparse
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,18 @@ from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.overlay import resolved_config
 from convergent_learning.files import DamagedFileError
+from convergent_learning.verify.agreement import markdown
 from convergent_learning.verify.anchors import write_anchor_scores, write_anchors
-from convergent_learning.verify.reference import check_digests, make_reference, write_sums
+from convergent_learning.verify.fingerprints import fingerprints
+from convergent_learning.verify.reference import (
+    check_digests,
+    finish_reference,
+    make_reference,
+    write_sums,
+)
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.drawn import clear_drawings
+from convergent_learning.workflow.honest import honest_runs, make_honest_run
 from convergent_learning.workflow.job_times import stage_times
 from convergent_learning.workflow.origin import origin
 from convergent_learning.workflow.record import record_path
@@ -45,9 +54,9 @@ def main(arguments: list[str] | None = None) -> None:
     reference.add_argument("--results", type=Path, help="its results (default: results/EXPERIMENT)")
     reference.add_argument("--cores", default="1", help="for the scores of its anchors")
     reference.add_argument("--commit", help="commit that made them (default: the one checked out)")
-    reference.add_argument(
-        "--runs", type=Path, nargs="*", default=[], help="results of other runs, for the spread"
-    )
+    honest = command("honest", _honest, "honest runs, and the limits of verify from them")
+    honest.add_argument("--sets", type=int, default=4, help="of seeds, each for six runs")
+    honest.add_argument("--cores", default="1")
     calibrate = commands.add_parser("calibrate", help="unit costs of the plan from finished runs")
     calibrate.add_argument("experiments", nargs="+")
     calibrate.add_argument("--out", type=Path, default=COMMITTED, help="default: the committed")
@@ -142,7 +151,9 @@ def _snakemake(
     chosen: argparse.Namespace, *arguments: str, check: bool = True, **streams: Any
 ) -> subprocess.CompletedProcess:
     overlay = Path(f"workflow/experiments/{chosen.experiment}.yaml")
-    options = ["--configfile", str(overlay)] if overlay.exists() else []
+    options = ["--configfile", str(overlay)]
+    if "--configfile" in arguments or not overlay.exists():
+        options = []
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", chosen.cores, *options]
     return subprocess.run(command, check=check, text=True, **streams)
 
@@ -154,7 +165,8 @@ def _reference(chosen: argparse.Namespace) -> None:
     results, out = chosen.results or _results(chosen), _reference_folder(chosen)
     config = resolved_config(chosen.experiment)
     benchmarks = Design(Experiment.of(config)).benchmarks(results.parents[1])
-    calibration = make_reference(results, out, config, about, stage_times(benchmarks), chosen.runs)
+    digests = fingerprints(Design(Experiment.of(config)), results.parents[1])
+    make_reference(results, out, config, about, stage_times(benchmarks), digests)
     write_anchors(Design(Experiment.of(config)), results.parents[1], out)
     design = Design(Experiment.of(config))  # which has found the anchors
     if design.anchors:
@@ -163,14 +175,21 @@ def _reference(chosen: argparse.Namespace) -> None:
         write_sums(out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")
-    for kind, factor in calibration["factors"].items():
-        print(f"  tolerance, {kind}s: {factor} spreads")
-    for run in calibration["left_out"]:
-        for kind, largest in run["largest"].items():
-            print(
-                f"  {run['run']} left out, {kind}s: largest deviation"
-                f" {largest['spreads']} spreads ({largest['at']})"
-            )
+
+
+def _honest(chosen: argparse.Namespace) -> None:
+    reference, config = _reference_folder(chosen), resolved_config(chosen.experiment)
+    if not reference.is_dir():
+        raise FileNotFoundError(f"{reference}: make it first, with `make reference`")
+    runs = [*honest_runs(config, chosen.sets)]
+    for number, run in enumerate(runs, start=1):
+        print(f"honest run {number} of {len(runs)}: {run.name}", flush=True)
+        kept = make_honest_run(run, config, reference, partial(_snakemake, chosen))
+        print(f"  {kept}", flush=True)
+    measured = finish_reference(reference)
+    if measured is None:
+        raise ValueError(f"{reference}: too few runs for limits; ask for more --sets")
+    print(*markdown(measured), sep="\n")
 
 
 def _figures(chosen: argparse.Namespace) -> None:

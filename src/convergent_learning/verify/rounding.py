@@ -1,0 +1,55 @@
+"""How far numbers may lie apart that were computed from the same weights, on any machine.
+
+Measured: the scores of the default experiment's networks made again with other kernels, instruction
+sets and threads; docs/reproducing.md has what was seen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from convergent_learning.verify.roles import INTERVAL_END, kind
+
+# One unit assigned otherwise, of few units, moves a matching score by more than rounding does.
+_MATCHING = ("permutation", "soft_matching")
+_SCORE, _MATCHED, _SHUFFLED = 1e-4, 5e-3, 2e-3
+# An interval from three networks ends t(2 degrees of freedom) = 4.3 standard errors away.
+_STRETCHED = 5
+_OTHERS = {
+    # Of 2,000 images: predictions of an untrained network are near ties.
+    "accuracy": 2e-3,
+    # Training may evaluate in bfloat16.
+    "test_accuracy": 0.01,
+    "test_loss": 0.05,
+    "n_dead_x": 0.0,
+    "n_dead_y": 0.0,
+    "n_conditions": 0.0,
+    "n_families": 0.0,
+    # A rotation more or less beyond the learned axes.
+    "p": 0.05,
+    "p_adjusted": 0.05,
+}
+# Tables and claims are written with eight digits.
+_WRITTEN = 1e-7
+
+
+def rounding(column: str, numbers: pd.DataFrame) -> np.ndarray:
+    """The largest difference of each number of a column.
+
+    numbers : with the columns ``metric`` and ``baseline``, if it has metrics
+    """
+    if column in _OTHERS:
+        return np.full(len(numbers), max(_OTHERS[column], _WRITTEN))
+    stretched = _STRETCHED if kind(column) == INTERVAL_END else 1
+    if "metric" not in numbers:
+        return np.full(len(numbers), stretched * _SCORE)
+    matched = numbers.metric.isin(_MATCHING)
+    shuffled = (numbers.baseline == "shuffled") | (column == "shuffled")
+    allowed = np.select([matched, shuffled], [_MATCHED, _SHUFFLED], default=_SCORE)
+    return stretched * allowed
+
+
+def rounding_of_claim(column: str) -> float:
+    """That of a claim's estimate or of an end of its interval."""
+    return _MATCHED * (_STRETCHED if kind(column) == INTERVAL_END else 1)

@@ -1,0 +1,103 @@
+"""Honest runs: an experiment with other seeds, trained in other ways, for the limits of `verify`.
+
+Seeds are taken in sets of twice as many as a group of the experiment has. A set is trained in one
+way, and split into two runs in three ways, so that six runs come of it; networks are shared between
+runs. Of a run its numbers are kept, in the reference; what was computed for it is removed, but the
+networks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from convergent_learning.config.paths import Paths
+from convergent_learning.tables.schema import TABLES
+from convergent_learning.verify.agreement import RUNS
+from convergent_learning.verify.reference import made_with
+from convergent_learning.verify.runs import Rows
+from convergent_learning.workflow.origin import origin
+
+# How the networks of a set are trained, beside what the config says; sets take turns.
+WAYS: list[dict[str, Any]] = [
+    {},
+    {"precision": "float32", "threads": 1},
+    {"precision": "float32", "threads": 2},
+    {"precision": "bfloat16", "threads": 1},
+]
+
+
+@dataclass(frozen=True)
+class HonestRun:
+    """A run: the seeds of each of its groups, and keys of `training` that differ."""
+
+    experiment: str
+    seeds: list[int]
+    training: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return "-".join([self.experiment, "seeds", *map(str, self.seeds)])
+
+    def overlay(self, config: dict[str, Any]) -> dict[str, Any]:
+        """What its config has besides that of the experiment, `config`."""
+        networks = [
+            entry | {"seeds": self.seeds} if not {"weights", "factory"} & entry.keys() else entry
+            for entry in config["networks"]
+        ]
+        return {
+            "experiment": self.name,
+            "networks": networks,
+            "training": config["training"] | self.training,
+        }
+
+
+def honest_runs(config: dict[str, Any], sets: int) -> Iterator[HonestRun]:
+    """Runs of the first `sets` sets of seeds; not the one that has the experiment's own seeds.
+
+    Raises ValueError where groups differ in their number of seeds, or have one alone.
+    """
+    own = {tuple(e["seeds"]) for e in config["networks"] if not {"weights", "factory"} & e.keys()}
+    sizes = {len(seeds) for seeds in own}
+    if len(sizes) != 1 or (size := sizes.pop()) < 2:
+        raise ValueError(
+            "networks: honest runs need groups with the same number of seeds, two or more of each"
+        )
+    for number in range(sets):
+        first = 1 + 2 * size * number
+        seeds = range(first, first + 2 * size)
+        halves = [half for half in itertools.combinations(seeds, size) if first in half]
+        # Of a set of six: 123|456, 124|356 and 135|246.
+        for half in dict.fromkeys((halves[0], halves[1 % len(halves)], halves[len(halves) // 2])):
+            for chosen in (half, tuple(seed for seed in seeds if seed not in half)):
+                if chosen not in own:
+                    yield HonestRun(config["experiment"], [*chosen], WAYS[number % len(WAYS)])
+
+
+def make_honest_run(
+    run: HonestRun, config: dict[str, Any], reference: Path, snakemake: Callable[..., Any]
+) -> Path:
+    """Run it unless it is there, and keep its numbers in the `runs` of the reference.
+
+    snakemake : runs Snakemake with the targets and options given to it
+    """
+    kept = reference / RUNS / f"{run.name}.h5"
+    if kept.exists():
+        return kept
+    paths = Paths(run.name)
+    overlay = Path(f"{paths.results}.yaml")
+    overlay.parent.mkdir(parents=True, exist_ok=True)
+    overlay.write_text(yaml.safe_dump(run.overlay(config), sort_keys=False), encoding="utf-8")
+    snakemake(paths.claims, *map(paths.table, TABLES), "--configfile", str(overlay))
+    about = made_with(run.overlay(config), origin(Path.cwd()))
+    rows = Rows(reference)
+    rows.write(rows.read(Path(paths.results), about), kept)
+    shutil.rmtree(paths.results)
+    overlay.unlink()
+    return kept

@@ -1,0 +1,193 @@
+"""Limits for networks trained anew, from runs that differ by noise of a known size."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import write_reference
+
+from convergent_learning.tables.schema import TABLES, Role, with_role
+from convergent_learning.tables.storage import read_table
+from convergent_learning.verify import roles
+from convergent_learning.verify.agreement import RUNS
+from convergent_learning.verify.reference import finish_reference
+from convergent_learning.verify.result import verify
+from convergent_learning.verify.runs import Rows
+from convergent_learning.verify.spread import LARGEST, RMS, Pools, disjoint
+from convergent_learning.workflow.honest import honest_runs
+
+NOISE = 0.03
+SEEDS = 3  # of a group of the smoke experiment
+
+
+@pytest.fixture(scope="session")
+def rerun(finished, tmp_path_factory):
+    """Makes results as other seeds would give, every trained number a bit off."""
+    original = finished.folder / "results/smoke"
+
+    def make(name, seeds=0, noise=NOISE, shift=0.0):
+        folder = tmp_path_factory.mktemp("runs") / name
+        shutil.copytree(original / "tables", folder / "tables")
+        rng = np.random.default_rng(sum(map(ord, name)))
+        for table in TABLES:
+            frame = read_table(folder / "tables", table)
+            trained = roles.pools(table, frame).stage != roles.UNTRAINED
+            for column in roles.measured(table, frame):
+                # Claims and counts follow from the numbers; here they stay as they are.
+                if pd.api.types.is_float_dtype(frame[column]):
+                    moved = frame[column] + noise * rng.normal(size=len(frame)) + shift
+                    frame[column] = frame[column].where(~trained, moved)
+            for column in frame:
+                if "seed" in column:
+                    frame[column] += seeds
+            frame.to_csv(folder / f"tables/{table}.csv", index=False)
+        shutil.copy(original / "claims.json", folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def calibrated(rerun, tmp_path_factory):
+    """A reference with eight honest runs, each of other networks."""
+    reference = tmp_path_factory.mktemp("agreement") / "smoke"
+    write_reference(rerun("original"), reference)
+    rows = Rows(reference)
+    for number in range(1, 9):
+        run = rows.read(rerun(f"seeds{number}", SEEDS * number), {"precision": "float32"})
+        rows.write(run, reference / RUNS / f"{run.name}.h5")
+    return reference, finish_reference(reference)
+
+
+def failed(reference, results):
+    found = verify(reference, results)
+    # Noise on summaries does not follow from the pairs.
+    ignored = {"setting", "of itself", "claims"}
+    return {part.name for part in found.parts if not part.passed} - ignored
+
+
+def test_the_spread_is_that_of_the_difference_of_two_runs(calibrated):
+    spread = pd.read_csv(calibrated[0] / "spread.csv.gz", keep_default_na=False)
+    scores = spread[(spread.table == "fig2_pairs") & (spread.column == "score")]
+    assert set(scores.stage) == {"final"}
+    assert scores.spread.to_numpy() == pytest.approx(NOISE * 2**0.5, rel=0.6)
+    assert scores.spread.mean() == pytest.approx(NOISE * 2**0.5, rel=0.05)
+
+
+def test_limits_are_what_honest_runs_show_with_a_margin(calibrated):
+    limits = {(each["statistic"], each["kind"]): each["limit"] for each in calibrated[1]["limits"]}
+    assert 1.2 < limits[RMS, roles.NUMBER] < 3
+    assert all(4 < limits[LARGEST, kind] < 10 for kind in roles.KINDS)
+
+
+def test_false_alarms_are_counted_on_runs_that_the_limits_do_not_know(calibrated):
+    counted = calibrated[1]["false_alarms"]
+    names = [f"seeds{number}" for number in range(1, 9)]
+    assert [each["counted_on"] for each in counted] == [
+        "smoke",
+        *names,
+        "second half",
+        "first half",
+    ]
+    assert [each["verifications"] for each in counted] == [8] * 9 + [10, 6]
+    assert all(each["fitted_on"] == 8 for each in counted[:9])
+    assert sum(each["failed"] for each in counted[:9]) < 72 / 5
+    assert counted[0]["failed"] == 0 or max(counted[0]["largest"].values()) > 1
+
+
+def test_runs_of_common_networks_are_not_compared(calibrated, rerun):
+    rows = Rows(calibrated[0])
+    runs = [rows.read(rerun(name, seeds), {}) for name, seeds in (("a", 0), ("b", 2), ("c", 3))]
+    assert [(a.name, b.name) for a, b in disjoint(runs)] == [("a", "c")]
+
+
+def test_a_stored_run_is_the_run(calibrated, rerun, tmp_path):
+    rows = Rows(calibrated[0])
+    run = rows.read(rerun("stored", 30), {"precision": "float32"})
+    rows.write(run, tmp_path / "stored.h5")
+    found = rows.stored(tmp_path / "stored.h5")
+    np.testing.assert_allclose(found.values, run.values, rtol=1e-3, atol=1e-7)
+    assert (found.name, found.about) == ("stored", run.about)
+    assert found.about["seeds"]["vgg11"] == [31, 32, 33]
+
+
+def test_a_run_of_other_rows_is_refused(calibrated, rerun, tmp_path):
+    other = rerun("shorter")
+    table = read_table(other / "tables", "fig2_pairs")
+    table[1:].to_csv(other / "tables/fig2_pairs.csv", index=False)
+    rows = Rows(other)
+    rows.write(rows.read(other, {}), tmp_path / "shorter.h5")
+    with pytest.raises(ValueError, match=r"shorter\.h5: numbers in the rows of other tables"):
+        Rows(calibrated[0]).stored(tmp_path / "shorter.h5")
+
+
+def test_an_honest_rerun_passes(calibrated, rerun):
+    assert failed(calibrated[0], rerun("ninth")) == set()
+
+
+@pytest.mark.parametrize("column", ["score", "ood", "test_accuracy"])
+def test_all_of_a_column_shifted_by_less_than_its_largest_deviations_fails(
+    calibrated, rerun, column
+):
+    shifted = rerun("tenth")
+    for name in TABLES:
+        table = read_table(shifted / "tables", name)
+        if column in with_role(name, Role.SHARED, Role.MEASURED):
+            trained = roles.pools(name, table).stage != roles.UNTRAINED
+            table[column] += 3 * NOISE * trained
+            table.to_csv(shifted / f"tables/{name}.csv", index=False)
+    found = verify(calibrated[0], shifted)
+    over = found.sums[found.sums.spreads > found.sums.limit]
+    assert set(over.column) == {column}
+    assert failed(calibrated[0], shifted) == {"trained networks"}
+
+
+def test_one_number_far_off_fails(calibrated, rerun):
+    shifted = rerun("eleventh")
+    table = read_table(shifted / "tables", "fig6_pairs")
+    table.loc[3, "ood"] += 20 * NOISE
+    table.to_csv(shifted / "tables/fig6_pairs.csv", index=False)
+    found = verify(calibrated[0], shifted)
+    beyond = found.numbers[found.numbers.deviation > 1]
+    assert set(zip(beyond.table, beyond.column, strict=True)) == {
+        ("fig6_pairs", "ood"),
+        ("fig6_pairs", "ood among metrics"),
+    }
+
+
+def test_a_reference_without_honest_runs_judges_no_network_trained_anew(rerun, tmp_path):
+    reference = tmp_path / "smoke"
+    write_reference(rerun("original"), reference)
+    [trained] = [p for p in verify(reference, rerun("other")).parts if p.name == "trained networks"]
+    assert not trained.passed
+    assert "no honest runs" in trained.reason
+    assert not verify(reference, rerun("original")).numbers.deviation.any()
+    assert not (reference / "spread.csv.gz").exists()
+
+
+def test_runs_of_a_set_of_seeds_are_three_splits_of_it():
+    config = json.loads('{"experiment": "e", "networks": [{"seeds": [1, 2, 3]}], "training": {}}')
+    runs = [*honest_runs(config, 2)]
+    assert [run.name for run in runs[:5]] == [
+        "e-seeds-4-5-6",
+        "e-seeds-1-2-4",
+        "e-seeds-3-5-6",
+        "e-seeds-1-3-5",
+        "e-seeds-2-4-6",
+    ]
+    assert len(runs) == 11
+    assert runs[5].overlay(config)["training"] == {"precision": "float32", "threads": 1}
+    with pytest.raises(ValueError, match="same number of seeds"):
+        next(honest_runs({"networks": [{"seeds": [1]}]}, 1))
+
+
+def test_a_pool_without_numbers_has_the_least_spread():
+    pools = Pools(
+        pd.DataFrame(
+            [("fig2_pairs", "n_dead_x", "linear", "", "", "final", "a", "conv")],
+            columns=roles.POOL,
+        )
+    )
+    assert pools.spread([]) == [0.5]
