@@ -75,7 +75,7 @@ class Training(Keys):
     )
     flip: bool = Field(description="Whether half of the images are flipped horizontally.")
     precision: Literal["auto", "bfloat16", "float32", "portable"] = Field(
-        description="How forward and backward passes are computed. portable: float32 with AVX2 alone"
+        description="How passes are computed. portable: float32 with AVX2 alone"
         " on a processor, the same weights on another x86-64 machine; bfloat16 (autocast) or"
         " float32; auto: whichever of the two the machine is faster with, chosen once for all"
         " networks of results/networks."
