@@ -40,9 +40,7 @@ def main() -> None:
     parser.add_argument("--cores", default="1")
     chosen = parser.parse_args()
     config = yaml.safe_load(Path(f"results/{chosen.run}.yaml").read_text(encoding="utf-8"))
-    print(
-        "| mistake | numbers beyond | largest, in limits | root mean squares beyond | largest, in limits |"
-    )
+    print("| mistake | numbers beyond | largest | root mean squares beyond | largest |")
     print("|---|---|---|---|---|")
     honest = Mistake("", "", "", ("fig1_training", "fig2_pairs", "fig2", "fig6_pairs", "fig6"))
     print(row("none", compared(Path(), chosen, honest.tables)), flush=True)

@@ -8,6 +8,7 @@ from convergent_learning.verify.result import Verification
 from convergent_learning.verify.verdicts import ClaimResult
 
 _LARGEST = 10
+_WORTH_PRINTING = 0.01  # tolerances
 _PROBLEMS = 20
 
 
@@ -34,9 +35,9 @@ def lines(found: Verification) -> Iterator[str]:
     yield from _sum_lines(found)
     yield ""
     yield "largest deviations"
-    moved = found.numbers[found.numbers.deviation > 0]
+    moved = found.numbers[found.numbers.deviation >= _WORTH_PRINTING]
     if moved.empty:
-        yield "    none: every number is the reference's"
+        yield f"    none is above {_WORTH_PRINTING} of its tolerance"
     for row in moved.head(_LARGEST).itertuples():
         yield (
             f"{row.deviation:>8.2f}  {row.table}.{row.column} {row.rebuilt:.6g}, reference"

@@ -31,6 +31,7 @@ WAYS: list[dict[str, Any]] = [
     {"precision": "float32", "threads": 2},
     {"precision": "bfloat16", "threads": 1},
 ]
+_SPLITS = 3
 
 
 @dataclass(frozen=True)
@@ -59,22 +60,24 @@ class HonestRun:
 
 
 def honest_runs(config: dict[str, Any], sets: int) -> Iterator[HonestRun]:
-    """Runs of the first `sets` sets of seeds; not the one that has the experiment's own seeds.
+    """Runs of the first `sets` sets of seeds, without the one that has the experiment's own seeds.
 
-    Raises ValueError where groups differ in their number of seeds, or have one alone.
+    Those of a first split of every set, which share no network, are the first ones. Of six seeds
+    the splits are 123|456, 124|356 and 135|246. Raises ValueError where groups differ in their
+    number of seeds, or have fewer than three.
     """
     own = {tuple(e["seeds"]) for e in config["networks"] if not {"weights", "factory"} & e.keys()}
     sizes = {len(seeds) for seeds in own}
-    if len(sizes) != 1 or (size := sizes.pop()) < 2:
+    if len(sizes) != 1 or (size := sizes.pop()) < 3:
         raise ValueError(
-            "networks: honest runs need groups with the same number of seeds, two or more of each"
+            "networks: honest runs need groups with the same number of seeds, three or more of each"
         )
-    for number in range(sets):
-        first = 1 + 2 * size * number
-        seeds = range(first, first + 2 * size)
-        halves = [half for half in itertools.combinations(seeds, size) if first in half]
-        # Of a set of six: 123|456, 124|356 and 135|246.
-        for half in dict.fromkeys((halves[0], halves[1 % len(halves)], halves[len(halves) // 2])):
+    for split in range(_SPLITS):
+        for number in range(sets):
+            first = 1 + 2 * size * number
+            seeds = range(first, first + 2 * size)
+            halves = [half for half in itertools.combinations(seeds, size) if first in half]
+            half = halves[(0, 1, len(halves) // 2)[split]]
             for chosen in (half, tuple(seed for seed in seeds if seed not in half)):
                 if chosen not in own:
                     yield HonestRun(config["experiment"], [*chosen], WAYS[number % len(WAYS)])
