@@ -27,8 +27,11 @@ from convergent_learning.config.partners import graph
 from convergent_learning.datasets.catalogue import DATASETS, LAYOUTS, DatasetInfo
 from convergent_learning.networks.layers import LAYERS, graph_node_names, require_image_size
 from convergent_learning.networks.pretrained import IMAGENET_SIDE, pretrained_problems
-from convergent_learning.stimuli import families
+from convergent_learning.stimuli import families, get_family
 from convergent_learning.stimuli.user_sets import set_problems
+from convergent_learning.training.labels import LABELS
+from convergent_learning.training.objectives import objectives
+from convergent_learning.training.pixels import IMAGES
 from convergent_learning.training.plan import PORTABLE, checkpoint_steps
 
 _X86 = ("x86_64", "AMD64")
@@ -66,6 +69,9 @@ def _problems(config: Config) -> Iterator[str]:
             known[entry.name] = entry.info
     yield from _network_problems(config.networks, known.values())
     yield from _portable_problems(config.training)
+    for group in config.networks:
+        if not group.is_pretrained:
+            yield from _task_problems(group.own_training(config.training), group)
     yield from _stimulus_problems(config, known.values())
     yield from _alignment_problems(config.alignment)
     for group in config.networks:
@@ -144,6 +150,31 @@ def _portable_problems(training: Training) -> Iterator[str]:
             f"training.threads: {training.threads} threads sum in another order than one; use 1"
             " with `precision: portable`"
         )
+
+
+def _task_problems(training: Training, group: Group) -> Iterator[str]:
+    """Of what a group is trained on, and for."""
+    key = f"networks ({group.name}): training"
+    if training.labels not in LABELS:
+        yield _unknown(f"{key}.labels", training.labels, LABELS)
+    if training.objective not in objectives():
+        yield _unknown(f"{key}.objective", training.objective, objectives())
+    if training.objective == "moco" and training.queue < training.batch_size:
+        yield (
+            f"{key}.queue: {training.queue} keys are fewer than a batch; use"
+            f" {training.batch_size} or more"
+        )
+    if isinstance(training.images, str):
+        if training.images not in IMAGES:
+            known = [*IMAGES, "a mapping with `family` and `level`"]
+            yield _unknown(f"{key}.images", training.images, known)
+    elif training.images.family not in families():
+        yield _unknown(f"{key}.images.family", training.images.family, families())
+    else:
+        try:
+            get_family(training.images.family).level(training.images.level)
+        except ValueError as error:
+            yield f"{key}.images.level: {error}"
 
 
 def _trained_problems(group: Group, key: str, sides: Iterable[int]) -> Iterator[str]:

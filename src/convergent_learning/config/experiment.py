@@ -181,6 +181,8 @@ class Experiment:
         training = self.groups[network.group].own_training(self.config.training)
         planned = [key for key in Training.model_fields if key not in _NOT_PLANNED]
         fields = {key: getattr(training, key) for key in planned}
+        if not isinstance(training.images, str):
+            fields["images"] = f"{training.images.family} {level_text(training.images.level)}"
         assert network.width is not None, "`checks` demands it of networks that are trained here"
         return TrainingPlan(
             dataset=dataset,

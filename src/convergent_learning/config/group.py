@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Tag
+from pydantic import BeforeValidator, Field, Tag, WithJsonSchema
 
 from convergent_learning.config.types import (
     BelowOne,
@@ -55,6 +55,35 @@ Decay = Annotated[
     UpToOne, Field(description="Factor of the learning rate at each milestone of `step`.")
 ]
 
+# YAML reads `true` as a boolean.
+Labels = Annotated[
+    str,
+    BeforeValidator(lambda given: "true" if given is True else given),
+    WithJsonSchema({"anyOf": [{"const": True}, {"type": "string"}]}),
+    Field(description="What images are called: `true`, or `shuffled` over the images once."),
+]
+
+
+class FamilyLevel(Keys):
+    """A family of stimuli at one level."""
+
+    family: str = Field(description="Name of an OOD family.")
+    level: TextOrNumber = Field(description="Its level.")
+
+
+Images = Annotated[
+    str | FamilyLevel,
+    described("`natural`, `noise` or a mapping with `family` and `level`"),
+    Field(
+        description="Training images: `natural`, `noise` (uniform pixels), or those of a family of"
+        " stimuli at a level."
+    ),
+]
+Objective = Annotated[
+    str, Field(description="What networks learn: `supervised`, or without labels `simclr`, `moco`.")
+]
+Queue = Annotated[Count, Field(description="Keys that `moco` compares each image with.")]
+
 
 class Training(Keys):
     """How networks are trained."""
@@ -74,6 +103,10 @@ class Training(Keys):
         ge=0, description="Zero padding in pixels before a random crop; 0 crops nothing."
     )
     flip: bool = Field(description="Whether half of the images are flipped horizontally.")
+    labels: Labels
+    images: Images
+    objective: Objective
+    queue: Queue
     precision: Literal["auto", "bfloat16", "float32", "portable"] = Field(
         description="How passes are computed. portable: float32 with AVX2 alone"
         " on a processor, the same weights on another x86-64 machine; bfloat16 (autocast) or"
@@ -104,6 +137,10 @@ class Overrides(Keys):
     warmup: Given[Warmup] = None
     milestones: Given[Milestones] = None
     decay: Given[Decay] = None
+    labels: Given[Labels] = None
+    images: Given[Images] = None
+    objective: Given[Objective] = None
+    queue: Given[Queue] = None
 
 
 Layers = Annotated[

@@ -40,5 +40,11 @@ class TrainingData(Protocol):
     def training(self, step: int) -> tuple[Tensor, Tensor]:
         """The augmented batch of step `step`."""
 
+    def pixels(self, step: int) -> Tensor:
+        """The batch of step `step` as it is: (b, 3, h, w) float32 in [0, 1], not normalised."""
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """What `pixels` gave, or was made of it, with the training set's mean and std taken out."""
+
     def evaluation(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Images start…stop as they are."""

@@ -44,6 +44,16 @@ class Batches:
         flips = torch.rand(len(chosen), generator=draw) < (0.5 if plan.flip else 0.0)
         return self._gather(chosen, offsets[0], offsets[1], flips)
 
+    def pixels(self, step: int) -> Tensor:
+        height, width = self._size
+        pad = self._plan.crop_padding
+        chosen = rows_of_step(self._plan, len(self), step).to(self._images.device)
+        images = self._images[chosen, pad : pad + height, pad : pad + width]
+        return images.permute(0, 3, 1, 2).float() / 255
+
+    def normalised(self, images: Tensor) -> Tensor:
+        return self._normalise.unit(images)
+
     def evaluation(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         chosen = torch.arange(start, min(stop, len(self)))
         centre = torch.full_like(chosen, self._plan.crop_padding)
@@ -71,6 +81,11 @@ class Normalisation:
 
     def __call__(self, pixels: Tensor) -> Tensor:
         return ((pixels.float() - self._mean) * self._scale).permute(0, 3, 1, 2)
+
+    def unit(self, images: Tensor) -> Tensor:
+        """The same for images (b, 3, h, w) in [0, 1]."""
+        mean, scale = (each[:, None, None] for each in (self._mean, self._scale))
+        return (images * 255 - mean) * scale
 
 
 def rows_of_step(plan: TrainingPlan, n: int, step: int) -> Tensor:

@@ -11,14 +11,15 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import torch
 from torch.nn import functional
 
-from convergent_learning.datasets.canonical import data_digests, read_split
+from convergent_learning.datasets.canonical import Split, data_digests, read_split
 from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import read_description, save_checkpoint
 from convergent_learning.progress import track
@@ -29,10 +30,14 @@ from convergent_learning.training.device import (
     out_of_memory_explained,
     training_arithmetic,
 )
+from convergent_learning.training.labels import LABELS
+from convergent_learning.training.objectives import objective
 from convergent_learning.training.optimizer import optimizer
+from convergent_learning.training.pixels import trained_on
 from convergent_learning.training.plan import AUTO, PORTABLE, TrainingPlan, differing_keys
 from convergent_learning.training.portable import check_portable
 from convergent_learning.training.precision import Precision
+from convergent_learning.training.probe import fit_probe
 from convergent_learning.training.schedule import learning_rate
 from convergent_learning.training.state import TrainingState, exclusive
 from convergent_learning.training.stopping import TimeLimitError, reason_to_stop
@@ -121,7 +126,9 @@ class Run:
             self.precision = precision.name
             _LOG.info("precision %s: %s", precision.name, precision.reason)
         subset_seed = derived_seed("training subset", plan.experiment_seed)
-        train_split = read_split(dataset, "train", plan.train_images, subset_seed)
+        train_split = _as_planned(
+            read_split(dataset, "train", plan.train_images, subset_seed), plan
+        )
         workers = torch.get_num_threads()
         self.train_batches = batches(train_split, plan, device, workers)
         self.test_batches = batches(read_split(dataset, "test"), plan, device, workers)
@@ -129,7 +136,11 @@ class Run:
         side = train_split.images.shape[1]
         self.network = build(plan.architecture, train_split.classes, plan.width, side)
         self.network.to(device).to(memory_format=torch.channels_last)
-        self.optimizer = optimizer(self.network.parameters(), plan)
+        self.objective = objective(plan.objective)(
+            self.network, self.train_batches, plan, self._autocast
+        )
+        trained = [*self.network.parameters(), *self.objective.parameters()]
+        self.optimizer = optimizer([each for each in trained if each.requires_grad], plan)
         self.description = {
             "architecture": plan.architecture,
             "width": plan.width,
@@ -137,7 +148,7 @@ class Run:
             "classes": train_split.classes,
             "image_size": side,
             "seed": plan.seed,
-            "plan": asdict(plan),
+            "plan": plan.fields,
             "plan_digest": plan.digest,
             "precision": self.precision,
             "code": code,
@@ -149,6 +160,7 @@ class Run:
         self.step = 0
         self.step_rows: list[list] = []
         self.epoch_rows: list[list] = []
+        self._probed = -1, math.nan  # step and accuracy of the last linear probe
         self._saved_at = time.monotonic()
 
     def has_made(self, targets: Sequence[Path]) -> bool:
@@ -186,20 +198,15 @@ class Run:
         rate = learning_rate(step, self.plan)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        images, labels = self.train_batches.training(step)
-        with self._autocast():
-            logits = self.network(images)
-        loss = functional.cross_entropy(
-            logits.float(), labels, label_smoothing=self.plan.label_smoothing
-        )
+        loss, decided = self.objective(step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
         value = loss.item()
         if not math.isfinite(value):
             self._diverged(f"loss is {value}", step, rate)
-        correct = (logits.argmax(1) == labels).float().mean().item()
-        speed = len(labels) / (time.perf_counter() - start)
+        correct = decided.item()
+        speed = self.plan.batch_size / (time.perf_counter() - start)
         epoch = (step + 1) / self.plan.steps_per_epoch
         self.step_rows.append([step + 1, epoch, rate, value, correct, speed])
 
@@ -207,6 +214,7 @@ class Run:
         """Save a checkpoint, and the state behind it, where the plan wants one."""
         if self.step not in self._checkpoint_steps:
             return
+        self._probe()
         if not all(weights.isfinite().all() for weights in self.network.parameters()):
             self._diverged("weights are not finite", self.step - 1, self.step_rows[-1][2])
         path = self.state.products / f"step{self.step}.safetensors"
@@ -226,6 +234,7 @@ class Run:
         epoch, within = divmod(self.step, self.plan.steps_per_epoch)
         if within or len(self.epoch_rows) > epoch:
             return
+        probed = self._probe()
         self.network.eval()
         loss = correct = 0.0
         with torch.inference_mode(), self._autocast():
@@ -240,11 +249,25 @@ class Run:
             sum(row[column] for row in recent) / len(recent) if recent else math.nan
             for column in (3, 4)
         )
+        if not self.objective.decides:
+            train_accuracy = probed
         n = len(self.test_batches)
         self.epoch_rows.append(
             [self.step, epoch, train_loss, train_accuracy, loss / n, correct / n]
         )
         _LOG.info("epoch %d: test loss %.3f, accuracy %.3f", epoch, loss / n, correct / n)
+
+    def _probe(self) -> float:
+        """Give a network that was taught no classes its classifier, once at this step.
+
+        Returns the classifier's accuracy on training images.
+        """
+        if self.objective.decides:
+            return math.nan
+        if self._probed[0] != self.step:
+            accuracy = fit_probe(self.network, self.train_batches, self._autocast)
+            self._probed = self.step, accuracy
+        return self._probed[1]
 
     def _stop_if_due(self) -> None:
         if reason := self.reason():
@@ -266,6 +289,7 @@ class Run:
             "step": self.step,
             "description": self.description,
             "network": self.network.state_dict(),
+            "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step_rows": torch.tensor(self.step_rows, dtype=torch.float64),
             "epoch_rows": self.epoch_rows,
@@ -283,12 +307,27 @@ class Run:
             self.state.discard()
             return False
         self.network.load_state_dict(saved["network"])
+        self.objective.load_state_dict(saved["objective"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.step_rows = [[int(step), *row] for step, *row in saved["step_rows"].tolist()]
         self.epoch_rows = saved["epoch_rows"]
         self.step = saved["step"]
         _LOG.info("resuming after step %d of %d", self.step, self.plan.steps)
         return True
+
+
+def _as_planned(split: Split, plan: TrainingPlan) -> Split:
+    """The training split with the images and labels that the plan trains on."""
+    if plan.images != "natural" and not isinstance(split.images, np.ndarray):
+        raise ValueError(
+            f"training.images: {plan.images!r} needs images in memory, which those of the data set"
+            f" {plan.dataset} are not; use `natural`"
+        )
+    images = split.images
+    if isinstance(images, np.ndarray):
+        images = trained_on(plan.images, images, plan.experiment_seed)
+    labels = LABELS[plan.labels](split.labels, plan.experiment_seed)
+    return replace(split, images=images, labels=labels)
 
 
 def _write_csv(path: Path, columns: tuple[str, ...], rows: list[list]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -24,7 +25,9 @@ class TrainingPlan:
     `checkpoints` are epochs (``"1/16"`` is inside the first one) or steps (``"100 steps"``), `seed`
     is the network's and `experiment_seed` the experiment's; `train_images` is the size of the
     training subset. `optimizer` is ``sgd`` or ``adamw``, `schedule` a key of `schedule.SCHEDULES`;
-    `milestones` (shares of the steps) and `decay` belong to ``step``.
+    `milestones` (shares of the steps) and `decay` belong to ``step``. `labels` is a name in
+    `labels.LABELS`, `images` one in `pixels.IMAGES` or a family and level (``"contrast 10"``),
+    `objective` a file of `objectives`, `queue` the keys that ``moco`` keeps.
     """
 
     dataset: str
@@ -48,12 +51,22 @@ class TrainingPlan:
     schedule: str
     milestones: tuple[float, ...]
     decay: float
+    labels: str = "true"
+    images: str = "natural"
+    objective: str = "supervised"
+    queue: int = 4096
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> TrainingPlan:
         """The plan with these fields, which may have been through JSON."""
         lists = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
         return cls(**{**fields, **lists})
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All fields, but those that came later and have their default: so digests stay."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        return {key: value for key, value in asdict(self).items() if value != defaults[key]}
 
     @property
     def steps_per_epoch(self) -> int:
@@ -86,7 +99,7 @@ class TrainingPlan:
     @property
     def digest(self) -> str:
         """Sha256 of everything that determines the weights."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode()).hexdigest()
 
 
 def checkpoint_steps(checkpoints: tuple[str, ...], epochs: int, steps_per_epoch: int) -> list[int]:
@@ -128,7 +141,7 @@ def refuse_other_plan(checkpoint: Path, plan: TrainingPlan) -> None:
         metadata = file.metadata() or {}
     if "plan" not in metadata:
         raise ValueError(f"{checkpoint} does not say how it was trained: delete it to train again")
-    differing = differing_keys(json.loads(metadata["plan"]), asdict(plan))
+    differing = differing_keys(json.loads(metadata["plan"]), plan.fields)
     if differing:
         listed = "; ".join(
             f"`{key}` is {theirs!r} in the checkpoint and {ours!r} in the config"

@@ -39,6 +39,7 @@ class StreamedBatches:
         self._device = device
         images = split.images
         assert isinstance(images, ImageFiles), "`batches.batches` keeps other images in memory"
+        self._images = images
         self._training = _Ahead(_Augmented(images, plan), workers, device)
         self._evaluation = _Ahead(_Plain(images), workers, device)
 
@@ -48,6 +49,14 @@ class StreamedBatches:
     def training(self, step: int) -> tuple[Tensor, Tensor]:
         pixels = self._training.first(range(step, max(self._plan.steps, step + 1)))
         return self._on_device(pixels, self._labels[rows_of_step(self._plan, len(self), step)])
+
+    def pixels(self, step: int) -> Tensor:
+        rows = rows_of_step(self._plan, len(self), step).tolist()
+        images = np.stack([self._images[slice(row, row + 1)][0] for row in rows])
+        return torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float() / 255
+
+    def normalised(self, images: Tensor) -> Tensor:
+        return self._normalise.unit(images)
 
     def evaluation(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         starts = range(start, len(self), stop - start)

@@ -54,7 +54,7 @@ def train_together(
     with _terminated_with_this_process(children):
         for plan, folder in zip(plans, folders, strict=True):
             request = {
-                "plan": asdict(plan),
+                "plan": plan.fields,
                 "dataset": str(dataset),
                 "folder": str(folder),
                 "state_folder": str(state_folder),

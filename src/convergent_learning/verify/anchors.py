@@ -13,7 +13,6 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -71,8 +70,8 @@ def write_anchors(design: Design, checkout: Path, out: Path) -> None:
                     path.unlink()
                 break
             for network in networks:
-                plan = asdict(experiment.plan(dataset, network))
-                plans.setdefault(dataset, {})[network.name] = plan
+                plan = experiment.plan(dataset, network)
+                plans.setdefault(dataset, {})[network.name] = plan.fields
     if plans:
         (out / PLANS).write_text(json.dumps(plans, indent=1, sort_keys=True) + "\n")
 

@@ -13,7 +13,7 @@ from convergent_learning.verify.roles import INTERVAL_END, kind
 
 # One unit assigned otherwise, of few units, moves a matching score by more than rounding does.
 _MATCHING = ("permutation", "soft_matching")
-_SCORE, _MATCHED, _SHUFFLED = 1e-4, 5e-3, 2e-3
+_SCORE, _MATCHED, _SHUFFLED = 2e-4, 5e-3, 2e-3
 # An interval from three networks ends t(2 degrees of freedom) = 4.3 standard errors away.
 _STRETCHED = 5
 _OTHERS = {
