@@ -185,4 +185,4 @@ def test_true_labels_may_be_written_as_a_boolean():
     config = resolved_config("smoke")
     for given in (True, "true"):
         config["training"]["labels"] = given
-        assert checked(config).training.labels == "true"
+        assert checked(config).training.labels_name == "true"

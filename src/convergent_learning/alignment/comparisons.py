@@ -89,20 +89,28 @@ class Compared(NamedTuple):
 def compared(
     files: Sequence[MomentsFile], fitted: MomentsFile | None, request: Request
 ) -> Iterator[Compared]:
-    """Own layers within group, layer by layer; then the other layer pairs of mapped networks.
+    """Own layers within group, layer by layer; then the other stored layer pairs.
+
+    Those are all layer pairs of mapped networks, and across groups own layers of networks with
+    equal layers.
 
     files : of the same networks
     fitted : moments of the ID stimuli, for the baseline ``transfer``: its maps serve all files
     """
     pairs = list(files[0].pairs(request.pairs))
-    mapped = [(file, x, y) for file in files for x, y in pairs if file.is_mapped(x, y)]
-    kept = bool(mapped) and not _frugal(files[0])  # the other layer pairs need them again
+    others = [
+        (file, x, y)
+        for file in files
+        for x, y in pairs
+        if x.group != y.group or file.is_mapped(x, y)
+    ]
+    kept = bool(others) and not _frugal(files[0])  # the other layer pairs need them again
     for group in dict.fromkeys(x.group for x, y in pairs if x.group == y.group):
         within = [(x, y) for x, y in pairs if x.group == y.group == group]
         for index in range(len(within[0][0].layers)):
             yield from _own_layers(files, fitted, request, within, index, kept)
     if "position" in request.centers:
-        for file, x, y in mapped:
+        for file, x, y in others:
             yield from _other_layers(file, request, x, y)
 
 
@@ -230,7 +238,7 @@ class _OwnLayer:
 def _other_layers(
     file: MomentsFile, request: Request, x: StoredNetwork, y: StoredNetwork
 ) -> Iterator[Compared]:
-    """Every layer of x with every layer of y, without the own layers of a group."""
+    """Every stored pair of a layer of x and a layer of y, without the own layers of a group."""
     metrics = request.asked(request.metrics, file, x, y)
     if not metrics:
         return

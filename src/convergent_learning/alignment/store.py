@@ -94,7 +94,8 @@ def write_moments(
         A path is written under a temporary name in the same folder, then renamed.
     mapped : collection of network names
         Every pair of these gets the cross moments of all its layer pairs, across groups
-        too. Other pairs of one group get those of each layer with the same layer.
+        too. Other pairs of networks with equal layers, of one group or two, get those of each
+        layer with the same layer.
     n_folds, seed : int
         The folds, and the permutations of the shuffled null, derive from them.
     shuffled : bool
@@ -250,10 +251,11 @@ def _passes(
     maps = [pair for pair in pairs if set(pair) <= set(mapped)]
     if mapped:
         yield from _groups(networks, maps, n_folds, memory)
-    for group in {network.attrs["group"]: None for network in networks.values()}:
-        names = [n for n in networks if networks[n].attrs["group"] == group]
-        within = [pair for pair in pairs if set(pair) <= set(names)]
-        rest = [pair for pair in within if pair not in maps]
+    group_of = {name: network.attrs["group"] for name, network in networks.items()}
+    for names in _with_equal_layers(networks):
+        alike = [pair for pair in pairs if set(pair) <= set(names)]
+        within = [(x, y) for x, y in alike if group_of[x] == group_of[y]]
+        rest = [pair for pair in alike if pair not in maps]
         own = () if mapped else names
         both = shuffled and rest == within
         sums = len(own) + len(rest) * (1 + both)
@@ -263,6 +265,14 @@ def _passes(
         if shuffled and not both:
             for layers in _layer_groups(networks[names[0]], 8 * n_folds * len(within), memory):
                 yield _Pass(dict.fromkeys(names, layers), within, (), True, False, True)
+
+
+def _with_equal_layers(networks: _Networks) -> list[list[str]]:
+    """Names of networks whose layers have the same names and shapes, set by set."""
+    sets: dict[tuple, list[str]] = {}
+    for name, network in networks.items():
+        sets.setdefault(tuple(network.shapes.items()), []).append(name)
+    return list(sets.values())
 
 
 def _layer_groups(network: Activations, bytes_a_product: int, memory: int) -> Iterator[list[str]]:

@@ -132,7 +132,11 @@ class BlockJobs(Files):
     def _pairs(self, tile: Tile) -> tuple[tuple[str, str], ...] | None:
         """Names of the pairs of the tile; None for all that the block has."""
         alignment = self.experiment.config.alignment
-        if alignment.networks_per_job is None and alignment.partners is None:
+        if (
+            alignment.networks_per_job is None
+            and alignment.partners is None
+            and not self.experiment.has_alike_groups
+        ):
             return None
         return tuple((x.name, y.name) for x, y in tile)
 

@@ -155,8 +155,8 @@ def _portable_problems(training: Training) -> Iterator[str]:
 def _task_problems(training: Training, group: Group) -> Iterator[str]:
     """Of what a group is trained on, and for."""
     key = f"networks ({group.name}): training"
-    if training.labels not in LABELS:
-        yield _unknown(f"{key}.labels", training.labels, LABELS)
+    if training.labels_name not in LABELS:
+        yield _unknown(f"{key}.labels", training.labels_name, LABELS)
     if training.objective not in objectives():
         yield _unknown(f"{key}.objective", training.objective, objectives())
     if training.objective == "moco" and training.queue < training.batch_size:

@@ -181,6 +181,7 @@ class Experiment:
         training = self.groups[network.group].own_training(self.config.training)
         planned = [key for key in Training.model_fields if key not in _NOT_PLANNED]
         fields = {key: getattr(training, key) for key in planned}
+        fields["labels"] = training.labels_name
         if not isinstance(training.images, str):
             fields["images"] = f"{training.images.family} {level_text(training.images.level)}"
         assert network.width is not None, "`checks` demands it of networks that are trained here"
@@ -253,7 +254,7 @@ class Experiment:
         """
         sample = self.blocks(dataset)[block][0]
         networks = self.at(dataset, sample.step)
-        pairs = self._compared(networks, self.mapped(dataset, sample))
+        pairs = self._compared(networks, self.mapped(dataset, sample), sample.condition == IDENTITY)
         size = self.config.alignment.networks_per_job
         if size is None:
             return [Tile("", tuple(networks), tuple(pairs))]
@@ -273,16 +274,32 @@ class Experiment:
         return tiles + [Tile(f"_{batch}+{batch}", (network,), ()) for batch, network in alone]
 
     def _compared(
-        self, networks: Sequence[Network], mapped: Sequence[Network]
+        self, networks: Sequence[Network], mapped: Sequence[Network], identity: bool
     ) -> list[NetworkPair]:
-        """Partners within groups, and mapped networks across them, in the order of the config."""
+        """Partners within groups, and mapped networks across them, in the order of the config.
+
+        In distribution (`identity`) also networks across groups of one architecture, but for those
+        of one seed: they start from the same weights.
+        """
         names = {network.name for network in mapped}
         return [
             (x, y)
             for x, y in itertools.combinations(networks, 2)
             if (x.group == y.group and self._are_partners(x, y))
             or (x.group != y.group and names >= {x.name, y.name})
+            or (identity and self.are_alike(x.group, y.group) and x.seed != y.seed)
         ]
+
+    def are_alike(self, group: str, other: str) -> bool:
+        """Whether two groups are of one architecture, so that their layers are the same."""
+        same = ("architecture", "width", "layers", "factory", "arguments", "weights")
+        one, two = self.groups[group], self.groups[other]
+        return group != other and all(getattr(one, key) == getattr(two, key) for key in same)
+
+    @cached_property
+    def has_alike_groups(self) -> bool:
+        """Whether any two groups are of one architecture."""
+        return any(self.are_alike(a, b) for a, b in itertools.combinations(self.groups, 2))
 
     def _are_partners(self, x: Network, y: Network) -> bool:
         """Whether two networks of a group are compared."""

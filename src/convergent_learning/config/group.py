@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, Tag, WithJsonSchema
+from pydantic import Field, Tag
 
 from convergent_learning.config.types import (
     BelowOne,
@@ -55,11 +55,9 @@ Decay = Annotated[
     UpToOne, Field(description="Factor of the learning rate at each milestone of `step`.")
 ]
 
-# YAML reads `true` as a boolean.
 Labels = Annotated[
-    str,
-    BeforeValidator(lambda given: "true" if given is True else given),
-    WithJsonSchema({"anyOf": [{"const": True}, {"type": "string"}]}),
+    Literal[True] | str,  # YAML reads `true` as a boolean
+    described("`true` or the name of another way to label"),
     Field(description="What images are called: `true`, or `shuffled` over the images once."),
 ]
 
@@ -123,6 +121,11 @@ class Training(Keys):
         description='Checkpoints in epochs (`"1/16"`, `"2"`) or steps (`"100 steps"`); the'
         " untrained network and the last step are always kept."
     )
+
+    @property
+    def labels_name(self) -> str:
+        """The name of `labels` among those that code knows."""
+        return "true" if self.labels is True else self.labels
 
 
 class Overrides(Keys):

@@ -7,7 +7,7 @@ which of them rules depends on the width: each is an amount of its own, which `c
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -60,6 +60,7 @@ class _Counted:
                 self._compare(metric, [], samples * times, metric)
                 if mapped:
                     self._compare(metric, mapped, samples, metric)
+                self._count(metric, self._across(mapped), samples, metric)
             if "linear" in asked["metrics"]:
                 self._decompose([], samples * (1 + ("unit" in asked["centers"]) + fitted))
                 if mapped:
@@ -79,8 +80,13 @@ class _Counted:
 
     def _compare(self, kind: str, mapped: list[Network], times: int, metric: str = "") -> None:
         """Count comparisons of all pairs of layers, each so many times."""
+        self._count(kind, self._layer_pairs(mapped), times, metric)
+
+    def _count(
+        self, kind: str, pairs: Iterable[tuple[int, LayerPair]], times: int, metric: str
+    ) -> None:
         comparisons = squares = cubes = 0.0
-        for count, (i, j) in self._layer_pairs(mapped):
+        for count, (i, j) in pairs:
             if metric != "permutation" or i.units == j.units:
                 comparisons += count * times
                 squares += count * times * i.units * j.units
@@ -131,6 +137,12 @@ class _Counted:
             for pair in layer_pairs(self._sizes[x.name], self._sizes[y.name], own=own):
                 yield count, pair
 
+    def _across(self, mapped: list[Network]) -> Iterator[tuple[int, LayerPair]]:
+        """As `_layer_pairs`, of pairs across groups that have own layers only."""
+        for (x, y), count, own in across(self._job.tile, mapped):
+            for pair in layer_pairs(self._sizes[x.name], self._sizes[y.name], own=own):
+                yield count, pair
+
     def _own_bytes(self, draws: int, fitted: bool) -> float:
         """Of a layer of all networks of a group, which are scored together."""
         by_layer: defaultdict[tuple[str, str], float] = defaultdict(float)
@@ -171,7 +183,7 @@ def compared(
     """A pair of networks for each two groups, how many there are like it, own layers only or all.
 
     Pairs of `mapped` networks are compared in every pair of their layers, others in own layers
-    within a group.
+    within a group; `across` has those across groups.
     """
     names = {network.name for network in mapped}
     counted: dict[tuple[str, str, bool], tuple[NetworkPair, int]] = {}
@@ -182,6 +194,17 @@ def compared(
         first, count = counted.get((x.group, y.group, own), ((x, y), 0))
         counted[x.group, y.group, own] = first, count + 1
     return [(pair, count, own) for (_, _, own), (pair, count) in counted.items()]
+
+
+def across(
+    pairs: Iterable[NetworkPair], mapped: list[Network]
+) -> list[tuple[NetworkPair, int, bool]]:
+    """As `compared`: pairs across groups of one architecture that have own layers only."""
+    names = {network.name for network in mapped}
+    own = [(x, y) for x, y in pairs if x.group != y.group and not names >= {x.name, y.name}]
+    counts = Counter((x.group, y.group) for x, y in own)
+    first = {(x.group, y.group): (x, y) for x, y in reversed(own)}
+    return [(first[groups], count, True) for groups, count in counts.items()]
 
 
 def layer_pairs(x: NetworkSize, y: NetworkSize, own: bool) -> list[LayerPair]:

@@ -11,7 +11,13 @@ from functools import cached_property
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment, Network, Sample
 from convergent_learning.config.jobs import BlockJob, Job
-from convergent_learning.config.score_work import LayerPair, compared, layer_pairs, score_work
+from convergent_learning.config.score_work import (
+    LayerPair,
+    across,
+    compared,
+    layer_pairs,
+    score_work,
+)
 from convergent_learning.config.sizes import NetworkSize, Sizes
 
 _GIGA, _MEGA = 1e9, 1e6
@@ -180,7 +186,8 @@ class Workload:
         """
         mapped = self.experiment.mapped(job.dataset, sample)
         pairs = [(x, y) for x, y in job.tile if x.name in sizes and y.name in sizes]
-        for (x, y), count, own in [*compared(pairs, mapped), *compared(pairs, [])]:
+        counted = [*compared(pairs, mapped), *across(pairs, mapped), *compared(pairs, [])]
+        for (x, y), count, own in counted:
             yield count, layer_pairs(sizes[x.name], sizes[y.name], own=own)
 
     def _scores(self, job: BlockJob) -> Work:

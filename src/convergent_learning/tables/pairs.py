@@ -137,6 +137,10 @@ def _maps(learned: pd.DataFrame) -> pd.DataFrame:
     # context metrics are in fig2.
     crossed = ends[ends.layer_x != ends.layer_y].metric.unique()
     ends = ends[ends.metric.isin(crossed)]
+    # Across groups a pair may have own layers only.
+    whole = ends[ends.layer_x != ends.layer_y][_PAIR].drop_duplicates()
+    whole = ends[_PAIR].merge(whole, on=_PAIR, how="left", indicator=True)._merge == "both"
+    ends = ends[whole.to_numpy() | (ends.group_x == ends.group_y)]
     sides = []
     for direction, source, target in (("x->y", "x", "y"), ("y->x", "y", "x")):
         names = {
