@@ -29,6 +29,7 @@ LAYERS = {
     "a": [("stem", 4, 4, "block"), ("mid.0", 6, 2, "block"), ("pool", 6, 0, "pooled")],
     "b": [("token", 5, 0, "block"), ("stem", 8, 4, "block"), ("head", 3, 0, "logits")],
 }
+LAYERS["c"] = LAYERS["a"]
 N = 64
 
 
@@ -253,13 +254,29 @@ def test_networks_outside_the_maps_keep_their_own_layers(files, tmp_path):
     left_out = (every.group_y == "b") & (every.seed_y == 2)
     own = (every.group_x == "b") & (every.layer_x == every.layer_y)
     expected = every[~left_out | own]
-    keys = [column for column in COLUMNS if column not in ("score", "n_dead_x", "n_dead_y")]
-    pd.testing.assert_frame_equal(
-        some.sort_values(keys).reset_index(drop=True),
-        expected.sort_values(keys).reset_index(drop=True),
-        check_exact=False,
-        atol=1e-6,
+    _assert_close(some, expected)
+
+
+@pytest.mark.parametrize("memory", [None, 20_000])
+def test_groups_with_equal_layers_are_compared_layer_by_layer(files, tmp_path, memory):
+    """As with maps of all, but for what maps alone hold; baselines are of a group's own pairs."""
+    networks = [*files["id"][:2], *(write_network(tmp_path, "c", seed) for seed in (3, 4))]
+    names = [path.stem for path in networks]
+    write_moments(networks, tmp_path / "all.h5", names, 4, 3, True)
+    write_moments(networks, tmp_path / "own.h5", (), 4, 3, True, memory=memory)
+    some = [(names[0], names[1]), (names[0], names[2])]
+    write_moments(networks, tmp_path / "some.h5", names[:2], 4, 3, True, some, memory=memory)
+    every, own, chosen = (
+        score_table(tmp_path / f"{name}.h5", ["linear"], ridge=0.01)
+        for name in ("all", "own", "some")
     )
+    _assert_close(own, every[every.layer_x == every.layer_y])
+    pair = ((every.group_y == "a") & (every.seed_y == 2)) | (
+        (every.group_y == "c") & (every.seed_x == 1) & (every.seed_y == 3)
+    )
+    own_alone = (every.group_y == "c") & (every.layer_x != every.layer_y)
+    _assert_close(chosen, every[pair & (every.group_x == "a") & ~own_alone])
+    assert set(own[own.group_x != own.group_y].baseline) == {"learned"}
 
 
 @pytest.mark.parametrize("condition", ["final", "contrast"])
@@ -284,10 +301,14 @@ def test_jobs_of_some_networks_hold_together_what_one_job_holds(files, condition
     _assert_same_rows(pd.concat(parts), score_table(files[condition], metrics, **how))
 
 
-def _assert_same_rows(found, expected):
+def _assert_same_rows(found, expected, **how):
     keys = [column for column in COLUMNS if column not in ("score", "n_dead_x", "n_dead_y")]
     found, expected = (table.sort_values(keys, ignore_index=True) for table in (found, expected))
-    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+    pd.testing.assert_frame_equal(found, expected, **how or {"check_exact": True})
+
+
+def _assert_close(found, expected):
+    _assert_same_rows(found, expected, check_exact=False, atol=1e-6)
 
 
 def test_stored_precision_keeps_scores(files):

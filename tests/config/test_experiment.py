@@ -162,3 +162,30 @@ def pairs_of_jobs(experiment, block):
             assert {network for pair in tile for network in pair} in (set(), {*tile.networks})
             assert len(tile.networks) <= 2 * per_job
     return set(found)
+
+
+def test_groups_of_one_architecture_are_compared_in_distribution():
+    """But not networks of one seed, which start from the same weights."""
+    config = copy.deepcopy(DEFAULT)
+    own = {"architecture": "resnet18", "width": 0.25, "layers": "default"}
+    config["networks"] = [
+        own | {"seeds": [1, 2]},
+        own | {"name": "shuffled", "seeds": [2, 3], "training": {"labels": "shuffled"}},
+        own | {"name": "narrow", "width": 0.125, "seeds": [4, 5]},
+    ]
+    config["alignment"]["map_seeds"] = 2
+    experiment = Experiment.of(config)
+    across = {
+        block: {
+            (x.name, y.name) for x, y in experiment.tiles("cifar10", block)[0] if x.group != y.group
+        }
+        for block in BLOCKS
+    }
+    first, second = ("resnet18-seed1", "resnet18-seed2"), ("shuffled-seed2", "shuffled-seed3")
+    alike = {*itertools.product(first, second)} - {(first[1], second[0])}
+    assert across["training"] == alike
+    assert across["pixel_values"] == set()
+    assert across["final"] == across["untrained"]
+    assert alike < across["final"]
+    assert experiment.has_alike_groups
+    assert not Experiment.of(DEFAULT).has_alike_groups
