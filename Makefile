@@ -54,8 +54,9 @@ reference: $(VENV)/installed ## make the reference of EXPERIMENT from its result
 honest: $(VENV)/installed ## run EXPERIMENT with other seeds, and take the limits of verify from these runs
 	$(BIN)/python -m convergent_learning.workflow honest $(EXPERIMENT) --sets $(SETS) --cores $(CORES)
 
-findings: $(VENV)/installed ## docs/findings.md from the claims of the committed reference
+findings: $(VENV)/installed ## docs/findings.md and docs/agreement.md from the committed reference
 	$(BIN)/python -m convergent_learning.report.findings results/reference/cifar10/claims.json > docs/findings.md
+	$(BIN)/python -m convergent_learning.verify.page results/reference/cifar10 > docs/agreement.md
 
 config: $(VENV)/installed ## the schema and docs/configuration.md from the model of the config
 	$(BIN)/python -m convergent_learning.config schema > workflow/schemas/config.schema.json

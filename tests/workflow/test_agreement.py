@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from convergent_learning.tables.schema import TABLES, Role, with_role
 from convergent_learning.tables.storage import read_table
 from convergent_learning.verify import roles
 from convergent_learning.verify.agreement import RUNS
+from convergent_learning.verify.page import page
 from convergent_learning.verify.reference import finish_reference
 from convergent_learning.verify.result import verify
 from convergent_learning.verify.runs import Rows
@@ -95,6 +97,14 @@ def test_false_alarms_are_counted_on_runs_that_the_limits_do_not_know(calibrated
     assert all(each["fitted_on"] == 8 for each in counted[:9])
     assert sum(each["failed"] for each in counted[:9]) < 72 / 5
     assert counted[0]["failed"] == 0 or max(counted[0]["largest"].values()) > 1
+
+
+def test_the_committed_page_is_that_of_the_committed_runs():
+    root = Path(__file__).parents[2]
+    measured = json.loads((root / "results/reference/cifar10/agreement.json").read_text())
+    made = (root / "docs/agreement.md").read_text(encoding="utf-8").splitlines()
+    printed = [line for each in page("cifar10", measured) for line in each.splitlines()]
+    assert made == printed, "make docs/agreement.md again, see its first lines"
 
 
 def test_runs_of_common_networks_are_not_compared(calibrated, rerun):

@@ -118,20 +118,3 @@ def _unrelated(runs: Sequence[Run]) -> list[list[Run]]:
         merged = [run, *(other for each in related for other in each)]
         sets = [*(each for each in sets if each not in related), merged]
     return sets
-
-
-def markdown(measured: dict[str, Any]) -> Iterator[str]:
-    """`measure_agreement`'s result as the lines of two Markdown tables: limits, false alarms."""
-    yield "| statistic | of | limit, spreads |"
-    yield "|---|---|---|"
-    for each in measured["limits"]:
-        yield f"| {each['statistic']} | {each['kind']}s | {each['limit']:.2f} |"
-    yield ""
-    yield "| counted on | limits from | verifications | false alarms | largest, in limits |"
-    yield "|---|---|---|---|---|"
-    for each in measured["false_alarms"]:
-        key, share = max(each["largest"].items(), key=lambda item: item[1])
-        yield (
-            f"| {each['counted_on']} | {each['fitted_on']} runs | {each['verifications']}"
-            f" | {each['failed']} | {share:.2f} ({key}s) |"
-        )

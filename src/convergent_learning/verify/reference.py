@@ -155,9 +155,7 @@ def check_digests(reference: Path) -> None:
 def _names(reference: Path) -> Iterator[str]:
     """All files that a reference may hold, besides SHA256SUMS."""
     yield from ("claims.json", "config.json", ORIGIN, TIMES, DIGESTS, SPREAD, AGREEMENT)
-    if (reference / AGREEMENT).exists():
-        content = json.loads((reference / AGREEMENT).read_text(encoding="utf-8"))
-        yield from (f"{RUNS}/{run['name']}.h5" for run in content["runs"])
+    yield from (f"{RUNS}/{path.name}" for path in (reference / RUNS).glob("*.h5"))
     yield f"tables/{roles.TILES}"
     yield from anchor_files(reference)
     for name in TABLES:

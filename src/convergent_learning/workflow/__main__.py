@@ -15,9 +15,9 @@ from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.overlay import resolved_config
 from convergent_learning.files import DamagedFileError
-from convergent_learning.verify.agreement import markdown
 from convergent_learning.verify.anchors import write_anchor_scores, write_anchors
 from convergent_learning.verify.fingerprints import fingerprints
+from convergent_learning.verify.page import page
 from convergent_learning.verify.reference import (
     check_digests,
     finish_reference,
@@ -189,7 +189,7 @@ def _honest(chosen: argparse.Namespace) -> None:
     measured = finish_reference(reference)
     if measured is None:
         raise ValueError(f"{reference}: too few runs for limits; ask for more --sets")
-    print(*markdown(measured), sep="\n")
+    print(*page(chosen.experiment, measured), sep="\n")
 
 
 def _figures(chosen: argparse.Namespace) -> None:
