@@ -80,9 +80,9 @@ OF_TRAINING = {
         trains="*",
     ),
     "half of the epochs": Mistake(
-        "training/plan.py",
-        "return self.epochs * self.steps_per_epoch",
-        "return self.epochs * self.steps_per_epoch // 2",
+        "training/loop.py",
+        "        self.optimizer.step()",
+        "        if step < self.plan.steps // 2:\n            self.optimizer.step()",
         _TRAINED,
         trains="*",
     ),

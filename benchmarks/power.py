@@ -1,10 +1,10 @@
 """`python benchmarks/power.py RUN`: how far mistakes move a run that was trained anew.
 
-RUN is an experiment, like `cifar10-seeds-4-5-6` of `make honest`, whose results and networks lie in
-`results/`, made without a mistake. Each mistake (`mistakes`) is put into a copy of this checkout,
-the tables that show it are made again, and the root mean squares of their differences from the
-reference, in spreads, are compared with the limits. Anchors and untrained networks, which `verify`
-compares by rounding, are left out here: tests/workflow/test_mistakes.py has them.
+RUN is an honest run without a mistake, like `cifar10-seeds-4-5-6`, which
+`python -m convergent_learning.workflow honest cifar10 --keep` has left in `results/`. Each mistake
+(`mistakes`) is put into a copy of this checkout, the tables that show it are made again, and their
+differences from the reference are compared with the limits. Anchors and untrained networks, which
+`verify` compares by rounding, are left out here: tests/workflow/test_mistakes.py has them.
 """
 
 from __future__ import annotations

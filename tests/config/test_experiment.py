@@ -187,5 +187,3 @@ def test_groups_of_one_architecture_are_compared_in_distribution():
     assert across["pixel_values"] == set()
     assert across["final"] == across["untrained"]
     assert alike < across["final"]
-    assert experiment.has_alike_groups
-    assert not Experiment.of(DEFAULT).has_alike_groups

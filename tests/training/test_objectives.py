@@ -13,7 +13,7 @@ from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.overlay import resolved_config
 from convergent_learning.datasets.canonical import read_split
 from convergent_learning.networks.checkpoints import load_checkpoint
-from convergent_learning.training import loop, objectives
+from convergent_learning.training import loop, objectives, probe
 from convergent_learning.training.data import Batches
 from convergent_learning.training.labels import LABELS
 from convergent_learning.training.pixels import IMAGES, trained_on
@@ -128,13 +128,26 @@ def test_a_probe_reads_classes_from_features(plan, digits):
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 10))
     before = network[1].weight.clone()
-    accuracy = fit_probe(network, data, lambda: torch.enable_grad())
+    accuracy = fit_probe(network, data, seed=0)
     assert accuracy > 0.98
     images, labels = data.evaluation(0, 320)
     assert (network(images).argmax(1) == labels).float().mean().item() == pytest.approx(accuracy)
     assert not torch.equal(network[1].weight, before)
     assert classifier(network) is network[1]
     assert features(network, images).shape == (320, 3 * 32 * 32)
+
+
+def test_a_probe_of_many_images_sees_all_classes(plan, digits, monkeypatch):
+    """Image folders list their files by class."""
+    split = read_split(digits, "train", 320)
+    order = np.argsort(split.labels, kind="stable")
+    split = dataclasses.replace(split, images=split.images[order], labels=split.labels[order])
+    monkeypatch.setattr(probe, "PROBED", 40)
+    data = Batches(split, plan, CPU)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 10))
+    fit_probe(network, data, seed=0)
+    images, labels = data.evaluation(0, 320)
+    assert (network(images).argmax(1) == labels).float().mean() > 0.6
 
 
 def test_curves_of_a_network_without_classes_are_its_probe_s(plan, digits, tmp_path):
@@ -171,6 +184,7 @@ def test_an_objective_is_added_by_a_file(plan, digits, tmp_path, monkeypatch):
         ({"images": {"family": "contrast", "level": 11.5}}, r"images\.level.*11\.5"),
         ({"images": 3}, r"images.*is not `natural`"),
         ({"objective": "byol"}, r"objective.*byol.*simclr"),
+        ({"objective": "simclr", "labels": "shuffled"}, r"simclr learns without labels"),
         ({"objective": "moco", "queue": 8}, r"queue: 8 keys are fewer than a batch; use 64"),
     ],
 )

@@ -12,24 +12,25 @@ from conftest import write_reference
 from convergent_learning.tables.schema import TABLES, Role, with_role
 from convergent_learning.tables.storage import read_table
 from convergent_learning.verify import roles
-from convergent_learning.verify.agreement import RUNS
+from convergent_learning.verify.agreement import RUNS, false_alarms
 from convergent_learning.verify.page import page
-from convergent_learning.verify.reference import finish_reference
+from convergent_learning.verify.reference import finish_reference, in_common
 from convergent_learning.verify.result import verify
-from convergent_learning.verify.runs import Rows
-from convergent_learning.verify.spread import LARGEST, RMS, Pools, disjoint
+from convergent_learning.verify.runs import Rows, Run
+from convergent_learning.verify.spread import LARGEST, OF_MANY, Pools, disjoint
 from convergent_learning.workflow.honest import honest_runs
 
 NOISE = 0.03
+CONFIG = {"experiment": "smoke", "seed": 0}
 SEEDS = 3  # of a group of the smoke experiment
 
 
 @pytest.fixture(scope="session")
 def rerun(finished, tmp_path_factory):
-    """Makes results as other seeds would give, every trained number a bit off."""
+    """Makes results folders as of networks trained anew, every trained number a bit off."""
     original = finished.folder / "results/smoke"
 
-    def make(name, seeds=0, noise=NOISE, shift=0.0):
+    def make(name, noise=NOISE):
         folder = tmp_path_factory.mktemp("runs") / name
         shutil.copytree(original / "tables", folder / "tables")
         rng = np.random.default_rng(sum(map(ord, name)))
@@ -39,11 +40,8 @@ def rerun(finished, tmp_path_factory):
             for column in roles.measured(table, frame):
                 # Claims and counts follow from the numbers; here they stay as they are.
                 if pd.api.types.is_float_dtype(frame[column]):
-                    moved = frame[column] + noise * rng.normal(size=len(frame)) + shift
+                    moved = frame[column] + noise * rng.normal(size=len(frame))
                     frame[column] = frame[column].where(~trained, moved)
-            for column in frame:
-                if "seed" in column:
-                    frame[column] += seeds
             frame.to_csv(folder / f"tables/{table}.csv", index=False)
         shutil.copy(original / "claims.json", folder)
         return folder
@@ -52,14 +50,40 @@ def rerun(finished, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def calibrated(rerun, tmp_path_factory):
-    """A reference with eight honest runs, each of other networks."""
+def rows(finished, tmp_path_factory):
+    """Those of a reference of the smoke experiment, and the folder that it is in."""
     reference = tmp_path_factory.mktemp("agreement") / "smoke"
-    write_reference(rerun("original"), reference)
-    rows = Rows(reference)
-    for number in range(1, 9):
-        run = rows.read(rerun(f"seeds{number}", SEEDS * number), {"precision": "float32"})
-        rows.write(run, reference / RUNS / f"{run.name}.h5")
+    write_reference(finished.folder / "results/smoke", reference, CONFIG)
+    return reference, Rows(reference, in_common(CONFIG))
+
+
+@pytest.fixture(scope="session")
+def honest(rows):
+    """Makes runs in memory with networks of seeds from `first` on."""
+    reference, known = rows
+    own = known.read(reference, {"precision": "float32", "threads": 1, "processor": "a"})
+    floats = np.array([is_float(*pool) for pool in known.pools[["table", "column"]].to_numpy()])
+
+    def make(first):
+        rng = np.random.default_rng(first)
+        values = own.values + NOISE * rng.normal(size=len(own.values)) * floats
+        seeds = {group: [first, first + 1, first + 2] for group in own.about["seeds"]}
+        return Run(f"seeds{first}", own.about | {"seeds": seeds}, values)
+
+    return make
+
+
+def is_float(table, column):
+    return table != "claims" and not column.startswith("n_")
+
+
+@pytest.fixture(scope="session")
+def calibrated(rows, honest):
+    """The reference with eight honest runs, each of other networks, and what they say."""
+    reference, known = rows
+    for first in range(4, 28, SEEDS):
+        run = honest(first)
+        known.write(run, reference / RUNS / f"{run.name}.h5")
     return reference, finish_reference(reference)
 
 
@@ -75,18 +99,18 @@ def test_the_spread_is_that_of_the_difference_of_two_runs(calibrated):
     scores = spread[(spread.table == "fig2_pairs") & (spread.column == "score")]
     assert set(scores.stage) == {"final"}
     assert scores.spread.to_numpy() == pytest.approx(NOISE * 2**0.5, rel=0.6)
-    assert scores.spread.mean() == pytest.approx(NOISE * 2**0.5, rel=0.05)
+    assert scores.spread.mean() == pytest.approx(NOISE * 2**0.5, rel=0.1)
 
 
 def test_limits_are_what_honest_runs_show_with_a_margin(calibrated):
     limits = {(each["statistic"], each["kind"]): each["limit"] for each in calibrated[1]["limits"]}
-    assert 1.2 < limits[RMS, roles.NUMBER] < 3
-    assert all(4 < limits[LARGEST, kind] < 10 for kind in roles.KINDS)
+    assert 1.3 < limits[OF_MANY, roles.NUMBER] < 2.3
+    assert all(5 < limits[LARGEST, kind] < 10 for kind in roles.KINDS)
 
 
 def test_false_alarms_are_counted_on_runs_that_the_limits_do_not_know(calibrated):
     counted = calibrated[1]["false_alarms"]
-    names = [f"seeds{number}" for number in range(1, 9)]
+    names = sorted(f"seeds{first}" for first in range(4, 28, SEEDS))
     assert [each["counted_on"] for each in counted] == [
         "smoke",
         *names,
@@ -95,7 +119,7 @@ def test_false_alarms_are_counted_on_runs_that_the_limits_do_not_know(calibrated
     ]
     assert [each["verifications"] for each in counted] == [8] * 9 + [10, 6]
     assert all(each["fitted_on"] == 8 for each in counted[:9])
-    assert sum(each["failed"] for each in counted[:9]) < 72 / 5
+    assert sum(each["failed"] for each in counted[:9]) <= 1
     assert counted[0]["failed"] == 0 or max(counted[0]["largest"].values()) > 1
 
 
@@ -107,30 +131,44 @@ def test_the_committed_page_is_that_of_the_committed_runs():
     assert made == printed, "make docs/agreement.md again, see its first lines"
 
 
-def test_runs_of_common_networks_are_not_compared(calibrated, rerun):
-    rows = Rows(calibrated[0])
-    runs = [rows.read(rerun(name, seeds), {}) for name, seeds in (("a", 0), ("b", 2), ("c", 3))]
-    assert [(a.name, b.name) for a, b in disjoint(runs)] == [("a", "c")]
+def test_runs_of_common_networks_are_not_compared(honest):
+    runs = [honest(first) for first in (1, 3, 4)]
+    assert [(a.name, b.name) for a, b in disjoint(runs)] == [("seeds1", "seeds4")]
 
 
-def test_a_stored_run_is_the_run(calibrated, rerun, tmp_path):
-    rows = Rows(calibrated[0])
-    run = rows.read(rerun("stored", 30), {"precision": "float32"})
-    rows.write(run, tmp_path / "stored.h5")
-    found = rows.stored(tmp_path / "stored.h5")
+def test_a_stored_run_is_the_run(rows, honest, tmp_path):
+    run = honest(31)
+    rows[1].write(run, tmp_path / "seeds31.h5")
+    found = rows[1].stored(tmp_path / "seeds31.h5")
     np.testing.assert_allclose(found.values, run.values, rtol=1e-3, atol=1e-7)
-    assert (found.name, found.about) == ("stored", run.about)
-    assert found.about["seeds"]["vgg11"] == [31, 32, 33]
+    assert (found.name, found.about) == (run.name, run.about)
+    run.values[3] = 1e6
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="too large to be kept"):
+        rows[1].write(run, tmp_path / "large.h5")
 
 
-def test_a_run_of_other_rows_is_refused(calibrated, rerun, tmp_path):
-    other = rerun("shorter")
-    table = read_table(other / "tables", "fig2_pairs")
-    table[1:].to_csv(other / "tables/fig2_pairs.csv", index=False)
-    rows = Rows(other)
-    rows.write(rows.read(other, {}), tmp_path / "shorter.h5")
-    with pytest.raises(ValueError, match=r"shorter\.h5: numbers in the rows of other tables"):
-        Rows(calibrated[0]).stored(tmp_path / "shorter.h5")
+def test_a_run_of_other_rows_or_another_config_is_refused(rows, honest, rerun, tmp_path):
+    reference, known = rows
+    known.write(honest(4), tmp_path / "other.h5")
+    with pytest.raises(ValueError, match=r"other\.h5 of the reference is a run of another config"):
+        Rows(reference, in_common(CONFIG | {"seed": 1})).stored(tmp_path / "other.h5")
+    fewer = rerun("fewer")
+    table = read_table(fewer / "tables", "fig2_pairs")
+    table[1:].to_csv(fewer / "tables/fig2_pairs.csv", index=False)
+    with pytest.raises(ValueError, match="fewer is no run of the reference's experiment: 1 rows"):
+        known.read(fewer, {})
+    with pytest.raises(
+        ValueError, match=r"other\.h5 of the reference holds numbers in the rows of"
+    ):
+        Rows(fewer).stored(tmp_path / "other.h5")
+
+
+def test_a_number_that_one_run_lacks_is_an_alarm(rows, honest):
+    runs = [honest(first) for first in range(1, 28, SEEDS)]
+    pools = Pools(rows[1].pools)
+    assert false_alarms(pools, "held", runs[1:], runs[:1])["failed"] < 4
+    runs[0].values[np.flatnonzero(np.isfinite(runs[0].values))[0]] = np.nan
+    assert false_alarms(pools, "held", runs[1:], runs[:1])["failed"] == 8
 
 
 def test_an_honest_rerun_passes(calibrated, rerun):
@@ -146,7 +184,7 @@ def test_all_of_a_column_shifted_by_less_than_its_largest_deviations_fails(
         table = read_table(shifted / "tables", name)
         if column in with_role(name, Role.SHARED, Role.MEASURED):
             trained = roles.pools(name, table).stage != roles.UNTRAINED
-            table[column] += 3 * NOISE * trained
+            table[column] += 5 * NOISE * trained
             table.to_csv(shifted / f"tables/{name}.csv", index=False)
     found = verify(calibrated[0], shifted)
     over = found.sums[found.sums.spreads > found.sums.limit]
@@ -169,11 +207,12 @@ def test_one_number_far_off_fails(calibrated, rerun):
 
 def test_a_reference_without_honest_runs_judges_no_network_trained_anew(rerun, tmp_path):
     reference = tmp_path / "smoke"
-    write_reference(rerun("original"), reference)
+    original = rerun("original")
+    write_reference(original, reference)
     [trained] = [p for p in verify(reference, rerun("other")).parts if p.name == "trained networks"]
     assert not trained.passed
     assert "no honest runs" in trained.reason
-    assert not verify(reference, rerun("original")).numbers.deviation.any()
+    assert not verify(reference, original).numbers.deviation.any()
     assert not (reference / "spread.csv.gz").exists()
 
 
@@ -186,9 +225,13 @@ def test_runs_of_a_set_of_seeds_are_three_splits_of_it():
         *([1, 3, 5], [2, 4, 6], [7, 9, 11], [8, 10, 12]),
     ]
     assert runs[0].name == "e-seeds-4-5-6"
-    assert runs[1].overlay(config)["training"] == {"precision": "float32", "threads": 1}
-    with pytest.raises(ValueError, match="same number of seeds"):
-        next(honest_runs({"networks": [{"seeds": [1]}]}, 1))
+    assert runs[1].config(config)["training"] == {"precision": "float32", "threads": 1}
+    pretrained = {"weights": "IMAGENET1K_V1", "seeds": [1]}
+    config["networks"].append(pretrained)
+    assert next(honest_runs(config, 1)).config(config)["networks"][1] == pretrained
+    for groups in ([[1]], [[1, 2, 3], [4, 5, 6]]):
+        with pytest.raises(ValueError, match="same seeds, three or more"):
+            next(honest_runs({"networks": [{"seeds": seeds} for seeds in groups]}, 1))
 
 
 def test_a_pool_without_numbers_has_the_least_spread():

@@ -19,6 +19,7 @@ from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.stimuli import families
 from convergent_learning.stimuli.user_sets import UserSet
+from convergent_learning.training.pixels import IMAGES
 from convergent_learning.training.plan import TrainingPlan
 from convergent_learning.workflow.code import code_digest
 from convergent_learning.workflow.drawn import DrawingError, refuse_drawings
@@ -91,6 +92,16 @@ def code(script, *loaded):
     The classes of what params hold count as loaded: the job calls their methods.
     """
     return code_digest(Path(workflow.basedir) / "workflow/scripts" / script, *loaded)
+
+
+def taught(training):
+    """What the networks of a training job learn: objectives, and families that images are of."""
+    loaded = []
+    for plan in training.params["plans"]:
+        loaded.append(f"convergent_learning.training.objectives.{plan.objective}")
+        if plan.images not in IMAGES:
+            loaded.append(families()[plan.images.partition(" ")[0]].transform)
+    return dict.fromkeys(loaded)
 
 
 def readers(wildcards):

@@ -56,7 +56,7 @@ for rank, training in enumerate(TRAININGS):
             plans=named_by_outputs(training.params["plans"]),
             folders=named_by_outputs(training.params["folders"]),
             state=training.params["state"],
-            code=code("train.py", TrainingPlan),
+            code=code("train.py", TrainingPlan, *taught(training)),
         script:
             "../scripts/train.py"
 

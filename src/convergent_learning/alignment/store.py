@@ -262,7 +262,7 @@ def _passes(
         for layers in _layer_groups(networks[names[0]], 8 * n_folds * sums, memory):
             if rest or own:
                 yield _Pass(dict.fromkeys(names, layers), rest, own, True, True, both)
-        if shuffled and not both:
+        if shuffled and within and not both:
             for layers in _layer_groups(networks[names[0]], 8 * n_folds * len(within), memory):
                 yield _Pass(dict.fromkeys(names, layers), within, (), True, False, True)
 

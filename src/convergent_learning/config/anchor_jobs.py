@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 
 from convergent_learning.activations.shown import Shown
@@ -22,26 +21,33 @@ from convergent_learning.training.plan import TrainingPlan
 _AFTER_TRAINING_ONLY = ("untrained", "training")
 
 
-class AnchorJobs(BlockJobs):
-    """Jobs of `experiment` with the networks of which its reference holds the final checkpoints."""
+def anchor_jobs(experiment: Experiment) -> list[BlockJob]:
+    """One for each block of each dataset that has anchors; none where no network is one."""
+    plans = _plans(Path(AnchorPaths(experiment.name).plans))
+    return [
+        job
+        for dataset, plan_of in plans.items()
+        for job in _AnchorJobs(experiment, dataset, plan_of).jobs
+    ]
 
-    def __init__(self, experiment: Experiment):
+
+class _AnchorJobs(BlockJobs):
+    """Jobs with the networks of which the reference of `experiment` holds final checkpoints."""
+
+    def __init__(self, experiment: Experiment, dataset: str, plan_of: dict[str, TrainingPlan]):
         self._there = AnchorPaths(experiment.name)
-        self._plan_of = _plans(Path(self._there.plans))
-        super().__init__(_of_anchors(experiment, self._plan_of))
+        self._dataset, self._plan_of = dataset, plan_of
+        super().__init__(_of_anchors(experiment, {*plan_of}))
         self.paths = self._there
 
-    @cached_property
+    @property
     def jobs(self) -> list[BlockJob]:
-        """One for each block of each dataset that has anchors; none where no network is one."""
-        if not self.experiment.networks:
-            return []
-        return [job for dataset in self._plan_of for job in self._of_dataset(dataset)]
+        return [*self._of_blocks(self._dataset)] if self.experiment.networks else []
 
     def checkpoint(self, dataset: str, network: Network, step: int) -> str:
         return self._there.anchor.format(dataset=dataset, network=network.name)
 
-    def _of_dataset(self, dataset: str) -> Iterator[BlockJob]:
+    def _of_blocks(self, dataset: str) -> Iterator[BlockJob]:
         for block, samples in self.experiment.blocks(dataset).items():
             if block not in _AFTER_TRAINING_ONLY:
                 [tile] = self.experiment.tiles(dataset, block)
@@ -51,7 +57,7 @@ class AnchorJobs(BlockJobs):
 
     def _shown(self, dataset: str, network: Network, step: int) -> Shown:
         layers = self.experiment.layers(dataset, network.group)
-        source = self.checkpoint(dataset, network, step), self._plan_of[dataset][network.name]
+        source = self.checkpoint(dataset, network, step), self._plan_of[network.name]
         return Shown(network.group, network.seed, layers, source)
 
 
@@ -66,9 +72,8 @@ def _plans(path: Path) -> dict[str, dict[str, TrainingPlan]]:
     }
 
 
-def _of_anchors(experiment: Experiment, anchors: dict[str, dict[str, TrainingPlan]]) -> Experiment:
+def _of_anchors(experiment: Experiment, names: set[str]) -> Experiment:
     """The experiment with these networks only, which are all compared in one job."""
-    names = {name for plans in anchors.values() for name in plans}
     groups = []
     for group in experiment.config.networks:
         seeds = {n.seed for n in experiment.trained if n.group == group.name and n.name in names}

@@ -129,15 +129,8 @@ class BlockJobs(Files):
         """Networks of the tile in the order of the config."""
         return [n for n in self.experiment.at(dataset, sample.step) if n in tile.networks]
 
-    def _pairs(self, tile: Tile) -> tuple[tuple[str, str], ...] | None:
-        """Names of the pairs of the tile; None for all that the block has."""
-        alignment = self.experiment.config.alignment
-        if (
-            alignment.networks_per_job is None
-            and alignment.partners is None
-            and not self.experiment.has_alike_groups
-        ):
-            return None
+    def _pairs(self, tile: Tile) -> tuple[tuple[str, str], ...]:
+        """Names of the pairs of the tile."""
         return tuple((x.name, y.name) for x, y in tile)
 
     def _shown(self, dataset: str, network: Network, step: int) -> Shown:

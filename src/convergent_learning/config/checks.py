@@ -7,7 +7,6 @@ keys that depend on each other. Imports no torch, as the DAG is built with it.
 from __future__ import annotations
 
 import itertools
-import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -34,7 +33,6 @@ from convergent_learning.training.objectives import objectives
 from convergent_learning.training.pixels import IMAGES
 from convergent_learning.training.plan import PORTABLE, checkpoint_steps
 
-_X86 = ("x86_64", "AMD64")
 _SHARED_FOLDERS = ("datasets", "networks", "reference")
 
 
@@ -71,7 +69,7 @@ def _problems(config: Config) -> Iterator[str]:
     yield from _portable_problems(config.training)
     for group in config.networks:
         if not group.is_pretrained:
-            yield from _task_problems(group.own_training(config.training), group)
+            yield from _task_problems(group.own_training(config.training), group, config.datasets)
     yield from _stimulus_problems(config, known.values())
     yield from _alignment_problems(config.alignment)
     for group in config.networks:
@@ -138,32 +136,30 @@ def _network_problems(
 
 
 def _portable_problems(training: Training) -> Iterator[str]:
-    if training.precision != PORTABLE:
-        return
-    if platform.machine() not in _X86:
-        yield (
-            f"training.precision: `portable` weights need an x86-64 processor, this is"
-            f" {platform.machine()}; use `auto`"
-        )
-    if training.threads != 1:
+    if training.precision == PORTABLE and training.threads != 1:
         yield (
             f"training.threads: {training.threads} threads sum in another order than one; use 1"
             " with `precision: portable`"
         )
 
 
-def _task_problems(training: Training, group: Group) -> Iterator[str]:
+def _task_problems(training: Training, group: Group, datasets: Iterable[Dataset]) -> Iterator[str]:
     """Of what a group is trained on, and for."""
     key = f"networks ({group.name}): training"
     if training.labels_name not in LABELS:
         yield _unknown(f"{key}.labels", training.labels_name, LABELS)
     if training.objective not in objectives():
         yield _unknown(f"{key}.objective", training.objective, objectives())
+    if training.objective in ("simclr", "moco") and training.labels_name != "true":
+        yield f"{key}.labels: {training.objective} learns without labels; leave them `true`"
     if training.objective == "moco" and training.queue < training.batch_size:
         yield (
             f"{key}.queue: {training.queue} keys are fewer than a batch; use"
             f" {training.batch_size} or more"
         )
+    streamed = [dataset.name for dataset in datasets if dataset.layout == "imagefolder"]
+    if training.images != "natural" and streamed:
+        yield f"{key}.images: those of {streamed[0]} stay in their files; use `natural`"
     if isinstance(training.images, str):
         if training.images not in IMAGES:
             known = [*IMAGES, "a mapping with `family` and `level`"]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
-from convergent_learning.config.anchor_jobs import AnchorJobs
+from convergent_learning.config.anchor_jobs import anchor_jobs
 from convergent_learning.config.block_jobs import BlockJobs
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.figure_jobs import FigureJobs
@@ -30,7 +30,7 @@ class Design(Files):
     @cached_property
     def anchors(self) -> list[BlockJob]:
         """Jobs that `verify` asks for, and nothing else."""
-        return AnchorJobs(self.experiment).jobs
+        return anchor_jobs(self.experiment)
 
     @cached_property
     def jobs(self) -> list[Job]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -182,6 +182,8 @@ class Experiment:
         planned = [key for key in Training.model_fields if key not in _NOT_PLANNED]
         fields = {key: getattr(training, key) for key in planned}
         fields["labels"] = training.labels_name
+        if training.objective != "moco":
+            del fields["queue"]  # which nothing else keeps
         if not isinstance(training.images, str):
             fields["images"] = f"{training.images.family} {level_text(training.images.level)}"
         assert network.width is not None, "`checks` demands it of networks that are trained here"
@@ -286,20 +288,20 @@ class Experiment:
             (x, y)
             for x, y in itertools.combinations(networks, 2)
             if (x.group == y.group and self._are_partners(x, y))
-            or (x.group != y.group and names >= {x.name, y.name})
-            or (identity and self.are_alike(x.group, y.group) and x.seed != y.seed)
+            or (x.group != y.group and self._meet(x, y, names, identity))
         ]
+
+    def _meet(self, x: Network, y: Network, mapped: Collection[str], identity: bool) -> bool:
+        """Whether networks of two groups are compared."""
+        if self.are_alike(x.group, y.group):
+            return x.seed != y.seed and (identity or {x.name, y.name} <= set(mapped))
+        return {x.name, y.name} <= set(mapped)
 
     def are_alike(self, group: str, other: str) -> bool:
         """Whether two groups are of one architecture, so that their layers are the same."""
         same = ("architecture", "width", "layers", "factory", "arguments", "weights")
         one, two = self.groups[group], self.groups[other]
         return group != other and all(getattr(one, key) == getattr(two, key) for key in same)
-
-    @cached_property
-    def has_alike_groups(self) -> bool:
-        """Whether any two groups are of one architecture."""
-        return any(self.are_alike(a, b) for a, b in itertools.combinations(self.groups, 2))
 
     def _are_partners(self, x: Network, y: Network) -> bool:
         """Whether two networks of a group are compared."""

@@ -19,10 +19,18 @@ from convergent_learning.config.score_work import (
     score_work,
 )
 from convergent_learning.config.sizes import NetworkSize, Sizes
+from convergent_learning.training.plan import PROBED
 
 _GIGA, _MEGA = 1e9, 1e6
 _BATCH = 125  # images of an extraction step
 _BACKWARD = 2  # the backward pass costs twice the forward one
+# Forward passes for an image of a batch, and images of the linear probe at a checkpoint: two views,
+# of which the keys of `moco` have no backward pass.
+_PASSES = {
+    "simclr": (2 * (1 + _BACKWARD), PROBED),
+    "moco": (2 + _BACKWARD, PROBED),
+    "none": (0, 0),
+}
 # Bytes of cross moments that are summed at once, and of activations that are held.
 _SUMMED, _SUMMED_ON_GPU = 1 << 30, 8 << 30
 _BYTES_A_ROW = 10.5  # of compressed scores
@@ -82,8 +90,10 @@ class Workload:
         amounts, memory, disk = {"start:training": 1.0}, 0.0, 0.0
         for network in job.networks:
             plan, size = self.experiment.plan(job.dataset, network), self._size(job, network)
-            trained = plan.steps * plan.batch_size * (1 + _BACKWARD)
+            seen, probed = _PASSES.get(plan.objective, (1 + _BACKWARD, 0))
+            trained = plan.steps * plan.batch_size * seen
             tested = (info.test or 0) * (plan.epochs + 1)
+            tested += min(plan.train_images, probed) * len(plan.checkpoint_steps)
             _add(amounts, _forward(size, trained + tested))
             # Weights, gradients and the optimiser's two averages; maps of a batch, kept for the
             # backward pass.

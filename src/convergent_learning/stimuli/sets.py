@@ -93,7 +93,7 @@ def write_condition_set(
     """
     chosen = get_family(family)
     level = chosen.level(level)
-    spectrum = _stored_spectrum(dataset_h5) if chosen.needs_spectrum else None
+    spectrum = stored_spectrum(dataset_h5) if chosen.needs_spectrum else None
     n_constant = 0
     with open_stimuli(identity_h5) as identity:
         images, index = identity["images"], identity["index"][:]
@@ -141,7 +141,8 @@ def duplicate_conditions(paths: Iterable[Path]) -> list[tuple[str, str, float]]:
     return found
 
 
-def _stored_spectrum(dataset_h5: Path) -> np.ndarray:
+def stored_spectrum(dataset_h5: Path) -> np.ndarray:
+    """The mean amplitude spectrum (h, w) of a data set's test images."""
     with open_hdf5(dataset_h5, "test/spectrum") as data:
         return data["test/spectrum"][:]
 

@@ -34,6 +34,8 @@ class TrainingData(Protocol):
     Images are (b, 3, h, w) float32 in channels-last order, labels (b,) int64.
     """
 
+    labels: Tensor
+
     def __len__(self) -> int:
         """Number of images."""
 
@@ -45,6 +47,9 @@ class TrainingData(Protocol):
 
     def normalised(self, images: Tensor) -> Tensor:
         """What `pixels` gave, or was made of it, with the training set's mean and std taken out."""
+
+    def plain(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Images as they are, by their rows."""
 
     def evaluation(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Images start…stop as they are."""

@@ -27,13 +27,13 @@ class Batches:
         images = torch.from_numpy(split.images)
         padded = torch.nn.functional.pad(images, (0, 0, pad, pad, pad, pad))
         self._images = padded.to(device)
-        self._labels = torch.from_numpy(split.labels).to(device)
+        self.labels = torch.from_numpy(split.labels).to(device)
         self._normalise = Normalisation(split, device)
         self._plan = plan
         self._size = split.images.shape[1:3]
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self.labels)
 
     def training(self, step: int) -> tuple[Tensor, Tensor]:
         plan = self._plan
@@ -54,10 +54,12 @@ class Batches:
     def normalised(self, images: Tensor) -> Tensor:
         return self._normalise.unit(images)
 
+    def plain(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        centre = torch.full_like(rows, self._plan.crop_padding)
+        return self._gather(rows, centre, centre, torch.zeros(len(rows), dtype=torch.bool))
+
     def evaluation(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        chosen = torch.arange(start, min(stop, len(self)))
-        centre = torch.full_like(chosen, self._plan.crop_padding)
-        return self._gather(chosen, centre, centre, torch.zeros(len(chosen), dtype=torch.bool))
+        return self.plain(torch.arange(start, min(stop, len(self))))
 
     def _gather(
         self, chosen: Tensor, top: Tensor, left: Tensor, flips: Tensor
@@ -69,7 +71,7 @@ class Batches:
         device = self._images.device
         chosen, rows, columns = (index.to(device) for index in (chosen, rows, columns))
         pixels = self._images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
-        return self._normalise(pixels), self._labels[chosen]
+        return self._normalise(pixels), self.labels[chosen]
 
 
 class Normalisation:

@@ -24,6 +24,7 @@ from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import read_description, save_checkpoint
 from convergent_learning.progress import track
 from convergent_learning.randomness import derived_seed
+from convergent_learning.stimuli.sets import stored_spectrum
 from convergent_learning.training.batches import batches
 from convergent_learning.training.device import (
     default_device,
@@ -126,9 +127,8 @@ class Run:
             self.precision = precision.name
             _LOG.info("precision %s: %s", precision.name, precision.reason)
         subset_seed = derived_seed("training subset", plan.experiment_seed)
-        train_split = _as_planned(
-            read_split(dataset, "train", plan.train_images, subset_seed), plan
-        )
+        natural = read_split(dataset, "train", plan.train_images, subset_seed)
+        train_split = _as_planned(natural, plan, dataset)
         workers = torch.get_num_threads()
         self.train_batches = batches(train_split, plan, device, workers)
         self.test_batches = batches(read_split(dataset, "test"), plan, device, workers)
@@ -195,6 +195,8 @@ class Run:
     def _optimise(self, step: int) -> None:
         start = time.perf_counter()
         self.network.train()
+        # For dropout, which draws from torch's own generator.
+        torch.manual_seed(derived_seed("step", self.plan.experiment_seed, self.plan.seed, step))
         rate = learning_rate(step, self.plan)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -265,7 +267,8 @@ class Run:
         if self.objective.decides:
             return math.nan
         if self._probed[0] != self.step:
-            accuracy = fit_probe(self.network, self.train_batches, self._autocast)
+            seed = derived_seed("probe", self.plan.experiment_seed)
+            accuracy = fit_probe(self.network, self.train_batches, seed)
             self._probed = self.step, accuracy
         return self._probed[1]
 
@@ -316,7 +319,7 @@ class Run:
         return True
 
 
-def _as_planned(split: Split, plan: TrainingPlan) -> Split:
+def _as_planned(split: Split, plan: TrainingPlan, dataset: Path) -> Split:
     """The training split with the images and labels that the plan trains on."""
     if plan.images != "natural" and not isinstance(split.images, np.ndarray):
         raise ValueError(
@@ -325,7 +328,8 @@ def _as_planned(split: Split, plan: TrainingPlan) -> Split:
         )
     images = split.images
     if isinstance(images, np.ndarray):
-        images = trained_on(plan.images, images, plan.experiment_seed)
+        spectrum = stored_spectrum(dataset)
+        images = trained_on(plan.images, images, plan.experiment_seed, spectrum)
     labels = LABELS[plan.labels](split.labels, plan.experiment_seed)
     return replace(split, images=images, labels=labels)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from convergent_learning.randomness import derived_seed
 from convergent_learning.stimuli import apply, families
 from convergent_learning.stimuli.draws import Draws
 
@@ -28,10 +29,13 @@ IMAGES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {"natural": natural
 """Images (n, h, w, 3) uint8 of the training subset, and the experiment's seed, to such images."""
 
 
-def trained_on(name: str, images: np.ndarray, experiment_seed: int) -> np.ndarray:
+def trained_on(
+    name: str, images: np.ndarray, experiment_seed: int, spectrum: np.ndarray | None = None
+) -> np.ndarray:
     """The training images called `name`: one of `IMAGES`, or a family and level (`contrast 10`).
 
-    Raises ValueError for an unknown name, family or level.
+    What a family draws is not what it draws for the test images. `spectrum` is the mean amplitude
+    spectrum of the data set. Raises ValueError for an unknown name, family or level.
     """
     if name in IMAGES:
         return IMAGES[name](images, experiment_seed)
@@ -39,4 +43,5 @@ def trained_on(name: str, images: np.ndarray, experiment_seed: int) -> np.ndarra
     if family not in families():
         known = ", ".join([*IMAGES, *families()])
         raise ValueError(f"training.images: {name!r} is none of {known}")
-    return apply(family, images, level, experiment_seed)
+    seed = derived_seed("training images", experiment_seed)
+    return apply(family, images, level, seed, spectrum=spectrum)

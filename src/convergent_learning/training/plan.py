@@ -15,6 +15,7 @@ from typing import Any
 from convergent_learning.files import damaged_file_named
 
 AUTO = "auto"  # the precision that is chosen for the machine
+PROBED = 10_000  # images, at most, that a linear probe is fitted on at every checkpoint
 PORTABLE = "portable"  # float32 by instructions that all processors have
 
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from convergent_learning.randomness import balanced_subset
 from convergent_learning.training.batches import TrainingData
+from convergent_learning.training.plan import PROBED
 
-_IMAGES = 10_000  # at most: features of them at every checkpoint
 _BATCH = 125
 _STRENGTH = 1e-3  # of the penalty on the squares of weights of standardised features
 _STEPS = 200
@@ -36,19 +37,23 @@ def features(network: nn.Module, images: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def fit_probe(network: nn.Module, data: TrainingData, autocast) -> float:
+def fit_probe(network: nn.Module, data: TrainingData, seed: int) -> float:
     """Put a logistic regression into the classifier; its accuracy on the images it was fitted on.
 
-    The network is left in evaluation mode.
+    Those are a class-balanced subset, drawn with `seed`, where there are more than enough. Features
+    are made in float32, whatever the training's precision is. The network is left in evaluation
+    mode.
     """
     network.eval()
+    known = data.labels.cpu().numpy()
+    rows = torch.arange(len(data))
+    if len(data) > PROBED:
+        rows = torch.from_numpy(balanced_subset(known, PROBED, seed))
     parts, labels = [], []
-    count = min(len(data), _IMAGES)
-    for start in range(0, count, _BATCH):
-        images, known = data.evaluation(start, min(start + _BATCH, count))
-        with autocast():
-            parts.append(features(network, images).float().cpu())
-        labels.append(known.cpu())
+    for chosen in rows.split(_BATCH):
+        images, own = data.plain(chosen)
+        parts.append(features(network, images).float().cpu())
+        labels.append(own.cpu())
     x, y = torch.cat(parts).double(), torch.cat(labels)
     mean, scale = x.mean(0), x.std(0)
     scale[scale == 0] = 1

@@ -31,9 +31,7 @@ class StreamedBatches:
     """
 
     def __init__(self, split: Split, plan: TrainingPlan, device: torch.device, workers: int):
-        images = split.images
-        assert isinstance(images, ImageFiles)
-        self._labels = torch.from_numpy(split.labels)
+        self.labels = torch.from_numpy(split.labels)
         self._normalise = Normalisation(split, device)
         self._plan = plan
         self._device = device
@@ -44,24 +42,31 @@ class StreamedBatches:
         self._evaluation = _Ahead(_Plain(images), workers, device)
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return len(self.labels)
 
     def training(self, step: int) -> tuple[Tensor, Tensor]:
         pixels = self._training.first(range(step, max(self._plan.steps, step + 1)))
-        return self._on_device(pixels, self._labels[rows_of_step(self._plan, len(self), step)])
+        return self._on_device(pixels, self.labels[rows_of_step(self._plan, len(self), step)])
 
     def pixels(self, step: int) -> Tensor:
-        rows = rows_of_step(self._plan, len(self), step).tolist()
-        images = np.stack([self._images[slice(row, row + 1)][0] for row in rows])
-        return torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float() / 255
+        images = self._read(rows_of_step(self._plan, len(self), step))
+        return images.to(self._device).permute(0, 3, 1, 2).float() / 255
 
     def normalised(self, images: Tensor) -> Tensor:
         return self._normalise.unit(images)
 
+    def plain(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self._on_device(self._read(rows), self.labels[rows])
+
+    def _read(self, rows: Tensor) -> Tensor:
+        """Pixels (b, size, size, 3) uint8 of images as they are."""
+        images = [self._images[slice(row, row + 1)][0] for row in rows.tolist()]
+        return torch.from_numpy(np.stack(images))
+
     def evaluation(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         starts = range(start, len(self), stop - start)
         pixels = self._evaluation.first([(s, min(s + stop - start, len(self))) for s in starts])
-        return self._on_device(pixels, self._labels[start:stop])
+        return self._on_device(pixels, self.labels[start:stop])
 
     def _on_device(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         pixels = pixels.to(self._device, non_blocking=True)

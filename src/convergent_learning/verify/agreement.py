@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from convergent_learning.verify.runs import Rows, Run
 from convergent_learning.verify.spread import (
     KEYS,
@@ -26,19 +28,24 @@ RUNS = "runs"
 _FEWEST = 3  # runs without common networks that limits can be fitted on
 
 
-def read_runs(reference: Path, about: dict[str, Any]) -> tuple[Rows, list[Run]]:
-    """The honest runs of a reference, itself (made as `about` says) the first."""
-    rows = Rows(reference)
+def read_runs(reference: Path, experiment: str, about: dict[str, Any]) -> tuple[Rows, list[Run]]:
+    """The honest runs of a reference, itself (made as `about` says) the first.
+
+    experiment : as for `runs.Rows`
+    """
+    rows = Rows(reference, experiment)
     stored = [rows.stored(path) for path in sorted((reference / RUNS).glob("*.h5"))]
     return rows, [rows.read(reference, about), *stored]
 
 
-def measure_agreement(reference: Path, about: dict[str, Any]) -> dict[str, Any] | None:
+def measure_agreement(
+    reference: Path, experiment: str, about: dict[str, Any]
+) -> dict[str, Any] | None:
     """Write spreads and limits of the reference, None where it has too few honest runs for any.
 
     Returns what ``agreement.json`` holds: runs, limits, and false alarms (`false_alarms`).
     """
-    rows, runs = read_runs(reference, about)
+    rows, runs = read_runs(reference, experiment, about)
     if independent(runs) < _FEWEST:
         for name in (SPREAD, AGREEMENT):
             (reference / name).unlink(missing_ok=True)
@@ -96,14 +103,21 @@ def false_alarms(
     known = limits(pools, fitted, spread)
     pairs = [(run, held[0]) for run in fitted] if len(held) == 1 else [*disjoint(held)]
     shares = [
-        {key: value / known[key] for key, value in pools.statistics(d / spread).items()}
-        for d in (a.values - b.values for a, b in pairs)
+        {
+            key: value / known[key] if known[key] else 0.0
+            for key, value in pools.statistics((a.values - b.values) / spread).items()
+        }
+        for a, b in pairs
     ]
+    # A number that only one of two runs has is a difference too.
+    uneven = [bool((np.isnan(a.values) != np.isnan(b.values)).any()) for a, b in pairs]
     return {
         "counted_on": name,
         "fitted_on": len(fitted),
         "verifications": len(shares),
-        "failed": sum(max(share.values()) > 1 for share in shares),
+        "failed": sum(
+            max(share.values()) > 1 or alone for share, alone in zip(shares, uneven, strict=True)
+        ),
         "largest": {
             " of ".join(key): round(max(share[key] for share in shares), 3) for key in KEYS
         },

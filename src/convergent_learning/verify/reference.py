@@ -8,6 +8,7 @@ spread.csv.gz and agreement.json (see `agreement`), and SHA256SUMS of all of the
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -20,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from convergent_learning.tables.schema import TABLES
+from convergent_learning.training.plan import TrainingPlan
 from convergent_learning.verify import roles
 from convergent_learning.verify.agreement import RUNS, measure_agreement
 from convergent_learning.verify.anchors import anchor_files
@@ -36,6 +38,13 @@ _ABSENT = object()
 _MACHINE_KEYS = {
     *("threads", "precision", "source", "trainings_per_gpu", "gpu"),
     *("keep_activations", "keep_moments", "networks_per_job"),
+}
+
+
+_YOUNG = {
+    field.name: field.default
+    for field in dataclasses.fields(TrainingPlan)
+    if field.default is not dataclasses.MISSING
 }
 
 
@@ -103,9 +112,17 @@ def finish_reference(reference: Path) -> dict[str, Any] | None:
         json.loads((reference / name).read_text(encoding="utf-8"))
         for name in ("config.json", ORIGIN)
     )
-    measured = measure_agreement(reference, made_with(config, about))
+    measured = measure_agreement(reference, in_common(config), made_with(config, about))
     write_sums(reference)
     return measured
+
+
+def in_common(config: dict[str, Any]) -> str:
+    """Digest of what runs of an experiment have in common: its config but for machine and seeds."""
+    compared = _comparable(config)
+    networks = [{**entry, "seeds": len(entry["seeds"])} for entry in compared.get("networks", [])]
+    text = json.dumps({**compared, "experiment": "", "networks": networks}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def made_with(config: dict[str, Any], origin: dict[str, Any]) -> dict[str, Any]:
@@ -167,8 +184,24 @@ def config_differences(reference: Path, config: dict[str, Any]) -> list[str]:
     old = json.loads((reference / "config.json").read_text(encoding="utf-8"))
     return [
         f"config: {key} is {_said(new)}, in the reference {_said(was)}"
-        for key, was, new in _differences(old, json.loads(json.dumps(config)), "")
+        for key, was, new in _differences(_comparable(old), _comparable(config), "")
     ]
+
+
+def _comparable(config: Any) -> Any:
+    """A config as after JSON without machine keys, and without keys of a training that are younger
+    than it may be and have the value that older ones stand for."""
+    if isinstance(config, list | tuple):
+        return [_comparable(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    kept = {key: _comparable(value) for key, value in config.items() if key not in _MACHINE_KEYS}
+    if isinstance(kept.get("training"), dict):
+        known = ((key, value, _YOUNG.get(key)) for key, value in kept["training"].items())
+        kept["training"] = {
+            key: value for key, value, was in known if str(value).lower() != str(was).lower()
+        }
+    return kept
 
 
 def _said(value: Any) -> str:
@@ -196,7 +229,7 @@ def _digests(reference: Path) -> dict[str, str]:
 
 def _differences(old: Any, new: Any, key: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
-        for name in sorted((old.keys() | new.keys()) - _MACHINE_KEYS):
+        for name in sorted(old.keys() | new.keys()):
             where = f"{key}.{name}".lstrip(".")
             yield from _differences(old.get(name, _ABSENT), new.get(name, _ABSENT), where)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):

@@ -23,7 +23,7 @@ from convergent_learning.verify.reference import (
     config_differences,
     read_fingerprints,
 )
-from convergent_learning.verify.spread import LARGEST, RMS, SUMMED_UP, Pools
+from convergent_learning.verify.spread import LARGEST, SUMMED_UP, Pools
 from convergent_learning.verify.tolerances import Tolerances
 from convergent_learning.verify.verdicts import ClaimResult, compare_claims
 
@@ -95,7 +95,8 @@ class Verification:
         pools = Pools(numbers[roles.POOL].reset_index(drop=True))
         largest = [limits[LARGEST, kind] for kind in pools.kinds]
         spreads = pools.root_mean_squares(numbers.deviation.to_numpy(float) * largest)
-        limit = [limits[RMS, roles.kind(column)] for column in pools.sums.column]
+        named = zip(pools.statistic_of_sums, pools.sums.column, strict=True)
+        limit = [limits[statistic, roles.kind(column)] for statistic, column in named]
         sums = pools.sums.assign(spreads=spreads, limit=limit)
         return sums.sort_values("spreads", ascending=False, kind="stable", ignore_index=True)
 
@@ -137,10 +138,9 @@ class Verification:
         numbers, name = self.numbers[self._is_trained], "trained networks"
         beyond = int((numbers.deviation > 1).sum())
         if self.tolerances.by_rounding:
-            if self.tolerances.same_weights:
-                return _given_weights(
-                    f"{name}", numbers, [], f"{self.weights} weights are the same: "
-                )
+            if self.tolerances.same_weights or not beyond:
+                before = f"{self.weights} weights are the same: " if self.weights.listed else ""
+                return _given_weights(name, numbers, [], before)
             said = (
                 f"trained anew ({self.weights} weights are the same), and the reference has no"
                 " honest runs that say how far they may then lie apart"
@@ -218,6 +218,12 @@ def verify(
     setting = config_differences(reference, config) if config else []
     compared = compare_claims(old, claims, tolerances)
     contradictions: dict[str, list[str]] = {}
+    scores_of_anchors = anchors.compare_anchors(reference, scored)
+    if stimuli.found < stimuli.listed and not scores_of_anchors:
+        setting.append(
+            f"stimuli: {stimuli.listed - stimuli.found} of {stimuli.listed} sets have not the"
+            " reference's bytes, and it has no anchors that tell whether that matters"
+        )
     if not any(table.problems for table in tables):
         try:
             contradictions = contradicted_summaries(results / "tables")
@@ -230,7 +236,7 @@ def verify(
             claim._replace(failed=True, note=wrong[claim.key]) if claim.key in wrong else claim
             for claim in compared
         ]
-    tables += anchors.compare_anchors(reference, scored)
+    tables += scores_of_anchors
     return Verification(
         reference, tolerances, stimuli, weights, setting, tables, compared, contradictions
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from convergent_learning.verify.roles import INTERVAL_END, kind
+from convergent_learning.verify.roles import CONTRAST, INTERVAL_END, kind
 
 # One unit assigned otherwise, of few units, moves a matching score by more than rounding does.
 _MATCHING = ("permutation", "soft_matching")
@@ -21,6 +21,7 @@ _OTHERS = {
     "accuracy": 2e-3,
     # Training may evaluate in bfloat16.
     "test_accuracy": 0.01,
+    "train_accuracy": 0.01,
     "test_loss": 0.05,
     "n_dead_x": 0.0,
     "n_dead_y": 0.0,
@@ -44,7 +45,8 @@ def rounding(column: str, numbers: pd.DataFrame) -> np.ndarray:
     stretched = _STRETCHED if kind(column) == INTERVAL_END else 1
     if "metric" not in numbers:
         return np.full(len(numbers), stretched * _SCORE)
-    matched = numbers.metric.isin(_MATCHING)
+    # A contrast is with the mean of all metrics, those among them that match units.
+    matched = numbers.metric.isin(_MATCHING) | (kind(column) == CONTRAST)
     shuffled = (numbers.baseline == "shuffled") | (column == "shuffled")
     allowed = np.select([matched, shuffled], [_MATCHED, _SHUFFLED], default=_SCORE)
     return stretched * allowed

@@ -32,7 +32,7 @@ from convergent_learning.verify import roles
 class Run:
     """A run's measured numbers in the order of `Rows.pools`, NaN where it has none.
 
-    about : ``seeds`` (of each group), and how and where the run was made
+    about : ``seeds`` (of each group that is trained), and how and where the run was made
     """
 
     name: str
@@ -47,10 +47,13 @@ class Run:
 class Rows:
     """The measured numbers of trained networks in the tables and claims of a folder.
 
+    experiment : digest of what all runs of it have in common; runs of another are refused
+
     Raises ValueError where a table is missing, DamagedFileError for claims that cannot be read.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, experiment: str = ""):
+        self.experiment = experiment
         self._tables = _ranked(read_tables(folder / "tables", TABLES))
         parts = [*itertools.filterfalse(is_whole, read_claims(folder / "claims.json"))]
         self._claims = [(*claim_key(claim), column) for claim in parts for column in NUMBERS]
@@ -82,21 +85,34 @@ class Rows:
         ranked = _ranked(tables)
         for name, rows in self._tables.items():
             keys = roles.keys(name)
-            ranked[name] = rows[keys].merge(ranked[name], on=keys, how="left", validate="1:1")
+            both = rows[keys].merge(
+                ranked[name], on=keys, how="outer", validate="1:1", indicator=True
+            )
+            if (alone := both[both._merge != "both"]).size:
+                raise ValueError(
+                    f"{folder} is no run of the reference's experiment: {len(alone)} rows of {name}"
+                    f" are not alike, first {roles.row_name(alone.iloc[0][keys])}"
+                )
+            ranked[name] = rows[keys].merge(ranked[name], on=keys, how="left")
         parts = [
             table[column].to_numpy(float)[trained]
             for name, table, column, trained in _columns(ranked)
         ]
         found = {claim_key(claim): claim for claim in read_claims(folder / "claims.json")}
+        if missing := {(dataset, claim) for dataset, claim, _ in self._claims} - found.keys():
+            raise ValueError(f"{folder}: claims.json lacks {' '.join(min(missing))}")
         claims = [found[dataset, claim][column] for dataset, claim, column in self._claims]
         values = np.concatenate([*parts, np.array(claims, float)])
-        return Run(folder.name, about | {"seeds": _seeds(tables["accuracy"])}, values)
+        about = about | {"experiment": self.experiment, "seeds": _seeds(tables["accuracy"])}
+        return Run(folder.name, about, values)
 
     def write(self, run: Run, path: Path) -> None:
         """Put the run into a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_when_done(path) as partial, h5py.File(partial, "w") as file:
             values = run.values.astype(np.float16)
+            if (np.isfinite(run.values) & ~np.isfinite(values)).any():
+                raise ValueError(f"{path}: a number is too large to be kept in float16")
             file.create_dataset("values", data=values, compression="gzip", shuffle=True)
             file.attrs["rows"] = self.digest
             file.attrs["about"] = json.dumps(run.about, sort_keys=True)
@@ -109,10 +125,16 @@ class Rows:
         with damaged_file_named(path, OSError, KeyError), h5py.File(path) as file:
             if file.attrs["rows"] != self.digest:
                 raise ValueError(
-                    f"{path}: numbers in the rows of other tables; delete it and make the honest"
-                    " runs again"
+                    f"{path.parent.name}/{path.name} of the reference holds numbers in the rows of"
+                    " other tables; delete it and make the honest runs again"
                 )
-            return Run(path.stem, json.loads(file.attrs["about"]), file["values"][:].astype(float))
+            about = json.loads(file.attrs["about"])
+            if about["experiment"] != self.experiment:
+                raise ValueError(
+                    f"{path.parent.name}/{path.name} of the reference is a run of another config;"
+                    " delete it and make the honest runs again"
+                )
+            return Run(path.stem, about, file["values"][:].astype(float))
 
 
 def _columns(tables: Tables) -> Iterator[tuple[str, pd.DataFrame, str, np.ndarray]]:
@@ -125,6 +147,12 @@ def _columns(tables: Tables) -> Iterator[tuple[str, pd.DataFrame, str, np.ndarra
 
 
 def _seeds(accuracy: pd.DataFrame) -> dict[str, list[int]]:
+    """Seeds of each group that is trained: those that come trained have no step 0."""
+    trained = accuracy.group[accuracy.step == 0]
+    return {group: seeds for group, seeds in _all_seeds(accuracy).items() if group in set(trained)}
+
+
+def _all_seeds(accuracy: pd.DataFrame) -> dict[str, list[int]]:
     return {
         str(group): sorted(map(int, rows.seed.unique()))
         for group, rows in accuracy.groupby("group")
@@ -135,7 +163,7 @@ def _ranked(tables: Tables) -> Tables:
     """The tables with each seed replaced by its rank within its group."""
     ranks = {
         (group, seed): rank
-        for group, seeds in _seeds(tables["accuracy"]).items()
+        for group, seeds in _all_seeds(tables["accuracy"]).items()
         for rank, seed in enumerate(seeds)
     }
     ranked = {}

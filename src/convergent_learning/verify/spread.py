@@ -3,9 +3,10 @@
 Training is chaotic: with the sums of another machine, precision or thread count a network ends
 elsewhere, so that trained numbers move about as far as with other seeds. The spread of a pool of
 numbers (`roles.pools`) is the root mean square difference between two runs that share no network.
-How far a rerun lies from its reference is summed up in two statistics for each kind of number: the
-root mean square of its differences, in spreads, over all groups and layers of a table's column,
-metric and stage; and the largest of all. Their limits are what honest runs show.
+How far a rerun lies from its reference is summed up in three statistics for each kind of number:
+the root mean square of its differences, in spreads, over all groups and layers of a table's column,
+metric and stage, where these are many numbers and where they are few; and the largest of all. Their
+limits are what honest runs show.
 """
 
 from __future__ import annotations
@@ -20,14 +21,19 @@ from convergent_learning.verify import roles
 from convergent_learning.verify.rounding import rounding, rounding_of_claim
 from convergent_learning.verify.runs import Run
 
-RMS, LARGEST = STATISTICS = "root mean square", "largest"
+OF_MANY, OF_FEW, LARGEST = STATISTICS = (
+    "root mean square of many",
+    "root mean square of few",
+    "largest",
+)
 SUMMED_UP = [each for each in roles.POOL if each not in ("group", "layer")]
 # A pool leans on all layers of its kind by the weight of so many runs beside its own.
 _PRIOR_RUNS = 4
 _COUNT = 0.5
+_MANY = 100  # numbers whose root mean square varies less than that of few
 # A limit is the largest that any two honest runs show times this. What it costs in false alarms is
 # counted on runs that the limits were not fitted on (`agreement.false_alarms`).
-MARGIN = 1.25
+MARGIN = 1.5
 
 KEYS = [(statistic, kind) for statistic in STATISTICS for kind in roles.KINDS]
 Limits = dict[tuple[str, str], float]  # by these
@@ -55,6 +61,10 @@ class Pools:
         self._summed, self.sums = _coded(pools, SUMMED_UP)
         self.kinds = pools.column.map(roles.kind).to_numpy()
         self._kinds_of_sums = self.sums.column.map(roles.kind).to_numpy()
+        sizes = np.bincount(self._summed, minlength=len(self.sums))
+        # Claims are single numbers, which are compared by themselves.
+        few = np.where(self.sums.table == "claims", "", OF_FEW)
+        self.statistic_of_sums = np.where(sizes >= _MANY, OF_MANY, few)
 
     def spread(self, runs: Sequence[Run]) -> np.ndarray:
         """The spread of each number's pool between `runs`, not below what rounding may do.
@@ -88,14 +98,13 @@ class Pools:
     def statistics(self, spreads: np.ndarray) -> Limits:
         """The largest of each statistic, by statistic and kind."""
         sums, sizes = self.root_mean_squares(spreads), np.nan_to_num(np.abs(spreads))
-        return {
-            (name, kind): float(np.max(values, where=kinds == kind, initial=0.0))
-            for name, values, kinds in (
-                (RMS, sums, self._kinds_of_sums),
-                (LARGEST, sizes, self.kinds),
-            )
-            for kind in roles.KINDS
-        }
+        found = {}
+        for kind in roles.KINDS:
+            for name in (OF_MANY, OF_FEW):
+                chosen = (self._kinds_of_sums == kind) & (self.statistic_of_sums == name)
+                found[name, kind] = float(np.max(sums, where=chosen, initial=0.0))
+            found[LARGEST, kind] = float(np.max(sizes, where=self.kinds == kind, initial=0.0))
+        return found
 
 
 def limits(pools: Pools, runs: Sequence[Run], spread: np.ndarray) -> Limits:

@@ -57,6 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     honest = command("honest", _honest, "honest runs, and the limits of verify from them")
     honest.add_argument("--sets", type=int, default=4, help="of seeds, each for six runs")
     honest.add_argument("--cores", default="1")
+    honest.add_argument("--keep", action="store_true", help="keep the results of each run too")
     calibrate = commands.add_parser("calibrate", help="unit costs of the plan from finished runs")
     calibrate.add_argument("experiments", nargs="+")
     calibrate.add_argument("--out", type=Path, default=COMMITTED, help="default: the committed")
@@ -184,7 +185,8 @@ def _honest(chosen: argparse.Namespace) -> None:
     runs = [*honest_runs(config, chosen.sets)]
     for number, run in enumerate(runs, start=1):
         print(f"honest run {number} of {len(runs)}: {run.name}", flush=True)
-        kept = make_honest_run(run, config, reference, partial(_snakemake, chosen))
+        snakemake = partial(_snakemake, chosen)
+        kept = make_honest_run(run, config, reference, snakemake, chosen.keep)
         print(f"  {kept}", flush=True)
     measured = finish_reference(reference)
     if measured is None:

@@ -20,7 +20,7 @@ import yaml
 from convergent_learning.config.paths import Paths
 from convergent_learning.tables.schema import TABLES
 from convergent_learning.verify.agreement import RUNS
-from convergent_learning.verify.reference import made_with
+from convergent_learning.verify.reference import in_common, made_with
 from convergent_learning.verify.runs import Rows
 from convergent_learning.workflow.origin import origin
 
@@ -46,13 +46,13 @@ class HonestRun:
     def name(self) -> str:
         return "-".join([self.experiment, "seeds", *map(str, self.seeds)])
 
-    def overlay(self, config: dict[str, Any]) -> dict[str, Any]:
-        """What its config has besides that of the experiment, `config`."""
+    def config(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Its config, from that of the experiment."""
         networks = [
-            entry | {"seeds": self.seeds} if not {"weights", "factory"} & entry.keys() else entry
+            entry | {"seeds": self.seeds} if _is_trained(entry) else entry
             for entry in config["networks"]
         ]
-        return {
+        return config | {
             "experiment": self.name,
             "networks": networks,
             "training": config["training"] | self.training,
@@ -64,13 +64,12 @@ def honest_runs(config: dict[str, Any], sets: int) -> Iterator[HonestRun]:
 
     Those of a first split of every set, which share no network, are the first ones. Of six seeds
     the splits are 123|456, 124|356 and 135|246. Raises ValueError where groups differ in their
-    number of seeds, or have fewer than three.
+    seeds, which may be on purpose, or have fewer than three.
     """
-    own = {tuple(e["seeds"]) for e in config["networks"] if not {"weights", "factory"} & e.keys()}
-    sizes = {len(seeds) for seeds in own}
-    if len(sizes) != 1 or (size := sizes.pop()) < 3:
+    own = {tuple(entry["seeds"]) for entry in config["networks"] if _is_trained(entry)}
+    if len(own) != 1 or (size := len(next(iter(own)))) < 3:
         raise ValueError(
-            "networks: honest runs need groups with the same number of seeds, three or more of each"
+            "networks: honest runs need groups with the same seeds, three or more, of one order"
         )
     for split in range(_SPLITS):
         for number in range(sets):
@@ -79,16 +78,21 @@ def honest_runs(config: dict[str, Any], sets: int) -> Iterator[HonestRun]:
             halves = [half for half in itertools.combinations(seeds, size) if first in half]
             half = halves[(0, 1, len(halves) // 2)[split]]
             for chosen in (half, tuple(seed for seed in seeds if seed not in half)):
-                if chosen not in own:
+                if sorted(chosen) not in [sorted(seeds) for seeds in own]:
                     yield HonestRun(config["experiment"], [*chosen], WAYS[number % len(WAYS)])
 
 
 def make_honest_run(
-    run: HonestRun, config: dict[str, Any], reference: Path, snakemake: Callable[..., Any]
+    run: HonestRun,
+    config: dict[str, Any],
+    reference: Path,
+    snakemake: Callable[..., Any],
+    keep: bool = False,
 ) -> Path:
     """Run it unless it is there, and keep its numbers in the `runs` of the reference.
 
     snakemake : runs Snakemake with the targets and options given to it
+    keep : whether its results and its config stay too
     """
     kept = reference / RUNS / f"{run.name}.h5"
     if kept.exists():
@@ -96,11 +100,18 @@ def make_honest_run(
     paths = Paths(run.name)
     overlay = Path(f"{paths.results}.yaml")
     overlay.parent.mkdir(parents=True, exist_ok=True)
-    overlay.write_text(yaml.safe_dump(run.overlay(config), sort_keys=False), encoding="utf-8")
+    made = run.config(config)
+    overlay.write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
     snakemake(paths.claims, *map(paths.table, TABLES), "--configfile", str(overlay))
-    about = made_with(run.overlay(config), origin(Path.cwd()))
-    rows = Rows(reference)
+    about = made_with(made, origin(Path.cwd()))
+    rows = Rows(reference, in_common(config))
     rows.write(rows.read(Path(paths.results), about), kept)
-    shutil.rmtree(paths.results)
-    overlay.unlink()
+    if not keep:
+        shutil.rmtree(paths.results)
+        overlay.unlink()
     return kept
+
+
+def _is_trained(entry: dict[str, Any]) -> bool:
+    """Whether the networks of an entry of the config are trained here."""
+    return entry.get("weights") is None and entry.get("factory") is None
