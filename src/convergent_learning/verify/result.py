@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from convergent_learning.claims.entries import read_claims
@@ -96,8 +97,9 @@ class Verification:
         largest = [limits[LARGEST, kind] for kind in pools.kinds]
         spreads = pools.root_mean_squares(numbers.deviation.to_numpy(float) * largest)
         named = zip(pools.statistic_of_sums, pools.sums.column, strict=True)
-        limit = [limits[statistic, roles.kind(column)] for statistic, column in named]
+        limit = [limits.get((statistic, roles.kind(column)), np.inf) for statistic, column in named]
         sums = pools.sums.assign(spreads=spreads, limit=limit)
+        sums = sums[np.isfinite(sums.limit)]
         return sums.sort_values("spreads", ascending=False, kind="stable", ignore_index=True)
 
     @cached_property

@@ -30,7 +30,9 @@ SUMMED_UP = [each for each in roles.POOL if each not in ("group", "layer")]
 # A pool leans on all layers of its kind by the weight of so many runs beside its own.
 _PRIOR_RUNS = 4
 _COUNT = 0.5
-_MANY = 100  # numbers whose root mean square varies less than that of few
+# Numbers whose root mean square varies little, and those with one at all: fewer, like claims, are
+# compared one by one only.
+_MANY, _FEW = 100, 20
 # A limit is the largest that any two honest runs show times this. What it costs in false alarms is
 # counted on runs that the limits were not fitted on (`agreement.false_alarms`).
 MARGIN = 1.5
@@ -62,9 +64,8 @@ class Pools:
         self.kinds = pools.column.map(roles.kind).to_numpy()
         self._kinds_of_sums = self.sums.column.map(roles.kind).to_numpy()
         sizes = np.bincount(self._summed, minlength=len(self.sums))
-        # Claims are single numbers, which are compared by themselves.
-        few = np.where(self.sums.table == "claims", "", OF_FEW)
-        self.statistic_of_sums = np.where(sizes >= _MANY, OF_MANY, few)
+        names = np.select([sizes >= _MANY, sizes >= _FEW], [OF_MANY, OF_FEW], default="")
+        self.statistic_of_sums = np.where(self.sums.table == "claims", "", names)
 
     def spread(self, runs: Sequence[Run]) -> np.ndarray:
         """The spread of each number's pool between `runs`, not below what rounding may do.
