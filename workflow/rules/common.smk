@@ -12,7 +12,6 @@ from convergent_learning.config.costs import Costs
 from convergent_learning.config.design import Design
 from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment
-from convergent_learning.config.figure_jobs import FIGURES
 from convergent_learning.config.paths import DATASET, NAMES, PRECISION, AnchorPaths
 from convergent_learning.datasets.catalogue import OfficialDataset, dataset_info
 from convergent_learning.networks.layers import Layer
@@ -43,6 +42,7 @@ for overlay in workflow.overwrite_configfiles:
 COSTS = Costs(DESIGN)
 ENVIRONMENT = "../../envs/environment.yaml"
 PATHS = DESIGN.paths
+FIGURES = DESIGN.experiment.figures
 ANCHORS = AnchorPaths(config["experiment"])
 
 

@@ -15,11 +15,14 @@ import pandas as pd
 from convergent_learning.claims.ingredients import (
     NoStatistic,
     basis_gaps,
+    converged,
     depth_rows,
     final_scores,
+    final_spans,
     left_out_note,
     match_shares,
     ood_drops,
+    parting,
     passing_shares,
     training_levels,
 )
@@ -27,6 +30,7 @@ from convergent_learning.tables.depth import complete_layers, slope
 from convergent_learning.tables.drops import condition_slopes, from_colour, third_drops, usable
 from convergent_learning.tables.intervals import PAIR, Interval, Pairs, jackknife
 from convergent_learning.tables.storage import Tables, final_step
+from convergent_learning.tables.summaries import between, supervised
 
 _NO_GAIN = "training adds no alignment here"
 
@@ -162,6 +166,54 @@ def proportional(tables: Tables) -> Contrast:
 def proportional_late(tables: Tables) -> Contrast:
     """C7b: that slope minus the early one."""
     return _slopes(tables, lambda slopes: slopes.late - slopes.early)
+
+
+def compared_groups(tables: Tables) -> list[str]:
+    """Groups that the supervised one is compared with in C8: trained, of its architecture."""
+    groups, pairs = tables["groups"], tables["fig7_pairs"]
+    reference = supervised(groups)
+    alike = {*pairs[pairs.group_x == reference].group_y, *pairs[pairs.group_y == reference].group_x}
+    trained = groups.group[groups.objective != "none"]
+    return [group for group in trained if group in alike - {reference}]
+
+
+def beyond_untrained(tables: Tables, group: str) -> Contrast:
+    """C8a: alignment with supervised networks beyond that of untrained networks with them."""
+    groups = tables["groups"]
+    untrained = groups.group[groups.objective == "none"]
+    if untrained.empty:
+        raise NoStatistic("no group of untrained networks (objective: none)")
+    spans = final_spans(tables)
+    reference = supervised(groups)
+    across, chance = (
+        between(spans[spans.third == "all"], reference, other)
+        for other in (group, untrained.iloc[0])
+    )
+    both = (f"means s_SG {across.mean():.3f}, s_SU {chance.mean():.3f}",)
+    return _difference(across, chance, both)
+
+
+def as_supervised(tables: Tables, group: str, third: str) -> Contrast:
+    """C8b, c: alignment with supervised networks beyond 90% of theirs among themselves."""
+    spans = final_spans(tables)
+    reference = supervised(tables["groups"])
+    within, across = (
+        between(spans[spans.third == third], reference, other) for other in (reference, group)
+    )
+    notes = (
+        f"means s_SG {across.mean():.3f}, s_SS {within.mean():.3f}",
+        *converged(tables, group),
+        *parting(tables, group),
+    )
+    return _difference(across, 0.9 * within, notes)
+
+
+def _difference(one: pd.Series, other: pd.Series, notes: tuple[str, ...]) -> Contrast:
+    """Mean of one kind of pairs minus mean of another, whose networks are deleted together."""
+    if one.empty or other.empty:
+        raise NoStatistic("no pairs across the two groups")
+    # The interval is of the mean over pairs of groups, of which there are two.
+    return Contrast(pd.concat([2 * one, -2 * other]), notes=notes)
 
 
 def _metric_means(wide: pd.DataFrame) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from convergent_learning.claims import contrasts
@@ -17,8 +19,9 @@ class Part(NamedTuple):
 
     `text` says it in a table; `holds` and `fails` say it in a sentence, if the statistic lies above
     the threshold and if it does not. The statistic is `over` of `quantity`, and `contrast` computes
-    it from the tables of one dataset. The part is moot where the part `gate` is not supported.
-    `remark` gives the sentence that an estimate calls for, if any.
+    it from the tables of one dataset. The part is moot where the part `gate` is not supported, and
+    one that is not `counted` has no say in the verdict of its claim. `remark` gives the sentence
+    that an estimate calls for, if any.
     """
 
     id: str
@@ -32,7 +35,13 @@ class Part(NamedTuple):
     fails: str
     threshold: float = 0.0
     gate: str = ""
+    counted: bool = True
     remark: Callable[[float], str] = lambda estimate: ""
+
+    @property
+    def letter(self) -> str:
+        """What follows the number of its claim."""
+        return self.id.lstrip("C0123456789")
 
     @property
     def statistic(self) -> str:
@@ -274,3 +283,66 @@ CLAIMS = (
     ),
 )
 PARTS = {part.id: part for claim in CLAIMS for part in claim.parts}
+_FIG7 = "tables/fig7_pairs.csv: score of metric = procrustes at step = final_step, role ≠ logits"
+_ALIKE = "mean over pairs and layers of "
+_EARLY = "mean over pairs and the first third of blocks of "
+
+
+def claims_of(tables: Tables) -> tuple[Claim, ...]:
+    """The claims that can be asked of the tables of a dataset; C8 needs groups of figure 7."""
+    if "groups" not in tables:
+        return CLAIMS
+    parts = [part for group in contrasts.compared_groups(tables) for part in _of_group(group)]
+    text = "What networks converge to is set by inputs and architecture, not by the task"
+    return (*CLAIMS, Claim("C8", text, tuple(parts)))
+
+
+def part_named(name: str) -> Part:
+    """The part with an id, those of C8 among them; KeyError for another."""
+    found = re.fullmatch(r"C8[abc]-(.+)", name)
+    parts = {part.id: part for part in _of_group(found[1])} if found else PARTS
+    return parts[name]
+
+
+def _of_group(group: str) -> list[Part]:
+    """The parts of C8 about one group G; S is the supervised group, U its untrained networks."""
+    return [
+        Part(
+            f"C8a-{group}",
+            f"{group} aligns with supervised networks more than untrained ones do",
+            _ALIKE,
+            f"s_SG − s_SU, G = {group}",
+            partial(contrasts.beyond_untrained, group=group),
+            7,
+            _FIG7,
+            holds=f"networks of {group} align with supervised ones more than untrained ones do",
+            fails=f"networks of {group} align with supervised ones no more than untrained ones do",
+        ),
+        Part(
+            f"C8b-{group}",
+            "… in early layers almost as supervised ones do among themselves",
+            _EARLY,
+            f"s_SG − 0.9·s_SS, G = {group}",
+            partial(contrasts.as_supervised, group=group, third="early"),
+            7,
+            f"{_FIG7}, role = block",
+            holds=f"early layers of {group} align with supervised ones at least 90% as well as "
+            "those do among themselves",
+            fails=f"early layers of {group} align with supervised ones less than 90% as well as "
+            "those do among themselves",
+        ),
+        Part(
+            f"C8c-{group}",
+            "… in all layers: the task adds nothing",
+            _ALIKE,
+            f"s_SG − 0.9·s_SS, G = {group}",
+            partial(contrasts.as_supervised, group=group, third="all"),
+            7,
+            _FIG7,
+            holds=f"all layers of {group} align with supervised ones at least 90% as well as those "
+            "do among themselves",
+            fails=f"all layers of {group} align with supervised ones less than 90% as well as "
+            "those do among themselves",
+            counted=False,
+        ),
+    ]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from convergent_learning.claims.contrasts import Contrast
-from convergent_learning.claims.definitions import CLAIMS, Claim, Part
+from convergent_learning.claims.definitions import Claim, Part, claims_of
 from convergent_learning.claims.entries import NUMBERS, Entry
 from convergent_learning.claims.ingredients import NoStatistic
 from convergent_learning.tables.intervals import MIN_FAMILIES, MIN_NETWORKS
-from convergent_learning.tables.storage import Tables, of_dataset, read_tables
+from convergent_learning.tables.storage import Tables, of_dataset, read_tables, tables_in
 
+_OPTIONAL = ("groups", "fig7_pairs")
 _TABLES = ["datasets", "fig2_pairs", "fig3_pairs", "fig3", "fig4_pairs", "fig5_pairs", "fig6_pairs"]
 _WEAKEST_FIRST = ["not supported", "inconclusive", "supported"]
 _UNKNOWN = (
@@ -49,7 +51,8 @@ def evaluate_claims(tables: str | Path) -> list[Entry]:
     ValueError
         If a table is missing or lacks a column.
     """
-    return evaluate_frames(read_tables(tables, _TABLES))
+    there = [name for name in tables_in(tables) if name in _OPTIONAL]
+    return evaluate_frames(read_tables(tables, [*_TABLES, *there]))
 
 
 def evaluate_frames(frames: Tables) -> list[Entry]:
@@ -59,7 +62,7 @@ def evaluate_frames(frames: Tables) -> list[Entry]:
     for dataset in datasets:
         own = of_dataset(frames, dataset)
         prefix = f"{dataset}: " if len(datasets) > 1 else ""
-        for claim in CLAIMS:
+        for claim in claims_of(own):
             parts = [part_entry(part, own) for part in claim.parts]
             for entry in (*parts, _claim_entry(claim, parts)):
                 named = {"claim": prefix + entry["claim"], "dataset": dataset}
@@ -103,7 +106,7 @@ def _entry(part: Part, **found: object) -> Entry:
         "verdict": "inconclusive",
         "reason": "",
         "dataset": "",
-        "part": part.id[-1],
+        "part": part.letter,
         "figure": part.figure,
         "notes": [],
         **found,
@@ -136,14 +139,18 @@ def _verdict(
 
 def _too_few(pairs: pd.DataFrame) -> list[str]:
     """Groups with fewer than three networks among the pairs."""
-    return [
-        str(group)
-        for group, members in pairs.groupby("group", sort=True)
-        if len(set(members.seed_x) | set(members.seed_y)) < MIN_NETWORKS
-    ]
+    group_x, group_y = (name if name in pairs else "group" for name in ("group_x", "group_y"))
+    networks = {
+        *zip(pairs[group_x], pairs.seed_x, strict=True),
+        *zip(pairs[group_y], pairs.seed_y, strict=True),
+    }
+    counts = Counter(str(group) for group, _ in networks)
+    return sorted(group for group, count in counts.items() if count < MIN_NETWORKS)
 
 
-def _claim_entry(claim: Claim, parts: list[Entry]) -> Entry:
+def _claim_entry(claim: Claim, every: list[Entry]) -> Entry:
+    counted = {part.id for part in claim.parts if part.counted}
+    parts = [entry for entry in every if entry["id"] in counted]
     verdict = min((p["verdict"] for p in parts), key=_WEAKEST_FIRST.index)
     verdicts = ", ".join(f"{p['id']} {p['verdict']}" for p in parts)
     deciding = next(p for p in parts if p["verdict"] == verdict)

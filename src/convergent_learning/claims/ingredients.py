@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from convergent_learning.tables.depth import complete_layers
+from convergent_learning.tables.depth import complete_layers, slope
 from convergent_learning.tables.intervals import ALPHA, PAIR
 from convergent_learning.tables.matches import chance_within_one, matching_shares
 from convergent_learning.tables.storage import Tables, final_step
+from convergent_learning.tables.summaries import spans_of_layers, supervised
 
 MIN_ROWS_PER_UNIT = 10
 
@@ -130,3 +131,40 @@ def ood_drops(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
     count = len(rows[["stimuli", "condition"]].drop_duplicates())
     notes = (f"{count} conditions of {rows.family.nunique()} families",)
     return rows, notes + left_out_note(unknown, "without a score")
+
+
+def final_spans(tables: Tables) -> pd.DataFrame:
+    """Procrustes rows of fig7_pairs at the last step, by what a mean over layers is of."""
+    rows = tables["fig7_pairs"]
+    rows = rows[(rows.metric == "procrustes") & (rows.step == final_step(tables))]
+    if rows.empty:
+        raise NoStatistic("no Procrustes scores across groups of one architecture")
+    return spans_of_layers(rows)
+
+
+def converged(tables: Tables, group: str) -> tuple[str, ...]:
+    """Whether networks of a group converge among themselves, in words."""
+    rows = tables["fig7_pairs"]
+    own = rows[(rows.group_x == group) & (rows.group_y == group) & (rows.metric == "procrustes")]
+    own = own[own.role != "logits"]
+    at = [own[own.step == step].score.mean() for step in (final_step(tables), 0)]
+    return (f"s_GG {at[0]:.3f}, {at[1]:.3f} at step 0",)
+
+
+def parting(tables: Tables, group: str) -> tuple[str, ...]:
+    """How the difference to supervised networks grows with depth, in words."""
+    rows = tables["fig7_pairs"]
+    rows = rows[(rows.metric == "procrustes") & (rows.step == final_step(tables))]
+    rows = rows[rows.role == "block"]
+    reference = supervised(tables["groups"])
+    within, across = (
+        rows[
+            ((rows.group_x == reference) & (rows.group_y == other))
+            | ((rows.group_x == other) & (rows.group_y == reference))
+        ]
+        .groupby("depth")
+        .score.mean()
+        for other in (reference, group)
+    )
+    gap = (within - across).dropna()
+    return (f"slope on depth of s_SS − s_SG {slope(gap.index.to_numpy(), gap.to_numpy()):.3f}",)

@@ -23,6 +23,7 @@ from convergent_learning.stimuli.user_sets import UserSet
 from convergent_learning.training.plan import TrainingPlan
 
 # Keys of `training` that change how fast weights are made, and not which.
+_FIGURES = (1, 2, 3, 4, 5, 6)
 _NOT_PLANNED = ("threads", "trainings_per_gpu")
 
 
@@ -302,6 +303,23 @@ class Experiment:
         same = ("architecture", "width", "layers", "factory", "arguments", "weights")
         one, two = self.groups[group], self.groups[other]
         return group != other and all(getattr(one, key) == getattr(two, key) for key in same)
+
+    @property
+    def figures(self) -> tuple[int, ...]:
+        """Numbers of the figures: 7 compares a supervised group with others of its architecture."""
+        reference = self.reference_group
+        others = (self.are_alike(reference, group) for group in self.groups) if reference else ()
+        return (*_FIGURES, 7) if any(others) else _FIGURES
+
+    @cached_property
+    def reference_group(self) -> str | None:
+        """The first group that learns the true labels of natural images."""
+        for name, group in self.groups.items():
+            learned = group.own_training(self.config.training)
+            ordinary = (learned.labels_name, learned.images, learned.objective)
+            if not group.is_pretrained and ordinary == ("true", "natural", "supervised"):
+                return name
+        return None
 
     def _are_partners(self, x: Network, y: Network) -> bool:
         """Whether two networks of a group are compared."""

@@ -11,12 +11,12 @@ from convergent_learning.config.jobs import BlockJob, Files, Job
 from convergent_learning.stimuli import families, level_text
 from convergent_learning.tables.schema import tables_of_figure
 
-FIGURES = (1, 2, 3, 4, 5, 6)
 # Facts of the experiment that a figure reads besides its own tables: one asked for by name computes
 # no more.
 _FACTS = {
     1: ("accuracy", "datasets", "conditions"),
     6: ("datasets", "layers", "conditions"),
+    7: ("datasets", "layers", "groups"),
     **dict.fromkeys((2, 3, 4, 5), ("datasets", "layers")),
 }
 
@@ -32,7 +32,8 @@ class FigureJobs(Files):
         """Tables of facts, tables of figures, figures, claims and what is made of them."""
         yield from self._fact_tables()
         yield self._stimulus_tiles()
-        for number in FIGURES[1:]:
+        figures = self.experiment.figures
+        for number in figures[1:]:
             yield Job(
                 f"fig{number}_tables",
                 "figures",
@@ -45,7 +46,7 @@ class FigureJobs(Files):
                 named=f"tables/fig{number}",
             )
         drawn = []
-        for number in FIGURES:
+        for number in figures:
             pictures = [
                 self.paths.figure.format(number=number, extension=kind) for kind in ("pdf", "png")
             ]
@@ -53,8 +54,8 @@ class FigureJobs(Files):
             inputs = {"tables": self._figure_tables(number), "facts": self._fact_files(number)}
             name = f"fig{number}"
             yield Job(name, "figures", {}, inputs, pictures, named=f"figures/{name}")
-        tables = [table for number in FIGURES for table in self._figure_tables(number)]
-        facts = list(dict.fromkeys(f for number in FIGURES for f in self._fact_files(number)))
+        tables = [table for number in figures for table in self._figure_tables(number)]
+        facts = list(dict.fromkeys(f for number in figures for f in self._fact_files(number)))
         duplicates = [self.paths.table("duplicate_conditions")]
         claims = {"claims": [self.paths.claims]}
         every = {"tables": tables, "facts": facts}
@@ -87,6 +88,8 @@ class FigureJobs(Files):
             {"architectures": {g.name: g.architecture for g in self.experiment.config.networks}},
         )
         yield self._fact_table("conditions", [], {"conditions": self._condition_facts()})
+        if 7 in self.experiment.figures:
+            yield self._fact_table("groups", [], {"groups": self._group_facts()})
         yield self._fact_table("accuracy", [self.accuracy_file(job) for job in self._blocks()])
         networks = [(d, network) for d in datasets for network in self.experiment.trained]
         yield Job(
@@ -136,6 +139,21 @@ class FigureJobs(Files):
                 )
         return rows
 
+    def _group_facts(self) -> list[dict[str, str]]:
+        """Rows of the table of groups: what each learns from what."""
+        rows = []
+        for name, group in self.experiment.groups.items():
+            learned = group.own_training(self.experiment.config.training)
+            images = learned.images
+            if not isinstance(images, str):
+                images = f"{images.family} {level_text(images.level)}"
+            known = (learned.labels_name, images, learned.objective)
+            told = ("", "", "") if group.is_pretrained else known
+            labels, images, objective = told
+            row = {"group": name, "labels": labels, "images": images, "objective": objective}
+            rows.append(row)
+        return rows
+
     def _stimulus_tiles(self) -> Job:
         dataset = self.experiment.datasets[0]
         conditions = [self.stimulus_set(dataset, c) for c in self.experiment.conditions]
@@ -172,7 +190,7 @@ def _is_shown(job: BlockJob, number: int) -> bool:
     """Whether figure `number` is about the samples of a job."""
     block = job.wildcards["block"]
     over_training = (*WHOLE_BLOCKS, "training")
-    if number == 5:
+    if number in (5, 7):
         return block in over_training
     if number == 6:
         return block == "final" or block not in over_training

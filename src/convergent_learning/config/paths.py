@@ -20,6 +20,7 @@ NAMES = {
     "datasets_table": "tables/datasets",
     "layers_table": "tables/layers",
     "conditions_table": "tables/conditions",
+    "groups_table": "tables/groups",
     "accuracy_table": "tables/accuracy",
     "training_table": "tables/fig1_training",
     "stimulus_tiles": "tables/fig1_stimuli",

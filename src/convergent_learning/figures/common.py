@@ -16,6 +16,8 @@ from matplotlib.lines import Line2D
 from convergent_learning.figures import style
 from convergent_learning.tables.storage import Tables, of_dataset, read_tables
 
+_FIRST_EPOCH_SHARE = 0.5  # of the width of an axis over training
+
 INTERVAL = (
     "Bands and bars are 95% intervals of the mean over pairs (delete-one-network jackknife, "
     "stratified by group); one that reaches the frame goes on beyond it."
@@ -127,6 +129,36 @@ def depth_axis(ax: Axes, layers: pd.DataFrame) -> None:
     later = layers[layers.depth > last].depth.min()
     if np.isfinite(later):
         ax.axvspan((last + later) / 2, 1.05, color=style.PALE, linewidth=0, zorder=0)
+
+
+def epoch_axis(ax: Axes, epochs: pd.Series, few: bool) -> None:
+    """Linear from 0 to 1 on half of the axis, and linear from 1 on over the rest."""
+    last = float(epochs.max()) if len(epochs) else 1.0
+    if not last > 1:
+        ax.set_xlim(0, max(last, 1e-6) * 1.12)
+        return
+    half = _FIRST_EPOCH_SHARE
+    knots = ([0.0, 1.0, last], [0.0, half, 1.0])
+    ax.set_xscale("function", functions=(_piecewise(*knots), _piecewise(*reversed(knots))))
+    ax.set_xlim(-0.02, last + 0.3 * (last - 1))
+    whole = np.unique(np.linspace(1, last, min(int(last), 2 if few else 6)).round())
+    parts = {0: "0", 0.5: "½"} if few else {0: "0", 0.25: "¼", 0.5: "½"}
+    ax.set_xticks([*parts, *whole], [*parts.values(), *(f"{e:.0f}" for e in whole)])
+    ax.minorticks_off()
+    ax.axvspan(0, 1, color=style.PALE, linewidth=0, zorder=0)
+
+
+def _piecewise(xs: list[float], ys: list[float]) -> Callable[[np.ndarray], np.ndarray]:
+    """Piecewise linear through the knots, its end pieces continued."""
+
+    def function(values: np.ndarray) -> np.ndarray:
+        values = np.asarray(values, dtype=float)
+        slopes = np.diff(ys) / np.diff(xs)
+        beyond = np.where(values > xs[-1], (values - xs[-1]) * slopes[-1], 0)
+        before = np.where(values < xs[0], (values - xs[0]) * slopes[0], 0)
+        return np.interp(values, xs, ys) + beyond + before
+
+    return function
 
 
 def key(label: str, **look: Any) -> Line2D:

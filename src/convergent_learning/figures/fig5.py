@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,7 +14,6 @@ from convergent_learning.figures import common, style
 from convergent_learning.tables.storage import Tables, read_tables
 
 _METRIC = "procrustes"
-_FIRST_EPOCH_SHARE = 0.5  # of the width of the axis
 _SAME = 2e-3  # curves closer than this are one line on paper
 
 
@@ -59,7 +57,7 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
         for row in range(3):
             letter = style.nth_letter(row * len(names) + column)
             style.panel(axes[row, column], letter, style.group(name) if row == 0 else "")
-            _epoch_axis(axes[row, column], fig5.epoch, few=len(names) > 3)
+            common.epoch_axis(axes[row, column], fig5.epoch, few=len(names) > 3)
         curves.append(_alignment(axes[0, column], rows[rows.layer == "all"]))
         thirds.append(_layers(axes[1, column], rows[rows.metric == _METRIC]))
         _accuracy(axes[2, column], tables, name)
@@ -73,36 +71,6 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     axes[1, 0].set_ylabel("held-out correlation,\nProcrustes by layer")
     axes[2, 0].set_ylabel("test accuracy")
     axes[2, 0].set_ylim(0, 1)
-
-
-def _epoch_axis(ax: Axes, epochs: pd.Series, few: bool) -> None:
-    """Linear from 0 to 1 on half of the axis, and linear from 1 on over the rest."""
-    last = float(epochs.max()) if len(epochs) else 1.0
-    if not last > 1:
-        ax.set_xlim(0, max(last, 1e-6) * 1.12)
-        return
-    half = _FIRST_EPOCH_SHARE
-    knots = ([0.0, 1.0, last], [0.0, half, 1.0])
-    ax.set_xscale("function", functions=(_piecewise(*knots), _piecewise(*reversed(knots))))
-    ax.set_xlim(-0.02, last + 0.3 * (last - 1))
-    whole = np.unique(np.linspace(1, last, min(int(last), 2 if few else 6)).round())
-    parts = {0: "0", 0.5: "½"} if few else {0: "0", 0.25: "¼", 0.5: "½"}
-    ax.set_xticks([*parts, *whole], [*parts.values(), *(f"{e:.0f}" for e in whole)])
-    ax.minorticks_off()
-    ax.axvspan(0, 1, color=style.PALE, linewidth=0, zorder=0)
-
-
-def _piecewise(xs: list[float], ys: list[float]) -> Callable[[np.ndarray], np.ndarray]:
-    """Piecewise linear through the knots, its end pieces continued."""
-
-    def function(values: np.ndarray) -> np.ndarray:
-        values = np.asarray(values, dtype=float)
-        slopes = np.diff(ys) / np.diff(xs)
-        beyond = np.where(values > xs[-1], (values - xs[-1]) * slopes[-1], 0)
-        before = np.where(values < xs[0], (values - xs[0]) * slopes[0], 0)
-        return np.interp(values, xs, ys) + beyond + before
-
-    return function
 
 
 def _alignment(ax: Axes, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:

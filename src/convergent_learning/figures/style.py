@@ -60,6 +60,15 @@ _FAMILIES = {
     "silhouette": Look("silhouette", "#BB5566", "p"),
     "cue_conflict": Look("cue conflict", "#555555", "D"),
 }
+# Tol's "bright" scheme: groups beside one that is drawn in ink.
+_GROUPS = [
+    ("#4477AA", "o"),
+    ("#66CCEE", "s"),
+    ("#EE6677", "^"),
+    ("#228833", "v"),
+    ("#CCBB44", "D"),
+    ("#AA3377", "P"),
+]
 _SPARE_COLOURS = ["#0077BB", "#EE7733", "#009988", "#BB5566", "#555555"]
 _SPARE_MARKERS = ["s", "^", "v", "o", "P", "X"]
 _LEVELS = {
@@ -216,6 +225,11 @@ def group(name: str) -> str:
         if re.match(rf"{stem}", name):
             return printed + name[len(stem) :]
     return name
+
+
+def nth_group(place: int) -> tuple[str, str]:
+    """Colour and marker of the group at `place`, from 0, beside a group drawn in ink."""
+    return _GROUPS[place % len(_GROUPS)]
 
 
 def pair(x: str, y: str) -> str:

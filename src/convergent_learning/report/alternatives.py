@@ -115,6 +115,21 @@ def _out_of_distribution(tables: Path) -> str:
     return f"{text}. Slopes over conditions: {'; '.join(said)}." if said else f"{text}."
 
 
+def _drivers(tables: Path) -> str:
+    shares = read_table(tables, "fig7_shares")
+    rows = shares[(shares.metric == "procrustes") & shares.third.isin(("early", "late"))]
+    said = [
+        f"{style.group(row.group)} {row.share:.2f} in the {row.third} third"
+        for row in rows[rows.share.notna()].itertuples()
+    ]
+    text = (
+        "Curves of the alignment of each group with the supervised one, and within itself, along "
+        "depth and over training"
+    )
+    shown = "; ".join(said)
+    return f"{text}. Alignment as a share of that within the supervised group: {shown}."
+
+
 _WRITERS = {
     1: _stimuli_and_networks,
     2: _metrics_across_depth,
@@ -122,4 +137,5 @@ _WRITERS = {
     4: _layer_by_layer,
     5: _over_training,
     6: _out_of_distribution,
+    7: _drivers,
 }

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from convergent_learning.claims.definitions import PARTS, Part
+from convergent_learning.claims.definitions import Part, part_named
 from convergent_learning.claims.entries import NUMBERS, Entry, is_whole, read_claims, reason_alone
 from convergent_learning.tables.printed import in_print
 
@@ -107,9 +107,12 @@ def _sentence(part: Entry) -> str:
 
 
 def _definition(part: Entry) -> Part:
-    if part["id"] not in PARTS:
-        raise ValueError(f"claim part {part['id']} is not in claims/definitions.py: add it")
-    return PARTS[part["id"]]
+    try:
+        return part_named(part["id"])
+    except KeyError:
+        raise ValueError(
+            f"claim part {part['id']} is not in claims/definitions.py: add it"
+        ) from None
 
 
 def _remarks(part: Entry) -> Iterator[str]:

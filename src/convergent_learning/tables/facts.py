@@ -58,6 +58,11 @@ def write_conditions(conditions: Sequence[dict[str, Any]], out: Path) -> None:
     _write(pd.DataFrame(conditions, columns=COLUMNS["conditions"]), out)
 
 
+def write_groups(groups: Sequence[dict[str, Any]], out: Path) -> None:
+    """One row for each group: what its networks learn from what."""
+    _write(pd.DataFrame(groups, columns=COLUMNS["groups"]), out)
+
+
 def write_duplicates(stimuli: Sequence[Path], out: Path) -> None:
     """One row per pair of conditions whose images are within 1/255 of each other; also logged."""
     found = duplicate_conditions(stimuli)

@@ -26,12 +26,12 @@ def write_tables(
     Parameters
     ----------
     figure : int
-        2 to 6.
+        2 to 7.
     scores : sequence of path
         Score files (parquet) that hold at least what the figure shows; more does no harm.
     tables : path
-        The tables folder: datasets.csv and layers.csv (and conditions.csv for figure 6) are read
-        from it, and the figure's tables written to it.
+        The tables folder: datasets.csv and layers.csv (and conditions.csv for figure 6, groups.csv
+        for figure 7) are read from it, and the figure's tables written to it.
     accuracy : sequence of path
         Accuracy files (CSV), whole or in parts; figures 5 and 6 need them.
 
@@ -47,6 +47,8 @@ def write_tables(
         facts["accuracy"] = read_accuracy(accuracy)
     if figure == 6:
         facts["conditions"] = read_table(tables, "conditions")
+    if figure == 7:
+        facts["groups"] = read_table(tables, "groups")
     rows = read_scores(scores, rotated=figure == _ROTATED, context=figure == _CONTEXT)
     pairs = pair_tables(figure, rows, facts)
     for name, frame in (pairs | summaries(figure, pairs, facts)).items():

@@ -34,6 +34,8 @@ def pair_tables(figure: int, scores: pd.DataFrame, facts: Tables) -> Tables:
         tables = {"fig4_pairs": _maps(learned)}
     elif figure == 5:
         tables = {"fig5_pairs": _training_pairs(_own_layers(learned), facts["accuracy"])}
+    elif figure == 7:
+        tables = {"fig7_pairs": _same_layers(learned, facts["layers"])}
     else:
         tables = {"fig6_pairs": _ood_pairs(plain, _own_layers(learned), facts)}
     return {name: frame[COLUMNS[name]] for name, frame in tables.items()}
@@ -74,6 +76,21 @@ def _own_layers(scores: pd.DataFrame) -> pd.DataFrame:
     keys = [*_SAME, "step", "stimuli", "condition", "layer", *constant]
     keys += ["metric", "center", "baseline", "draw"]
     return own.groupby(keys, as_index=False, sort=True).score.mean(skipna=False)
+
+
+def _same_layers(learned: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
+    """The same layer of networks of one architecture, of one group or two, over both directions."""
+    each = layers.groupby(["dataset", "group"])[["layer", "units"]]
+    known = each.apply(lambda rows: tuple(rows.itertuples(index=False, name=None)))
+    x, y = (
+        known.reindex(pd.MultiIndex.from_frame(learned[["dataset", f"group_{side}"]])).to_numpy()
+        for side in "xy"
+    )
+    same = learned[(x == y) & (learned.layer_x == learned.layer_y)]
+    same = same.rename(columns={f"{name}_x": name for name in ("layer", "depth", "role")})
+    same = same.assign(epoch=same.step / same.steps_per_epoch)
+    keys = [*_PAIR, "step", "epoch", "layer", "depth", "role", "metric"]
+    return same.groupby(keys, as_index=False, sort=True).score.mean(skipna=False)
 
 
 def _depth_pairs(plain: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:

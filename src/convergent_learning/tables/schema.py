@@ -51,6 +51,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "group_y": "group of the second network",
         "source_group": "group of the network that is mapped",
         "target_group": "group of the network that is mapped onto",
+        "reference": "the supervised group that a group is compared with",
         "layer": "layer, by its node in the network's graph; in fig5 also a mean over layers",
         "layer_x": "layer of the first network",
         "layer_y": "layer of the second network",
@@ -62,7 +63,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "stimuli": "`id`, a family or a set of the user's; `all`: mean over conditions",
         "condition": "level of the family",
         "duplicate_of": "condition that has the same images",
-        "third": "`early` or `late`: first or last third of the blocks",
+        "third": "`early` or `late`: first or last third of the blocks; in fig7_shares also `all`",
     },
     (Role.KEY, int): {
         "seed": "seed of the network",
@@ -83,6 +84,9 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "family": "what counts as one family in the statistics",
         "sha256_train": "digest of the raw training records",
         "sha256_test": "digest of the raw test records",
+        "labels": "what training images were called: `true`, `shuffled` …",
+        "images": "what images were trained on: `natural`, `noise`, or a family and level",
+        "objective": "what the networks learn: `supervised`, `simclr`, `moco`, `none` …",
     },
     (Role.EXACT, int): {
         "classes": "number of classes",
@@ -144,6 +148,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "slope": "of the alignment drop on accuracy_drop, over conditions",
         "early": "drop, mean over the first third of the blocks",
         "late": "drop, mean over the last third of the blocks",
+        "share": "mean over pairs across the groups, as a share of that within `reference`",
     },
     (Role.FLAG, bool): {
         "best": "whether the source block is the one that best matches the target block",
@@ -151,6 +156,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
     },
 }
 _WITH_INTERVAL = ["learned", "difference", "drop", "slope", "early", "late", "accuracy_drop"]
+_WITH_INTERVAL += ["share"]
 
 
 def _columns() -> dict[str, Column]:
@@ -288,7 +294,26 @@ TABLES = {
         """dataset group metric third slope slope_low slope_high intercept n_conditions n_families
         n_networks n_pairs""",
     ),
+    "groups": _table(
+        "A group of networks, and what they learn from what", "group labels images objective"
+    ),
+    "fig7_pairs": _table(
+        "A pair of networks of one architecture, within or across groups, a step and a layer",
+        """dataset group_x seed_x group_y seed_y step epoch layer depth role metric score""",
+    ),
+    "fig7": _table(
+        "The mean over pairs of fig7_pairs; layer `all`, `early` and `late` as in fig5",
+        """dataset group_x group_y step epoch metric layer depth role mean low high n_networks
+        n_pairs""",
+    ),
+    "fig7_shares": _table(
+        "How well a group aligns with the supervised one, as a share of how that aligns within"
+        " itself: mean over layers, after training",
+        "dataset reference group metric third share share_low share_high n_networks n_pairs",
+    ),
 }
+# Of experiments with groups of one architecture only.
+OPTIONAL = ("groups", "fig7_pairs", "fig7", "fig7_shares")
 COLUMNS = {name: table.columns for name, table in TABLES.items()}
 
 

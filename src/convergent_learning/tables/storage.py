@@ -8,9 +8,15 @@ from pathlib import Path
 import pandas as pd
 
 from convergent_learning.files import replace_when_done
-from convergent_learning.tables.schema import COLUMNS, Role, column, with_role
+from convergent_learning.tables.schema import COLUMNS, OPTIONAL, Role, column, with_role
 
 Tables = dict[str, pd.DataFrame]
+
+
+def tables_in(folder: str | Path) -> list[str]:
+    """Names of the tables of an experiment: those that all have, and others that lie there."""
+    there = {path.name.split(".")[0] for path in Path(folder).glob("*.csv*")}
+    return [name for name in COLUMNS if name not in OPTIONAL or name in there]
 
 
 def read_tables(folder: str | Path, names: Iterable[str]) -> Tables:

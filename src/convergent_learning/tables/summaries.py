@@ -1,4 +1,4 @@
-"""fig2.csv … fig6.csv: the means that the figures draw, with their intervals."""
+"""fig2.csv … fig7.csv: the means that the figures draw, with their intervals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ import pandas as pd
 
 from convergent_learning.tables.depth import complete_layers, label_thirds
 from convergent_learning.tables.drops import condition_slopes, third_drops, usable
-from convergent_learning.tables.intervals import adjust_p_values, rank_p_values
+from convergent_learning.tables.intervals import (
+    Pairs,
+    adjust_p_values,
+    jackknife,
+    rank_p_values,
+)
 from convergent_learning.tables.matches import best_matches, matching_shares
 from convergent_learning.tables.means import cell_intervals, mean_over_pairs, pair_matrix
 from convergent_learning.tables.schema import COLUMNS
@@ -36,6 +41,11 @@ def summaries(figure: int, pairs: Tables, facts: Tables) -> Tables:
             "fig5": _fig5(pairs["fig5_pairs"]),
             "fig5_networks": networks,
             "fig5_accuracy": _fig5_accuracy(networks),
+        }
+    elif figure == 7:
+        tables = {
+            "fig7": _fig7(pairs["fig7_pairs"]),
+            "fig7_shares": _fig7_shares(pairs["fig7_pairs"], facts["groups"], facts["datasets"]),
         }
     else:
         drops = third_drops(pairs["fig6_pairs"])
@@ -129,6 +139,75 @@ def _fig5_accuracy(networks: pd.DataFrame) -> pd.DataFrame:
     itself = networks.assign(seed_x=networks.seed, seed_y=networks.seed)
     table = mean_over_pairs(itself, ["step", "epoch"], "accuracy")
     return table.sort_values(["dataset", "group", "step"])
+
+
+def _fig7(pairs: pd.DataFrame) -> pd.DataFrame:
+    cell = ["metric", "step", "epoch"]
+    spans = mean_over_pairs(spans_of_layers(pairs), [*cell, "third"], "score")
+    spans = spans.rename(columns={"third": "layer"}).assign(depth=np.nan, role="")
+    table = pd.concat([spans, mean_over_pairs(pairs, [*cell, *_LAYER], "score")])
+    order = ["dataset", "group_x", "group_y", "metric", "role", "depth", "layer", "step"]
+    return table.sort_values(order)
+
+
+def spans_of_layers(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Rows of fig7_pairs that a mean over layers is of; `third` says of which: a row may be twice.
+
+    `all` is without logits. A layer without a score somewhere is left out of all pairs.
+    """
+    complete, _ = complete_layers(pairs, ["score"], ("dataset", "metric"))
+    everywhere = complete[complete.role != "logits"].assign(third="all")
+    # The groups have the same layers.
+    thirds = label_thirds(complete.assign(group=""))
+    return pd.concat([everywhere, thirds.drop(columns="group")], ignore_index=True)
+
+
+def _fig7_shares(pairs: pd.DataFrame, groups: pd.DataFrame, datasets: pd.DataFrame) -> pd.DataFrame:
+    """Ratios of means; intervals by linearisation, pairs of both means jackknifed together."""
+    last = pairs.merge(datasets[["dataset", "final_step"]])
+    spans = spans_of_layers(last[last.step == last.final_step])
+    reference = supervised(groups)
+    rows = []
+    for (dataset, metric, third), span in spans.groupby(["dataset", "metric", "third"], sort=True):
+        for group in groups.group[groups.group != reference]:
+            within = between(span, reference, reference)
+            across = between(span, reference, group)
+            if across.empty:  # of another architecture
+                continue
+            ratio = across.mean() / within.mean()
+            # d(a/w) = (da − ratio · dw)/w; a mean over two groups of pairs halves each.
+            parts = pd.concat([across, -ratio * within]) * 2 / within.mean()
+            interval = jackknife(parts.to_numpy(), Pairs.of(parts.index.to_frame()))
+            half = float(interval.high - interval.estimate)
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "reference": reference,
+                    "group": group,
+                    "metric": metric,
+                    "third": third,
+                    "share": ratio,
+                    "share_low": ratio - half,
+                    "share_high": ratio + half,
+                    "n_networks": int(interval.n_networks),
+                    "n_pairs": len(across),
+                }
+            )
+    return pd.DataFrame(rows, columns=COLUMNS["fig7_shares"])
+
+
+def supervised(groups: pd.DataFrame) -> str:
+    """The first group that learns the true labels of natural images."""
+    ordinary = (groups.objective == "supervised") & (groups.labels == "true")
+    return str(groups.group[ordinary & (groups.images == "natural")].iloc[0])
+
+
+def between(span: pd.DataFrame, group: str, other: str) -> pd.Series:
+    """Mean score of each pair of networks of two groups, or within one, over the layers given."""
+    one = (span.group_x == group) & (span.group_y == other)
+    two = (span.group_x == other) & (span.group_y == group)
+    keys = ["group_x", "seed_x", "group_y", "seed_y"]
+    return span[one | two].groupby(keys).score.mean()
 
 
 def _fig6(pairs: pd.DataFrame) -> pd.DataFrame:

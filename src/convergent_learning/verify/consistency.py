@@ -12,8 +12,7 @@ import pandas as pd
 
 from convergent_learning.claims.entries import Entry, claim_key
 from convergent_learning.claims.evaluation import evaluate_claims
-from convergent_learning.tables.schema import TABLES
-from convergent_learning.tables.storage import read_tables
+from convergent_learning.tables.storage import read_tables, tables_in
 from convergent_learning.tables.summaries import summaries
 from convergent_learning.verify import roles
 
@@ -27,10 +26,12 @@ def contradicted_summaries(tables: Path) -> dict[str, list[str]]:
 
     Raises ValueError if a table is missing or lacks a column.
     """
-    frames = read_tables(tables, TABLES)
+    there = tables_in(tables)
+    frames = read_tables(tables, there)
+    figures = [*_FIGURES, 7] if "fig7_pairs" in there else _FIGURES
     return {
         name: list(_contradictions(name, frames[name], expected))
-        for figure in _FIGURES
+        for figure in figures
         for name, expected in summaries(figure, frames, frames).items()
     }
 

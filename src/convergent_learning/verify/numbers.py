@@ -11,8 +11,7 @@ from pandas.api.types import is_numeric_dtype
 from PIL import Image
 
 from convergent_learning.tables.drops import NEAR_CHANCE
-from convergent_learning.tables.schema import TABLES
-from convergent_learning.tables.storage import read_table
+from convergent_learning.tables.storage import read_table, tables_in
 from convergent_learning.verify import roles
 from convergent_learning.verify.tolerances import Tolerances
 
@@ -44,7 +43,7 @@ def compare_tables(reference: Path, rebuilt: Path, tolerances: Tolerances) -> li
     """Compare every table of the folder `rebuilt` with its namesake in `reference`."""
     tables = {}
     found = {}
-    for name in TABLES:
+    for name in dict.fromkeys([*tables_in(reference), *tables_in(rebuilt)]):
         try:
             tables[name] = read_table(reference, name), read_table(rebuilt, name)
             found[name] = compare(name, *tables[name], tolerances)

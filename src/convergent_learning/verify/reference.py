@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from convergent_learning.tables.schema import TABLES
+from convergent_learning.tables.storage import tables_in
 from convergent_learning.training.plan import TrainingPlan
 from convergent_learning.verify import roles
 from convergent_learning.verify.agreement import RUNS, measure_agreement
@@ -81,7 +82,7 @@ def make_reference(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".reference-") as scratch:
         made = Path(scratch) / out.name
         (made / "tables").mkdir(parents=True)
-        for name in TABLES:
+        for name in tables_in(results / "tables"):
             content = (results / f"tables/{name}.csv").read_bytes()
             if len(content) > _COMPRESS_ABOVE:
                 # No time of day in the header: the same table gives the same file.

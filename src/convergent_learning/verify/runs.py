@@ -23,8 +23,8 @@ import pandas as pd
 
 from convergent_learning.claims.entries import NUMBERS, claim_key, is_whole, read_claims
 from convergent_learning.files import damaged_file_named, replace_when_done
-from convergent_learning.tables.schema import COLUMNS, TABLES
-from convergent_learning.tables.storage import Tables, read_tables
+from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.storage import Tables, read_tables, tables_in
 from convergent_learning.verify import roles
 
 
@@ -54,7 +54,7 @@ class Rows:
 
     def __init__(self, folder: Path, experiment: str = ""):
         self.experiment = experiment
-        self._tables = _ranked(read_tables(folder / "tables", TABLES))
+        self._tables = _ranked(read_tables(folder / "tables", tables_in(folder / "tables")))
         parts = [*itertools.filterfalse(is_whole, read_claims(folder / "claims.json"))]
         self._claims = [(*claim_key(claim), column) for claim in parts for column in NUMBERS]
 
@@ -74,14 +74,16 @@ class Rows:
     @property
     def digest(self) -> str:
         """Sha256 of the keys of all rows, seeds by rank, and of the names of their numbers."""
-        sha256 = hashlib.sha256(json.dumps([COLUMNS, self._claims]).encode())
+        sha256 = hashlib.sha256(
+            json.dumps([{n: COLUMNS[n] for n in self._tables}, self._claims]).encode()
+        )
         for name, table in self._tables.items():
             sha256.update(table[roles.keys(name)].to_csv(index=False).encode())
         return sha256.hexdigest()
 
     def read(self, folder: Path, about: dict[str, Any]) -> Run:
         """The run in a results folder, its tables and claims, in these rows."""
-        tables = read_tables(folder / "tables", TABLES)
+        tables = read_tables(folder / "tables", self._tables)
         ranked = _ranked(tables)
         for name, rows in self._tables.items():
             keys = roles.keys(name)

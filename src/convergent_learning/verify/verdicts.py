@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from convergent_learning.claims.definitions import PARTS
+from convergent_learning.claims.definitions import part_named
 from convergent_learning.claims.entries import NUMBERS, Entry, claim_key, is_whole, whole_id
 from convergent_learning.verify.tolerances import Tolerances
 
@@ -53,7 +53,7 @@ def compare_claims(
             ]
             results[key] = _compare_whole(claim, new[key], tolerances, parts)
         else:
-            gate = old.get((key[0], PARTS[key[1]].gate))
+            gate = old.get((key[0], part_named(key[1]).gate))
             results[key] = _compare_part(claim, new[key], tolerances, gate)
     more = [_missing(key, "not in the reference") for key in new if key not in old]
     return [*(results[key] for key in old), *more]
@@ -105,8 +105,8 @@ def _deviation(old: Entry, new: Entry, tolerances: Tolerances) -> tuple[float, l
 
 
 def _part_id(claim: Entry) -> str:
-    """A whole claim carries the numbers of its first part."""
-    return f"{claim['id']}a" if is_whole(claim) else claim["id"]
+    """A whole claim carries the numbers of its first part, whose name is in its statistic."""
+    return claim["statistic"].rsplit(" ", 1)[1][:-2] if is_whole(claim) else claim["id"]
 
 
 def _explained(old: Entry, new: Entry, tolerances: Tolerances) -> bool:

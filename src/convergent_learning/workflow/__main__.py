@@ -205,7 +205,7 @@ def _figures(chosen: argparse.Namespace) -> None:
     check_digests(reference)
     draw_from_reference(reference, results, Path.cwd())
     print(
-        f"figures 1 to 6, claims and report drawn from {reference} into {results} in"
+        f"figures, claims and report drawn from {reference} into {results} in"
         f" {time.perf_counter() - start:.0f} s; nothing was computed"
     )
 

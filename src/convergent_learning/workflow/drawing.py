@@ -20,8 +20,6 @@ from convergent_learning.workflow.origin import origin
 from convergent_learning.workflow.record import about_config, finish
 from convergent_learning.workflow.stamps import record_text
 
-FIGURES = range(1, 7)
-
 
 def draw_from_reference(reference: Path, results: Path, repository: Path) -> None:
     """Draw every figure, decide the claims and write the report into the folder `results`.
@@ -48,13 +46,14 @@ def draw_from_reference(reference: Path, results: Path, repository: Path) -> Non
     unpack_tables(reference, results)
     (results / "figures").mkdir(exist_ok=True)
     drawn = []
-    for number in FIGURES:
+    experiment = Experiment.of(config)
+    for number in experiment.figures:
         module = importlib.import_module(f"convergent_learning.figures.fig{number}")
         files = [results / f"figures/fig{number}.{kind}" for kind in ("pdf", "png")]
         module.draw(results / "tables", *files, record_text(record))
         drawn += files
     write_claims(results / "tables", results / "claims.json")
     source = sources.drawn(reference, repository)
-    write_report(Experiment.of(config), results, FIGURES, results / "report.html", source)
+    write_report(experiment, results, experiment.figures, results / "report.html", source)
     drawn += [results / "claims.json", results / "report.html"]
     finish(record, drawn, results / "provenance/figures.json")

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from convergent_learning.config.paths import Paths
-from convergent_learning.tables.schema import TABLES
+from convergent_learning.tables.storage import tables_in
 from convergent_learning.verify.agreement import RUNS
 from convergent_learning.verify.reference import in_common, made_with
 from convergent_learning.verify.runs import Rows
@@ -102,7 +102,8 @@ def make_honest_run(
     overlay.parent.mkdir(parents=True, exist_ok=True)
     made = run.config(config)
     overlay.write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
-    snakemake(paths.claims, *map(paths.table, TABLES), "--configfile", str(overlay))
+    tables = [paths.table(name) for name in tables_in(reference / "tables")]
+    snakemake(paths.claims, *tables, "--configfile", str(overlay))
     about = made_with(made, origin(Path.cwd()))
     rows = Rows(reference, in_common(config))
     rows.write(rows.read(Path(paths.results), about), kept)

@@ -1,0 +1,159 @@
+"""Figure 7: groups that differ in what they learn from what, beside the supervised one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from convergent_learning.figures import common, style
+from convergent_learning.tables.storage import Tables, read_tables
+from convergent_learning.tables.summaries import supervised
+
+_METRIC = "procrustes"
+_SPANS = ("early", "all", "late")
+_TABLES = ["layers", "groups", "fig7", "fig7_shares"]
+
+_Looks = dict[str, tuple[str, str]]  # colour and marker by group
+
+
+def draw(
+    tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
+) -> None:
+    """Draw figure 7 from the tables folder into a PDF and a PNG."""
+    common.draw_by_dataset(tables, _TABLES, _height, _panels, out_pdf, out_png, provenance)
+
+
+def caption(tables: str | Path) -> str:
+    """The caption, with n and intervals taken from the tables."""
+    loaded = read_tables(tables, _TABLES)
+    groups, fig7 = loaded["groups"], loaded["fig7"]
+    reference = supervised(groups)
+    within = fig7[fig7.group_x == fig7.group_y]
+    shown = groups[groups.group.isin(within.group_x) & (groups.group != reference)]
+    told = [f"{style.group(row.group)} ({_told(row)})" for row in shown.itertuples()]
+    probed = not shown.objective.isin(("supervised", "none")).all()
+    return (
+        f"What drives convergence: groups of one architecture beside {style.group(reference)} (S), "
+        f"which learns the true labels of natural images: {'; '.join(told)}. All are shown the "
+        "same natural test images; Procrustes, the same layer of both networks. (a) Alignment with "
+        "S by depth; black, S within itself; grey, untrained networks with S. (b) Alignment within "
+        "each group; dashed, at step 0. (c) Alignment with S as a share of that within S: first "
+        "third of the blocks, all layers without logits, last third. (d) Alignment with S over "
+        "training, mean over layers; black, S within itself; the first epoch, shaded, is stretched "
+        "to half of the axis. "
+        + ("Networks that learn without labels have a linear probe for logits. " if probed else "")
+        + f"{common.sizes(within, 'group_x')} {common.interval_sentence(fig7)}"
+    )
+
+
+def _told(row: Any) -> str:
+    """What a group learns from what, in words."""
+    if row.objective == "none":
+        return "not trained"
+    said = [] if row.objective == "supervised" else [f"without labels, {row.objective}"]
+    if row.labels != "true":
+        said.append(f"{row.labels} labels")
+    if row.images != "natural":
+        said.append(f"images: {row.images.replace('_', ' ')}")
+    return ", ".join(said) or "supervised"
+
+
+def _height(tables: Tables) -> float:
+    return 132.0
+
+
+def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
+    fig7, groups = tables["fig7"], tables["groups"]
+    fig7 = fig7[fig7.metric == _METRIC]
+    reference = supervised(groups)
+    there = groups[groups.group.isin({*fig7.group_x, *fig7.group_y}) & (groups.group != reference)]
+    untrained = [*there.group[there.objective == "none"]]
+    shown = [*there.group[there.objective != "none"]]
+    looks = {name: style.nth_group(place) for place, name in enumerate(shown)}
+    layers = tables["layers"]
+    axes = figure.subplots(2, 2)
+    titles = ("alignment with S", "alignment within each group", "share of that within S", "")
+    for place, (ax, title) in enumerate(zip(axes.flat, titles, strict=True)):
+        style.panel(ax, style.nth_letter(place), title)
+    for ax in axes[0]:
+        common.depth_axis(ax, layers[layers.group == reference])
+        ax.set_xlabel("depth")
+        ax.set_ylabel("held-out correlation, Procrustes")
+        ax.set_ylim(-0.02, 1)
+    _with_supervised(axes[0, 0], fig7, reference, looks, untrained)
+    _within(axes[0, 1], fig7, {reference: (style.INK, "o"), **looks})
+    _shares(axes[1, 0], tables["fig7_shares"], looks)
+    _training(axes[1, 1], fig7, reference, looks)
+    common.legend_below(figure, _legend(reference, untrained, looks), 4)
+
+
+def _with_supervised(
+    ax: Axes, fig7: pd.DataFrame, reference: str, looks: _Looks, untrained: list[str]
+) -> None:
+    last = fig7[fig7.step == fig7.step.max()]
+    common.along_depth(ax, _layers(_between(last, reference, reference)), style.INK)
+    for name in untrained:
+        rows = _layers(_between(last, reference, name))
+        common.along_depth(ax, rows, style.GREY, marker="", zorder=2)
+    for name, (colour, marker) in looks.items():
+        rows = _layers(_between(last, reference, name))
+        common.along_depth(ax, rows, colour, marker=marker)
+
+
+def _within(ax: Axes, fig7: pd.DataFrame, looks: _Looks) -> None:
+    for name, (colour, marker) in looks.items():
+        rows = _layers(_between(fig7, name, name))
+        common.along_depth(ax, rows[rows.step == fig7.step.max()], colour, marker=marker)
+        start = rows[(rows.step == 0) & (rows.role == "block")].sort_values("depth")
+        ax.plot(start.depth, start["mean"], "--", color=colour, linewidth=0.7, zorder=2)
+
+
+def _shares(ax: Axes, table: pd.DataFrame, looks: _Looks) -> None:
+    table = table[table.metric == _METRIC]
+    ax.axhline(1, color=style.INK, linewidth=0.8)
+    width = 0.7 / max(len(looks), 1)
+    for place, (name, (colour, marker)) in enumerate(looks.items()):
+        rows = table[table.group == name].set_index("third").reindex(list(_SPANS))
+        x = [span + (place - (len(looks) - 1) / 2) * width for span in range(len(_SPANS))]
+        points = rows[["share", "share_low", "share_high"]]
+        common.bars(ax, x, points, fmt=marker, ms=3, color=colour, elinewidth=0.7)
+    ax.set_xticks(range(len(_SPANS)), ["early third", "all layers", "late third"])
+    ax.set_ylabel("alignment with S / within S")
+    ax.set_ylim(*common.limits(table, ["share"], ["share_low", "share_high"]))
+
+
+def _training(ax: Axes, fig7: pd.DataFrame, reference: str, looks: _Looks) -> None:
+    common.epoch_axis(ax, fig7.epoch, few=False)
+    for name, (colour, marker) in {reference: (style.INK, "o"), **looks}.items():
+        rows = _between(fig7, reference, name)
+        rows = rows[rows.layer == "all"].sort_values("epoch")
+        ax.plot(rows.epoch, rows["mean"], color=colour, marker=marker)
+        common.band(ax, rows.epoch, rows.low, rows.high, colour)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("alignment with S,\nmean over layers")
+
+
+def _between(fig7: pd.DataFrame, group: str, other: str) -> pd.DataFrame:
+    """Rows of two groups, in whichever order the table names them."""
+    one = (fig7.group_x == group) & (fig7.group_y == other)
+    two = (fig7.group_x == other) & (fig7.group_y == group)
+    return fig7[one | two]
+
+
+def _layers(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of single layers, without those of means over layers."""
+    return rows[rows.depth.notna()]
+
+
+def _legend(reference: str, untrained: list[str], looks: _Looks) -> list[Artist]:
+    keys: list[Artist] = [common.key(f"{style.group(reference)} (S)", marker="o")]
+    keys += [
+        common.key(style.group(name), color=colour, marker=marker)
+        for name, (colour, marker) in looks.items()
+    ]
+    return keys + [common.key(style.group(name), color=style.GREY) for name in untrained]
