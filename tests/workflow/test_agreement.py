@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_reference
+import yaml
+from conftest import ROOT, write_reference
 
-from convergent_learning.tables.schema import TABLES, Role, with_role
-from convergent_learning.tables.storage import read_table
+from convergent_learning.config.overlay import resolved_config
+from convergent_learning.tables.schema import OPTIONAL, Role, with_role
+from convergent_learning.tables.schema import TABLES as EVERY
+from convergent_learning.tables.storage import read_table, write_table
 from convergent_learning.verify import roles
 from convergent_learning.verify.agreement import RUNS, false_alarms
 from convergent_learning.verify.page import page
@@ -18,8 +21,9 @@ from convergent_learning.verify.reference import finish_reference, in_common
 from convergent_learning.verify.result import verify
 from convergent_learning.verify.runs import Rows, Run
 from convergent_learning.verify.spread import LARGEST, OF_MANY, Pools, disjoint
-from convergent_learning.workflow.honest import honest_runs
+from convergent_learning.workflow.honest import HonestRun, honest_runs, make_honest_run
 
+TABLES = [name for name in EVERY if name not in OPTIONAL]
 NOISE = 0.03
 CONFIG = {"experiment": "smoke", "seed": 0}
 SEEDS = 3  # of a group of the smoke experiment
@@ -126,8 +130,8 @@ def test_false_alarms_are_counted_on_runs_that_the_limits_do_not_know(calibrated
 def test_the_committed_page_is_that_of_the_committed_runs():
     root = Path(__file__).parents[2]
     measured = json.loads((root / "results/reference/cifar10/agreement.json").read_text())
-    made = (root / "docs/agreement.md").read_text(encoding="utf-8").splitlines()
-    printed = [line for each in page("cifar10", measured) for line in each.splitlines()]
+    made = (root / "docs/agreement.md").read_text(encoding="utf-8")
+    printed = "\n".join([*page("cifar10", measured), ""])
     assert made == printed, "make docs/agreement.md again, see its first lines"
 
 
@@ -242,3 +246,39 @@ def test_a_pool_without_numbers_has_the_least_spread():
         )
     )
     assert pools.spread([]) == [0.5]
+
+
+def test_an_honest_run_leaves_its_numbers_in_the_reference(finished, tmp_path, monkeypatch):
+    """Snakemake is played by a copy of the finished results under other seeds."""
+    monkeypatch.chdir(tmp_path)
+    config = resolved_config("smoke", ROOT)
+    reference = tmp_path / "reference"
+    write_reference(finished.folder / "results/smoke", reference, config)
+    asked = []
+
+    def snakemake(*arguments):
+        asked.append(arguments)
+        overlay = yaml.safe_load(Path(arguments[-1]).read_text())
+        assert [entry["seeds"] for entry in overlay["networks"]] == [[4, 5, 6]] * 2
+        assert overlay["training"]["precision"] == "float32"
+        assert overlay["stimuli"] == config["stimuli"]
+        made = Path("results") / overlay["experiment"]
+        shutil.copytree(finished.folder / "results/smoke/tables", made / "tables")
+        shutil.copy(finished.folder / "results/smoke/claims.json", made)
+        for name in TABLES:
+            table = read_table(made / "tables", name)
+            for column in table.columns[table.columns.str.contains("seed")]:
+                table[column] += 3
+            write_table(table, made / "tables", name)
+
+    run = HonestRun("smoke", [4, 5, 6], {"precision": "float32"})
+    for _ in range(2):
+        kept = make_honest_run(run, config, reference, snakemake)
+    assert len(asked) == 1
+    assert asked[0][0] == "results/smoke-seeds-4-5-6/claims.json"
+    assert f"results/{run.name}/tables/fig6_pairs.csv" in asked[0]
+    assert [*Path("results").iterdir()] == []
+    found = Rows(reference, in_common(config)).stored(kept)
+    assert found.about["seeds"] == {"resnet18": [4, 5, 6], "vgg11": [4, 5, 6]}
+    assert found.about["precision"] == "float32"
+    assert ("vgg11", 5) in found.networks
