@@ -19,10 +19,11 @@ from convergent_learning.config.score_work import (
     score_work,
 )
 from convergent_learning.config.sizes import NetworkSize, Sizes
-from convergent_learning.training.plan import PROBED
+from convergent_learning.training.plan import PORTABLE, PROBED
 
 _GIGA, _MEGA = 1e9, 1e6
 _BATCH = 125  # images of an extraction step
+_LIBRARIES = 0.7e9  # bytes of torch and others: a portable training is a process beside its job's
 _BACKWARD = 2  # the backward pass costs twice the forward one
 # Forward passes for an image of a batch, and images of the linear probe at a checkpoint: two views,
 # of which the keys of `moco` have no backward pass.
@@ -100,6 +101,7 @@ class Workload:
             memory += 4 * 4 * size.parameters + 4 * 2 * plan.batch_size * size.elements
             memory += in_memory * (plan.train_images + (info.test or 0))
             disk += 4 * size.parameters * len(plan.checkpoint_steps)
+            memory += _LIBRARIES * (plan.precision == PORTABLE)
         return Work(amounts, memory / _MEGA, disk)
 
     def _precision(self, job: Job) -> Work:
