@@ -21,11 +21,12 @@ from convergent_learning.workflow.calibrate import fit, measured
 ROOT = Path(__file__).parents[2]
 DRY_RUN = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
 # Job seconds by stage of the default experiment: of an AMD EPYC that did nothing else
-# (docs/performance.md), but scores, which are processor seconds of an Intel Xeon (docs/scaling.md).
+# (docs/performance.md), but scores and portable trainings, which are processor seconds of an Intel
+# Xeon (docs/scaling.md, docs/performance.md).
 MEASURED = {
     "dataset": 15,
     "stimuli": 34,
-    "training": 782,
+    "training": 1896,
     "moments": 341,
     "scores": 505,
     "figures": 43,
