@@ -1,0 +1,78 @@
+"""`python benchmarks/shifts.py`: what limits on networks trained anew see of numbers that are off.
+
+Each shift is put into the numbers of every honest run of the default experiment's reference, and
+the run is verified as `verify` would: the largest of its statistics, in limits, is printed for the
+run in which the shift shows least. Above 1 it fails. docs/reproducing.md has the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from convergent_learning.verify.agreement import read_runs
+from convergent_learning.verify.reference import in_common
+from convergent_learning.verify.spread import Pools, limits
+
+_SCORES = ["score", "mean", "learned", "rotated", "id", "ood", "transfer"]
+_ACCURACIES = ["accuracy", "test_accuracy", "accuracy_id"]
+
+Shift = Callable[[pd.DataFrame], pd.Series]
+
+
+def scores(pools: pd.DataFrame) -> pd.Series:
+    """Which numbers are scores of learned maps and plans, and their means."""
+    learned = (
+        pools.baseline.isin(["", "learned"]) & (pools.metric != "") & (pools.table != "claims")
+    )
+    return learned & pools.column.isin(_SCORES)
+
+
+SHIFTS: dict[str, Shift] = {
+    "nothing": lambda pools: 0.0 * pools.index,
+    "all scores .05 higher": lambda pools: 0.05 * scores(pools),
+    "all scores .03 higher": lambda pools: 0.03 * scores(pools),
+    "scores of linear .03 higher": lambda pools: (
+        0.03 * (scores(pools) & (pools.metric == "linear"))
+    ),
+    "scores of one layer (features.2) .05 higher": lambda pools: (
+        0.05 * (scores(pools) & (pools.layer == "features.2"))
+    ),
+    "test accuracies .05 higher": lambda pools: 0.05 * pools.column.isin(_ACCURACIES),
+    "scores out of distribution .05 lower": lambda pools: -0.05 * (pools.column == "ood"),
+    "scores after the first epoch .05 higher": lambda pools: (
+        0.05 * (scores(pools) & (pools.table == "fig5_pairs") & (pools.stage == "trained"))
+    ),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reference", type=Path, default=Path("results/reference/cifar10"))
+    reference = parser.parse_args().reference
+    config = json.loads((reference / "config.json").read_text(encoding="utf-8"))
+    rows, runs = read_runs(reference, in_common(config), {})
+    table = rows.pools
+    pools = Pools(table)
+    spread = pools.spread(runs)
+    known = limits(pools, runs, spread)
+    print("| shift | largest statistic, in limits | which |")
+    print("|---|---|---|")
+    for name, shift in SHIFTS.items():
+        by = np.asarray(shift(table), dtype=float)
+        least = None
+        for run in runs[1:]:
+            found = pools.statistics((runs[0].values - run.values - by) / spread)
+            largest = max((found[key] / known[key], key) for key in found)
+            least = largest if least is None else min(least, largest)
+        assert least is not None
+        print(f"| {name} | {least[0]:.2f} | {least[1][0]}, {least[1][1]}s |")
+
+
+if __name__ == "__main__":
+    main()
