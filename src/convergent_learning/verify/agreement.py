@@ -16,11 +16,11 @@ import numpy as np
 from convergent_learning.verify.runs import Rows, Run
 from convergent_learning.verify.spread import (
     KEYS,
-    MARGIN,
     Pools,
     disjoint,
     independent,
     limits,
+    margin,
 )
 from convergent_learning.verify.tolerances import AGREEMENT, SPREAD
 
@@ -61,7 +61,7 @@ def measure_agreement(
     )
     found = limits(pools, runs, spread)
     content = {
-        "margin": MARGIN,
+        "margin": margin(runs),
         "runs": [{"name": run.name, **run.about} for run in runs],
         "limits": [
             {"statistic": key[0], "kind": key[1], "limit": round(found[key], 3)} for key in KEYS

@@ -30,7 +30,8 @@ def page(name: str, measured: dict[str, Any]) -> Iterator[str]:
         made = f"{run['precision']} | {run['threads']} | {run['processor']}"
         yield f"| {run['name']} | {seeds} | {made} |"
     yield from ("", "## Limits", "")
-    yield f"The largest that any two of these runs show, times {measured['margin']}, in spreads."
+    margin = measured["margin"]
+    yield f"The largest that any two of these runs show, times {margin:.2f}, in spreads."
     yield from ("", "| statistic | of | limit |", "|---|---|---|")
     for each in measured["limits"]:
         yield f"| {each['statistic']} | {each['kind']}s | {each['limit']:.2f} |"

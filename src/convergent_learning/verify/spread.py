@@ -33,9 +33,10 @@ _COUNT = 0.5
 # Numbers whose root mean square varies little, and those with one at all: fewer, like claims, are
 # compared one by one only.
 _MANY, _FEW = 100, 20
-# A limit is the largest that any two honest runs show times this. What it costs in false alarms is
-# counted on runs that the limits were not fitted on (`agreement.false_alarms`).
-MARGIN = 1.5
+# A limit is the largest that any two honest runs show times a margin: this, and more where the runs
+# are few. What it costs in false alarms is counted on runs that the limits were not fitted on
+# (`agreement.false_alarms`).
+_MARGIN = 1.5
 
 KEYS = [(statistic, kind) for statistic in STATISTICS for kind in roles.KINDS]
 Limits = dict[tuple[str, str], float]  # by these
@@ -111,7 +112,12 @@ class Pools:
 def limits(pools: Pools, runs: Sequence[Run], spread: np.ndarray) -> Limits:
     """For each statistic the largest that any two of the runs show, with a margin."""
     shown = [pools.statistics((a.values - b.values) / spread) for a, b in disjoint(runs)]
-    return {key: MARGIN * max(each[key] for each in shown) for key in shown[0]}
+    return {key: margin(runs) * max(each[key] for each in shown) for key in shown[0]}
+
+
+def margin(runs: Sequence[Run]) -> float:
+    """The margin of limits: the spread of few runs fits these better than it does another."""
+    return _MARGIN * (1 + 1 / (independent(runs) - 1))
 
 
 def independent(runs: Sequence[Run]) -> int:
