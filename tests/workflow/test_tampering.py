@@ -9,8 +9,7 @@ import pytest
 from conftest import write_reference
 
 from convergent_learning.claims.evaluation import write_claims
-from convergent_learning.tables.schema import COLUMNS
-from convergent_learning.tables.storage import read_table, write_table
+from convergent_learning.tables.storage import read_table, tables_in, write_table
 from convergent_learning.tables.summaries import summaries
 from convergent_learning.verify.printed import lines
 from convergent_learning.verify.reference import ReferenceError
@@ -55,7 +54,7 @@ def change(folders, name, edit):
 def derive(folders):
     """Make summaries and claims anew, so that results agree with themselves."""
     tables = folders[1] / "tables"
-    frames = {name: read_table(tables, name) for name in COLUMNS}
+    frames = {name: read_table(tables, name) for name in tables_in(tables)}
     for figure in range(2, 7):
         for name, frame in summaries(figure, frames, frames).items():
             write_table(frame, tables, name)

@@ -22,6 +22,9 @@ _KINDS = {
 }
 
 
+MAPPING = "mapping"  # the branch of a union that is a mapping, see `types.WordOrMapping`
+
+
 class ConfigError(ValueError):
     """The config is refused; the message names every key at fault and the allowed values."""
 
@@ -44,7 +47,7 @@ def _place(location: Place, config: Any) -> Place:
     """The keys and indices of `location`, without the branches of unions that pydantic adds."""
     place, node = [], config
     for part in location:
-        if isinstance(node, dict):
+        if isinstance(node, dict) and (part != MAPPING or part in node):
             node = node.get(part)
         elif isinstance(node, list) and isinstance(part, int):
             node = node[part]

@@ -25,6 +25,7 @@ from convergent_learning.config.types import (
     UpToOne,
     Width,
     WordOrList,
+    WordOrMapping,
     described,
 )
 
@@ -70,7 +71,8 @@ class FamilyLevel(Keys):
 
 
 Images = Annotated[
-    str | FamilyLevel,
+    Annotated[str, Tag("word")] | Annotated[FamilyLevel, Tag("mapping")],
+    WordOrMapping,
     described("`natural`, `noise` or a mapping with `family` and `level`"),
     Field(
         description="Training images: `natural`, `noise` (uniform pixels), or those of a family of"

@@ -37,13 +37,13 @@ def refused(text: str) -> PydanticCustomError:
 
 
 def described(text: str) -> WrapValidator:
-    """Call a value of a wrong kind "not `text`"; of a list, name the entry at fault instead."""
+    """Call a value of a wrong kind "not `text`"; of a list or mapping, name the entry at fault."""
 
     def validate(value: Any, inner: Callable[[Any], Any]) -> Any:
         try:
             return inner(value)
         except ValidationError:
-            if isinstance(value, list):
+            if isinstance(value, list | dict):
                 raise
             raise refused(f"is not {text}") from None
 
@@ -133,3 +133,5 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 WordOrList = Discriminator(lambda value: "list" if isinstance(value, list | tuple) else "word")
 """Tells a union's branch with the tag ``list`` from that with the tag ``word``."""
+WordOrMapping = Discriminator(lambda value: "word" if isinstance(value, str) else "mapping")
+"""The same for ``mapping``."""

@@ -142,7 +142,12 @@ def refuse_other_plan(checkpoint: Path, plan: TrainingPlan) -> None:
         metadata = file.metadata() or {}
     if "plan" not in metadata:
         raise ValueError(f"{checkpoint} does not say how it was trained: delete it to train again")
-    differing = differing_keys(json.loads(metadata["plan"]), plan.fields)
+    younger = {
+        field.name: field.default
+        for field in dataclasses.fields(plan)
+        if field.default is not dataclasses.MISSING
+    }
+    differing = differing_keys(younger | json.loads(metadata["plan"]), asdict(plan))
     if differing:
         listed = "; ".join(
             f"`{key}` is {theirs!r} in the checkpoint and {ours!r} in the config"
