@@ -36,6 +36,7 @@ TITLES = {
     4: "Layer by layer",
     5: "Alignment and accuracy over training",
     6: "Out-of-distribution stimuli",
+    7: "What drives convergence",
 }
 _PLOTS = {2: depth_plot, 6: ood_plot}
 _VERDICT_MARKS = {"supported": "✓", "not supported": "✗", "inconclusive": "?"}
