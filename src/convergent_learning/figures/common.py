@@ -14,7 +14,13 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from convergent_learning.figures import style
-from convergent_learning.tables.storage import Tables, of_dataset, read_tables
+from convergent_learning.tables.storage import (
+    Tables,
+    of_dataset,
+    read_table,
+    read_tables,
+    tables_in,
+)
 
 _FIRST_EPOCH_SHARE = 0.5  # of the width of an axis over training
 
@@ -187,6 +193,18 @@ def sizes(frame: pd.DataFrame, by: str = "group") -> str:
         networks, pairs = int(rows.n_networks.max()), int(rows.n_pairs.max())
         said.append(f"{style.group(str(name))}, {networks} networks ({pairs} pairs)")
     return f"n of each group, whose networks differ in their seed alone: {'; '.join(said)}."
+
+
+def probe_sentence(folder: str | Path) -> str:
+    """Whose accuracies are those of a linear probe, with a space before; "" if nobody's are."""
+    if "groups" not in tables_in(folder):
+        return ""
+    groups = read_table(folder, "groups")
+    names = groups.group[~groups.objective.isin(("supervised", "none", ""))]
+    if names.empty:
+        return ""
+    printed = ", ".join(style.group(name) for name in names)
+    return f" Of {printed}, which learned without labels, accuracies are those of a linear probe."
 
 
 def interval_sentence(frame: pd.DataFrame, low: str = "low") -> str:

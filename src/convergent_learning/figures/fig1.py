@@ -56,6 +56,7 @@ def caption(tables: str | Path) -> str:
         "dashed, training set; solid, test set. Bottom: accuracy after training on each condition "
         "that has one, one marker per network, a bar at their mean; dashed lines, mean accuracy on "
         f"the unaltered images; dotted, chance. n: {'; '.join(networks)}."
+        + common.probe_sentence(tables)
     )
 
 

@@ -41,6 +41,7 @@ def caption(tables: str | Path) -> str:
         "the first and the last third. Bottom: test accuracy of each network (thin) and their "
         "mean; dotted, chance. The first epoch, shaded, is stretched to half of the axis; it is "
         f"{' and '.join(shares)}. {common.sizes(fig5)} {common.interval_sentence(fig5)}"
+        + common.probe_sentence(tables)
     )
 
 

@@ -54,6 +54,7 @@ def caption(tables: str | Path) -> str:
         "points), which no line uses; line: slope over conditions, with its interval."
         f"{absent} {common.sizes(fig6)} {common.interval_sentence(fig6, 'drop_low')} Those of "
         "means and slopes over conditions include leaving out one family at a time."
+        + common.probe_sentence(tables)
     )
 
 

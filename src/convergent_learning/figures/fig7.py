@@ -36,7 +36,6 @@ def caption(tables: str | Path) -> str:
     within = fig7[fig7.group_x == fig7.group_y]
     shown = groups[groups.group.isin(within.group_x) & (groups.group != reference)]
     told = [f"{style.group(row.group)} ({_told(row)})" for row in shown.itertuples()]
-    probed = not shown.objective.isin(("supervised", "none")).all()
     return (
         f"What drives convergence: groups of one architecture beside {style.group(reference)} (S), "
         f"which learns the true labels of natural images: {'; '.join(told)}. All are shown the "
@@ -46,8 +45,8 @@ def caption(tables: str | Path) -> str:
         "third of the blocks, all layers without logits, last third. (d) Alignment with S over "
         "training, mean over layers; black, S within itself; the first epoch, shaded, is stretched "
         "to half of the axis. "
-        + ("Networks that learn without labels have a linear probe for logits. " if probed else "")
-        + f"{common.sizes(within, 'group_x')} {common.interval_sentence(fig7)}"
+        f"{common.sizes(within, 'group_x')} {common.interval_sentence(fig7)}"
+        + common.probe_sentence(tables)
     )
 
 
