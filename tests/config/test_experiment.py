@@ -1,5 +1,6 @@
 import copy
 import itertools
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -8,8 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from convergent_learning.config.experiment import IDENTITY, Condition, Experiment, Sample
+from convergent_learning.verify.reference import config_differences
 
-DEFAULT = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())
+ROOT = Path(__file__).parents[2]
+DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
 BLOCKS = ("final", "untrained", "training", "pixel_values")
 
 
@@ -187,3 +190,11 @@ def test_groups_of_one_architecture_are_compared_in_distribution():
     assert across["pixel_values"] == set()
     assert across["final"] == across["untrained"]
     assert alike < across["final"]
+
+
+def test_the_committed_reference_is_one_of_the_config():
+    """Though it is older than some keys: figures are drawn from it, reruns compared with it."""
+    reference = ROOT / "results/reference/cifar10"
+    old = json.loads((reference / "config.json").read_text())
+    assert Experiment.of(old).networks == Experiment.of(DEFAULT).networks
+    assert config_differences(reference, DEFAULT) == []

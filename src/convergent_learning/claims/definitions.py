@@ -284,7 +284,6 @@ CLAIMS = (
 )
 PARTS = {part.id: part for claim in CLAIMS for part in claim.parts}
 _FIG7 = "tables/fig7_pairs.csv: score of metric = procrustes at step = final_step, role ≠ logits"
-_ALIKE = "mean over pairs and layers of "
 _EARLY = "mean over pairs and the first third of blocks of "
 
 
@@ -293,6 +292,8 @@ def claims_of(tables: Tables) -> tuple[Claim, ...]:
     if "groups" not in tables:
         return CLAIMS
     parts = [part for group in contrasts.compared_groups(tables) for part in _of_group(group)]
+    if not parts:
+        return CLAIMS
     text = "What networks converge to is set by inputs and architecture, not by the task"
     return (*CLAIMS, Claim("C8", text, tuple(parts)))
 
@@ -310,7 +311,7 @@ def _of_group(group: str) -> list[Part]:
         Part(
             f"C8a-{group}",
             f"{group} aligns with supervised networks more than untrained ones do",
-            _ALIKE,
+            _BOTH,
             f"s_SG − s_SU, G = {group}",
             partial(contrasts.beyond_untrained, group=group),
             7,
@@ -334,7 +335,7 @@ def _of_group(group: str) -> list[Part]:
         Part(
             f"C8c-{group}",
             "… in all layers: the task adds nothing",
-            _ALIKE,
+            _BOTH,
             f"s_SG − 0.9·s_SS, G = {group}",
             partial(contrasts.as_supervised, group=group, third="all"),
             7,

@@ -11,7 +11,7 @@ from convergent_learning.tables.depth import complete_layers, slope
 from convergent_learning.tables.intervals import ALPHA, PAIR
 from convergent_learning.tables.matches import chance_within_one, matching_shares
 from convergent_learning.tables.storage import Tables, final_step
-from convergent_learning.tables.summaries import spans_of_layers, supervised
+from convergent_learning.tables.summaries import of_groups, spans_of_layers, supervised
 
 MIN_ROWS_PER_UNIT = 10
 
@@ -145,7 +145,7 @@ def final_spans(tables: Tables) -> pd.DataFrame:
 def converged(tables: Tables, group: str) -> tuple[str, ...]:
     """Whether networks of a group converge among themselves, in words."""
     rows = tables["fig7_pairs"]
-    own = rows[(rows.group_x == group) & (rows.group_y == group) & (rows.metric == "procrustes")]
+    own = of_groups(rows[rows.metric == "procrustes"], group, group)
     own = own[own.role != "logits"]
     at = [own[own.step == step].score.mean() for step in (final_step(tables), 0)]
     return (f"s_GG {at[0]:.3f}, {at[1]:.3f} at step 0",)
@@ -158,12 +158,7 @@ def parting(tables: Tables, group: str) -> tuple[str, ...]:
     rows = rows[rows.role == "block"]
     reference = supervised(tables["groups"])
     within, across = (
-        rows[
-            ((rows.group_x == reference) & (rows.group_y == other))
-            | ((rows.group_x == other) & (rows.group_y == reference))
-        ]
-        .groupby("depth")
-        .score.mean()
+        of_groups(rows, reference, other).groupby("depth").score.mean()
         for other in (reference, group)
     )
     gap = (within - across).dropna()

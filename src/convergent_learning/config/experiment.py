@@ -23,6 +23,7 @@ from convergent_learning.stimuli.user_sets import UserSet
 from convergent_learning.training.plan import TrainingPlan
 
 # Keys of `training` that change how fast weights are made, and not which.
+_ORDINARY = ("true", "natural", "supervised")  # labels, images, objective
 _FIGURES = (1, 2, 3, 4, 5, 6)
 _NOT_PLANNED = ("threads", "trainings_per_gpu")
 
@@ -314,12 +315,16 @@ class Experiment:
     @cached_property
     def reference_group(self) -> str | None:
         """The first group that learns the true labels of natural images."""
-        for name, group in self.groups.items():
-            learned = group.own_training(self.config.training)
-            ordinary = (learned.labels_name, learned.images, learned.objective)
-            if not group.is_pretrained and ordinary == ("true", "natural", "supervised"):
+        for name in self.groups:
+            plan = self.learned(name)
+            if plan and (plan.labels, plan.images, plan.objective) == _ORDINARY:
                 return name
         return None
+
+    def learned(self, group: str) -> TrainingPlan | None:
+        """How the first network of a group is trained; None of one that comes trained."""
+        own = (network for network in self.trained if network.group == group)
+        return next((self.plan(self.datasets[0], network) for network in own), None)
 
     def _are_partners(self, x: Network, y: Network) -> bool:
         """Whether two networks of a group are compared."""

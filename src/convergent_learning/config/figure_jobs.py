@@ -9,7 +9,7 @@ from convergent_learning.config.block_jobs import WHOLE_BLOCKS
 from convergent_learning.config.experiment import IDENTITY, Experiment
 from convergent_learning.config.jobs import BlockJob, Files, Job
 from convergent_learning.stimuli import families, level_text
-from convergent_learning.tables.schema import tables_of_figure
+from convergent_learning.tables.schema import COLUMNS, tables_of_figure
 
 # Facts of the experiment that a figure reads besides its own tables: one asked for by name computes
 # no more.
@@ -142,16 +142,10 @@ class FigureJobs(Files):
     def _group_facts(self) -> list[dict[str, str]]:
         """Rows of the table of groups: what each learns from what."""
         rows = []
-        for name, group in self.experiment.groups.items():
-            learned = group.own_training(self.experiment.config.training)
-            images = learned.images
-            if not isinstance(images, str):
-                images = f"{images.family} {level_text(images.level)}"
-            known = (learned.labels_name, images, learned.objective)
-            told = ("", "", "") if group.is_pretrained else known
-            labels, images, objective = told
-            row = {"group": name, "labels": labels, "images": images, "objective": objective}
-            rows.append(row)
+        for name in self.experiment.groups:
+            plan = self.experiment.learned(name)
+            told = ("", "", "") if plan is None else (plan.labels, plan.images, plan.objective)
+            rows.append(dict(zip(COLUMNS["groups"], (name, *told), strict=True)))
         return rows
 
     def _stimulus_tiles(self) -> Job:

@@ -28,6 +28,7 @@ from convergent_learning.config.types import (
     WordOrMapping,
     described,
 )
+from convergent_learning.training.plan import YOUNGER
 
 Optimizer = Annotated[
     Literal["sgd", "adamw"],
@@ -103,10 +104,10 @@ class Training(Keys):
         ge=0, description="Zero padding in pixels before a random crop; 0 crops nothing."
     )
     flip: bool = Field(description="Whether half of the images are flipped horizontally.")
-    labels: Labels
-    images: Images
-    objective: Objective
-    queue: Queue
+    labels: Labels = YOUNGER["labels"]
+    images: Images = YOUNGER["images"]
+    objective: Objective = YOUNGER["objective"]
+    queue: Queue = YOUNGER["queue"]
     precision: Literal["auto", "bfloat16", "float32", "portable"] = Field(
         description="How passes are computed. portable: float32 with AVX2 alone"
         " on a processor, the same weights on another x86-64 machine; bfloat16 (autocast) or"

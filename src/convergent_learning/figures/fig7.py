@@ -12,7 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from convergent_learning.figures import common, style
 from convergent_learning.tables.storage import Tables, read_tables
-from convergent_learning.tables.summaries import supervised
+from convergent_learning.tables.summaries import of_groups, supervised
 
 _METRIC = "procrustes"
 _SPANS = ("early", "all", "late")
@@ -76,7 +76,12 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     looks = {name: style.nth_group(place) for place, name in enumerate(shown)}
     layers = tables["layers"]
     axes = figure.subplots(2, 2)
-    titles = ("alignment with S", "alignment within each group", "share of that within S", "")
+    titles = (
+        "alignment with S",
+        "alignment within each group",
+        "share of that within S",
+        "over training",
+    )
     for place, (ax, title) in enumerate(zip(axes.flat, titles, strict=True)):
         style.panel(ax, style.nth_letter(place), title)
     for ax in axes[0]:
@@ -95,18 +100,18 @@ def _with_supervised(
     ax: Axes, fig7: pd.DataFrame, reference: str, looks: _Looks, untrained: list[str]
 ) -> None:
     last = fig7[fig7.step == fig7.step.max()]
-    common.along_depth(ax, _layers(_between(last, reference, reference)), style.INK)
+    common.along_depth(ax, _layers(of_groups(last, reference, reference)), style.INK)
     for name in untrained:
-        rows = _layers(_between(last, reference, name))
+        rows = _layers(of_groups(last, reference, name))
         common.along_depth(ax, rows, style.GREY, marker="", zorder=2)
     for name, (colour, marker) in looks.items():
-        rows = _layers(_between(last, reference, name))
+        rows = _layers(of_groups(last, reference, name))
         common.along_depth(ax, rows, colour, marker=marker)
 
 
 def _within(ax: Axes, fig7: pd.DataFrame, looks: _Looks) -> None:
     for name, (colour, marker) in looks.items():
-        rows = _layers(_between(fig7, name, name))
+        rows = _layers(of_groups(fig7, name, name))
         common.along_depth(ax, rows[rows.step == fig7.step.max()], colour, marker=marker)
         start = rows[(rows.step == 0) & (rows.role == "block")].sort_values("depth")
         ax.plot(start.depth, start["mean"], "--", color=colour, linewidth=0.7, zorder=2)
@@ -129,19 +134,12 @@ def _shares(ax: Axes, table: pd.DataFrame, looks: _Looks) -> None:
 def _training(ax: Axes, fig7: pd.DataFrame, reference: str, looks: _Looks) -> None:
     common.epoch_axis(ax, fig7.epoch, few=False)
     for name, (colour, marker) in {reference: (style.INK, "o"), **looks}.items():
-        rows = _between(fig7, reference, name)
+        rows = of_groups(fig7, reference, name)
         rows = rows[rows.layer == "all"].sort_values("epoch")
         ax.plot(rows.epoch, rows["mean"], color=colour, marker=marker)
         common.band(ax, rows.epoch, rows.low, rows.high, colour)
     ax.set_xlabel("epoch")
     ax.set_ylabel("alignment with S,\nmean over layers")
-
-
-def _between(fig7: pd.DataFrame, group: str, other: str) -> pd.DataFrame:
-    """Rows of two groups, in whichever order the table names them."""
-    one = (fig7.group_x == group) & (fig7.group_y == other)
-    two = (fig7.group_x == other) & (fig7.group_y == group)
-    return fig7[one | two]
 
 
 def _layers(rows: pd.DataFrame) -> pd.DataFrame:

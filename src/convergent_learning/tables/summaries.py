@@ -204,10 +204,15 @@ def supervised(groups: pd.DataFrame) -> str:
 
 def between(span: pd.DataFrame, group: str, other: str) -> pd.Series:
     """Mean score of each pair of networks of two groups, or within one, over the layers given."""
-    one = (span.group_x == group) & (span.group_y == other)
-    two = (span.group_x == other) & (span.group_y == group)
     keys = ["group_x", "seed_x", "group_y", "seed_y"]
-    return span[one | two].groupby(keys).score.mean()
+    return of_groups(span, group, other).groupby(keys).score.mean()
+
+
+def of_groups(table: pd.DataFrame, group: str, other: str) -> pd.DataFrame:
+    """Rows of pairs of two groups, in whichever order they are named, or within one."""
+    one = (table.group_x == group) & (table.group_y == other)
+    two = (table.group_x == other) & (table.group_y == group)
+    return table[one | two]
 
 
 def _fig6(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -65,9 +65,12 @@ class TrainingPlan:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """All fields, but those that came later and have their default: so digests stay."""
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        return {key: value for key, value in asdict(self).items() if value != defaults[key]}
+        """All fields but `YOUNGER` ones with the value that older plans have: so digests stay."""
+        return {
+            key: value
+            for key, value in asdict(self).items()
+            if key not in YOUNGER or value != YOUNGER[key]
+        }
 
     @property
     def steps_per_epoch(self) -> int:
@@ -101,6 +104,14 @@ class TrainingPlan:
     def digest(self) -> str:
         """Sha256 of everything that determines the weights."""
         return hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode()).hexdigest()
+
+
+YOUNGER: dict[str, Any] = {
+    field.name: field.default
+    for field in dataclasses.fields(TrainingPlan)
+    if field.default is not dataclasses.MISSING
+}
+"""Fields that plans, configs and references may be older than, and the value they then have."""
 
 
 def checkpoint_steps(checkpoints: tuple[str, ...], epochs: int, steps_per_epoch: int) -> list[int]:
@@ -142,12 +153,7 @@ def refuse_other_plan(checkpoint: Path, plan: TrainingPlan) -> None:
         metadata = file.metadata() or {}
     if "plan" not in metadata:
         raise ValueError(f"{checkpoint} does not say how it was trained: delete it to train again")
-    younger = {
-        field.name: field.default
-        for field in dataclasses.fields(plan)
-        if field.default is not dataclasses.MISSING
-    }
-    differing = differing_keys(younger | json.loads(metadata["plan"]), asdict(plan))
+    differing = differing_keys(YOUNGER | json.loads(metadata["plan"]), asdict(plan))
     if differing:
         listed = "; ".join(
             f"`{key}` is {theirs!r} in the checkpoint and {ours!r} in the config"

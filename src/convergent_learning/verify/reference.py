@@ -8,7 +8,6 @@ spread.csv.gz and agreement.json (see `agreement`), and SHA256SUMS of all of the
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import hashlib
 import json
@@ -22,7 +21,7 @@ import pandas as pd
 
 from convergent_learning.tables.schema import TABLES
 from convergent_learning.tables.storage import tables_in
-from convergent_learning.training.plan import TrainingPlan
+from convergent_learning.training.plan import YOUNGER
 from convergent_learning.verify import roles
 from convergent_learning.verify.agreement import RUNS, measure_agreement
 from convergent_learning.verify.anchors import anchor_files
@@ -39,13 +38,6 @@ _ABSENT = object()
 _MACHINE_KEYS = {
     *("threads", "precision", "source", "trainings_per_gpu", "gpu"),
     *("keep_activations", "keep_moments", "networks_per_job"),
-}
-
-
-_YOUNG = {
-    field.name: field.default
-    for field in dataclasses.fields(TrainingPlan)
-    if field.default is not dataclasses.MISSING
 }
 
 
@@ -198,7 +190,7 @@ def _comparable(config: Any) -> Any:
         return config
     kept = {key: _comparable(value) for key, value in config.items() if key not in _MACHINE_KEYS}
     if isinstance(kept.get("training"), dict):
-        known = ((key, value, _YOUNG.get(key)) for key, value in kept["training"].items())
+        known = ((key, value, YOUNGER.get(key)) for key, value in kept["training"].items())
         kept["training"] = {
             key: value for key, value, was in known if str(value).lower() != str(was).lower()
         }
