@@ -16,7 +16,7 @@ from convergent_learning.training.together import train_together
 
 @pytest.fixture
 def portable(plan):
-    return dataclasses.replace(plan, precision="portable")
+    return dataclasses.replace(plan, precision="portable", architecture="resnet18")
 
 
 def trained(plan, digits, folder):

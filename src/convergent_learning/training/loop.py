@@ -31,6 +31,7 @@ from convergent_learning.training.device import (
     out_of_memory_explained,
     training_arithmetic,
 )
+from convergent_learning.training.kernels import avoid_faulty_kernels
 from convergent_learning.training.labels import LABELS
 from convergent_learning.training.objectives import objective
 from convergent_learning.training.optimizer import optimizer
@@ -136,6 +137,7 @@ class Run:
         side = train_split.images.shape[1]
         self.network = build(plan.architecture, train_split.classes, plan.width, side)
         self.network.to(device).to(memory_format=torch.channels_last)
+        avoid_faulty_kernels(self.network)
         self.objective = objective(plan.objective)(
             self.network, self.train_batches, plan, self._autocast
         )
