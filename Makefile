@@ -65,8 +65,8 @@ config: $(VENV)/installed ## the schema and docs/configuration.md from the model
 benchmark: $(VENV)/installed ## measure speed, memory and disk here; the table of docs/performance.md
 	$(BIN)/python benchmarks/scoreboard.py docs/performance.md $(if $(BASELINE),--baseline $(BASELINE))
 
-test: $(VENV)/installed-test ## the unmarked tests
-	$(BIN)/python -m pytest
+test: $(VENV)/installed-test ## the unmarked tests, or those that MARK selects, two at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(if $(MARK),-m $(MARK))
 
 lint: lock-check $(VENV)/installed-test ## format and lint checks, package floors, types; files made from code are up to date
 	$(BIN)/ruff check .

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import simulated
+import simulated_recordings
 import yaml
 from PIL import Image
 
@@ -20,9 +22,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def make_page(tmp_path_factory):
-    """Makes the page of a simulated experiment, with empty pictures."""
+    """Makes the page of a simulated experiment and recorded `systems`, with empty pictures."""
 
-    def make(**how: object) -> Path:
+    def make(systems: Sequence[simulated_recordings.System] = (), **how: object) -> Path:
         folder = tmp_path_factory.mktemp("results")
         tables = simulated.write_tables(folder, **how)
         write_claims(tables, folder / "claims.json")
@@ -30,12 +32,15 @@ def make_page(tmp_path_factory):
         times.parent.mkdir(parents=True)
         times.write_text("s\th:m:s\tmax_rss\n2\t0:00:02\t90\n")
         (folder / "figures").mkdir()
-        for number in range(1, 7):
+        figures = [*range(1, 7), *([8] if systems else [])]
+        if systems:
+            simulated_recordings.write_recordings(tables, systems)
+        for number in figures:
             Image.new("RGB", (216, 100)).save(folder / f"figures/fig{number}.png")
         experiment = Experiment.of(yaml.safe_load((ROOT / "config.yaml").read_text()))
         page = folder / "report.html"
         source = computed(experiment, ROOT, folder)
-        write_report(experiment, folder, range(1, 7), page, source)
+        write_report(experiment, folder, figures, page, source)
         return page
 
     return make

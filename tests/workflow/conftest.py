@@ -1,3 +1,4 @@
+import fcntl
 import os
 import shutil
 import subprocess
@@ -71,6 +72,10 @@ class Checkout:
         """Run ``python -m``, as `snakemake`."""
         return self._run([sys.executable, "-m", *arguments], {})
 
+    def script(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run a script of this repository, as `snakemake`."""
+        return self._run([sys.executable, str(ROOT / arguments[0]), *arguments[1:]], {})
+
     def _run(self, command: list[str], more: dict[str, str]) -> subprocess.CompletedProcess:
         return subprocess.run(
             command,
@@ -103,18 +108,22 @@ def checkouts(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(checkouts):
+def finished(checkouts, tmp_path_factory):
     """A checkout in which the smoke experiment has run: shared, to be read only.
 
-    `.ci/run` names a folder for it that both of its sessions use.
+    The processes of a session share it; `.ci/run` names a folder that both of its sessions use.
     """
-    shared = os.environ.get("FINISHED_SMOKE")
-    if shared and Path(shared).exists():
-        return Checkout(Path(shared))
-    checkout = checkouts("smoke")
-    done = checkout.snakemake()
-    assert done.returncode == 0, done.stdout[-5000:]
-    return checkout.copy(Path(shared)) if shared else checkout
+    own = tmp_path_factory.getbasetemp()
+    together = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    shared = Path(os.environ.get("FINISHED_SMOKE", together / "finished-smoke"))
+    with open(shared.with_name(f"{shared.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            checkout = checkouts("smoke")
+            done = checkout.snakemake()
+            assert done.returncode == 0, done.stdout[-5000:]
+            shutil.move(checkout.folder, shared)
+    return Checkout(shared)
 
 
 def write_reference(results, out, config=None):

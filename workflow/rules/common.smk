@@ -12,7 +12,8 @@ from convergent_learning.config.costs import Costs
 from convergent_learning.config.design import Design
 from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment
-from convergent_learning.config.paths import DATASET, NAMES, PRECISION, AnchorPaths
+from convergent_learning.config.paths import DATASET, NAMES, PRECISION, RECORDING, AnchorPaths
+from convergent_learning.config.recording_jobs import SCORED
 from convergent_learning.datasets.catalogue import OfficialDataset, dataset_info
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.pretrained import Pretrained
@@ -55,7 +56,7 @@ def any_of(names):
 wildcard_constraints:
     **{
         name: any_of(DESIGN.values(name))
-        for name in ("network", "dataset", "block", "tile", "user_slug")
+        for name in ("network", "dataset", "block", "tile", "user_slug", "recording")
     },
     family=any_of(families()),
     slug="[^/]+",

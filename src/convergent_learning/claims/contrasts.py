@@ -21,9 +21,12 @@ from convergent_learning.claims.ingredients import (
     final_spans,
     left_out_note,
     match_shares,
+    noise_ceiling,
     ood_drops,
     parting,
     passing_shares,
+    resampled_gains,
+    system_levels,
     training_levels,
 )
 from convergent_learning.tables.depth import complete_layers, slope
@@ -206,6 +209,27 @@ def as_supervised(tables: Tables, group: str, third: str) -> Contrast:
         *parting(tables, group),
     )
     return _difference(across, 0.9 * within, notes)
+
+
+def nearer_to_system(tables: Tables, recording: str, system: str) -> Contrast:
+    """C9a: rise of the score of late layers with a system, trained minus untrained."""
+    levels = system_levels(tables, recording, system)
+    notes = (
+        f"means trained {levels.bF.mean():.3f}, untrained {levels.b0.mean():.3f}",
+        *resampled_gains(tables, recording, system),
+        *noise_ceiling(tables, recording, system),
+    )
+    return Contrast(levels.bF - levels.b0, notes=notes)
+
+
+def nearer_in_epoch_one(tables: Tables, recording: str, system: str) -> Contrast:
+    """C9b: rise of epoch 1 beyond half of the whole rise."""
+    levels = system_levels(tables, recording, system)
+    rise = Contrast(levels.bF - levels.b0)
+    low, high = rise.ends()
+    values = (levels.b1 - levels.b0) - 0.5 * (levels.bF - levels.b0)
+    moot = f"no rise here: bF − b0 has the interval {low:.3f} to {high:.3f}" if low <= 0 else ""
+    return Contrast(values, notes=(f"mean after epoch 1 {levels.b1.mean():.3f}",), moot=moot)
 
 
 def _difference(one: pd.Series, other: pd.Series, notes: tuple[str, ...]) -> Contrast:

@@ -11,6 +11,7 @@ from convergent_learning.claims import contrasts
 from convergent_learning.claims.contrasts import Contrast
 from convergent_learning.tables.matches import CLAIMED_SHARE
 from convergent_learning.tables.printed import in_print
+from convergent_learning.tables.recordings import systems_of
 from convergent_learning.tables.storage import Tables
 
 
@@ -285,23 +286,40 @@ CLAIMS = (
 PARTS = {part.id: part for claim in CLAIMS for part in claim.parts}
 _FIG7 = "tables/fig7_pairs.csv: score of metric = procrustes at step = final_step, role ≠ logits"
 _EARLY = "mean over pairs and the first third of blocks of "
+_FIG8 = "tables/fig8_networks.csv: score of metric = rsa, subject = mean, role = block"
+_LATE = "mean over networks and the last third of blocks of "
 
 
 def claims_of(tables: Tables) -> tuple[Claim, ...]:
-    """The claims that can be asked of the tables of a dataset; C8 needs groups of figure 7."""
-    if "groups" not in tables:
-        return CLAIMS
-    parts = [part for group in contrasts.compared_groups(tables) for part in _of_group(group)]
-    if not parts:
-        return CLAIMS
-    text = "What networks converge to is set by inputs and architecture, not by the task"
-    return (*CLAIMS, Claim("C8", text, tuple(parts)))
+    """The claims that can be asked of the tables of a dataset.
+
+    C8 needs groups of figure 7, C9 recordings.
+    """
+    groups = contrasts.compared_groups(tables) if "groups" in tables else []
+    systems = systems_of(tables["recordings"]) if "recordings" in tables else []
+    claims = (
+        Claim(
+            "C8",
+            "What networks converge to is set by inputs and architecture, not by the task",
+            tuple(part for group in groups for part in _of_group(group)),
+        ),
+        Claim(
+            "C9",
+            "Learned networks resemble the ventral stream more than untrained ones, and most of "
+            "that is there after epoch 1",
+            tuple(part for system in systems for part in _of_system(*system)),
+        ),
+    )
+    return (*CLAIMS, *(claim for claim in claims if claim.parts))
 
 
 def part_named(name: str) -> Part:
-    """The part with an id, those of C8 among them; KeyError for another."""
-    found = re.fullmatch(r"C8[abc]-(.+)", name)
-    parts = {part.id: part for part in _of_group(found[1])} if found else PARTS
+    """The part with an id, those of C8 and C9 among them; KeyError for another."""
+    parts = PARTS
+    if found := re.fullmatch(r"C8[abc]-(.+)", name):
+        parts = {part.id: part for part in _of_group(found[1])}
+    elif found := re.fullmatch(r"C9[ab]-(.+?) (.+)", name):
+        parts = {part.id: part for part in _of_system(found[1], found[2])}
     return parts[name]
 
 
@@ -345,5 +363,37 @@ def _of_group(group: str) -> list[Part]:
             fails=f"all layers of {group} align with supervised ones less than 90% as well as "
             "those do among themselves",
             counted=False,
+        ),
+    ]
+
+
+def _of_system(recording: str, system: str) -> list[Part]:
+    """The parts of C9 about a system of a recording."""
+    last = f"C9a-{recording} {system}"
+    return [
+        Part(
+            last,
+            f"Late layers resemble {system} more after training",
+            _LATE,
+            f"bF − b0, b = rsa with {system} of {recording}",
+            partial(contrasts.nearer_to_system, recording=recording, system=system),
+            8,
+            f"{_FIG8}, step 0 and final_step",
+            holds=f"late layers of trained networks resemble {system} more than those of untrained "
+            "ones",
+            fails=f"late layers of trained networks resemble {system} no more than those of "
+            "untrained ones",
+        ),
+        Part(
+            f"C9b-{recording} {system}",
+            "… most of it after epoch 1",
+            _LATE,
+            f"(b1 − b0) − 0.5·(bF − b0), b = rsa with {system} of {recording}",
+            partial(contrasts.nearer_in_epoch_one, recording=recording, system=system),
+            8,
+            f"{_FIG8}, steps 0, 1 epoch and final_step",
+            holds=f"more than half of the rise towards {system} is there after epoch 1",
+            fails=f"less than half of the rise towards {system} is there after epoch 1",
+            gate=last,
         ),
     ]

@@ -16,7 +16,7 @@ from convergent_learning.claims.ingredients import NoStatistic
 from convergent_learning.tables.intervals import MIN_FAMILIES, MIN_NETWORKS
 from convergent_learning.tables.storage import Tables, of_dataset, read_tables, tables_in
 
-_OPTIONAL = ("groups", "fig7_pairs")
+_OPTIONAL = ("groups", "fig7_pairs", "recordings", "fig8_networks", "fig8")
 _TABLES = ["datasets", "fig2_pairs", "fig3_pairs", "fig3", "fig4_pairs", "fig5_pairs", "fig6_pairs"]
 _WEAKEST_FIRST = ["not supported", "inconclusive", "supported"]
 _UNKNOWN = (

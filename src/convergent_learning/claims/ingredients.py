@@ -10,6 +10,7 @@ import pandas as pd
 from convergent_learning.tables.depth import complete_layers, slope
 from convergent_learning.tables.intervals import ALPHA, PAIR
 from convergent_learning.tables.matches import chance_within_one, matching_shares
+from convergent_learning.tables.recordings import late_scores
 from convergent_learning.tables.storage import Tables, final_step
 from convergent_learning.tables.summaries import of_groups, spans_of_layers, supervised
 
@@ -163,3 +164,49 @@ def parting(tables: Tables, group: str) -> tuple[str, ...]:
     )
     gap = (within - across).dropna()
     return (f"slope on depth of s_SS − s_SG {slope(gap.index.to_numpy(), gap.to_numpy()):.3f}",)
+
+
+def system_levels(tables: Tables, recording: str, system: str) -> pd.DataFrame:
+    """Scores (network) of late layers with a system: b0, b1 and bF, by `PAIR` of a network twice.
+
+    b0 is at step 0, b1 after epoch 1 and bF at the last step.
+    """
+    rows = tables["fig8_networks"]
+    late = late_scores(rows[(rows.recording == recording) & (rows.system == system)])
+    steps = {"b0": 0, "b1": _epoch_one(late), "bF": final_step(tables)}
+    missing = [name for name, step in steps.items() if step not in set(late.step)]
+    if missing:
+        raise NoStatistic(f"no scores with {system} that give {', '.join(missing)}")
+    itself = late.assign(seed_x=late.seed, seed_y=late.seed)
+    wide = itself.groupby([*PAIR, "step"]).score.mean().unstack("step")
+    levels = pd.DataFrame({name: wide[step] for name, step in steps.items()})
+    known = levels.dropna()
+    if known.empty:
+        raise NoStatistic(f"no network was scored with {system} at all three steps")
+    return known
+
+
+def _epoch_one(rows: pd.DataFrame) -> int:
+    """The step after one epoch; −1 if none was kept."""
+    found = rows[rows.epoch == 1].step
+    return int(found.iloc[0]) if len(found) else -1
+
+
+def resampled_gains(tables: Tables, recording: str, system: str) -> tuple[str, ...]:
+    """The rise of each group with its interval over images and subjects, in words."""
+    rows = tables["fig8"]
+    rows = rows[(rows.recording == recording) & (rows.system == system) & (rows.layer == "late")]
+    rows = rows[(rows.step == final_step(tables)) & rows.stimuli_gain_low.notna()]
+    said = [
+        f"{row.group} {row.gain:.3f} ({row.stimuli_gain_low:.3f} to {row.stimuli_gain_high:.3f})"
+        for row in rows.itertuples()
+    ]
+    return (f"rise with its interval over images and subjects: {', '.join(said)}",) if said else ()
+
+
+def noise_ceiling(tables: Tables, recording: str, system: str) -> tuple[str, ...]:
+    """The noise ceiling of a system, in words; nothing if it has none."""
+    rows = tables["recordings"]
+    rows = rows[(rows.recording == recording) & (rows.system == system)]
+    low, high = float(rows.ceiling_low.iloc[0]), float(rows.ceiling_high.iloc[0])
+    return (f"noise ceiling {low:.3f} to {high:.3f}",) if low == low else ()

@@ -26,6 +26,7 @@ from convergent_learning.config.partners import graph
 from convergent_learning.datasets.catalogue import DATASETS, LAYOUTS, DatasetInfo
 from convergent_learning.networks.layers import LAYERS, graph_node_names, require_image_size
 from convergent_learning.networks.pretrained import IMAGENET_SIDE, pretrained_problems
+from convergent_learning.recordings.checks import recording_problems
 from convergent_learning.stimuli import families, get_family
 from convergent_learning.stimuli.user_sets import set_problems
 from convergent_learning.training.labels import LABELS
@@ -213,6 +214,12 @@ def _stimulus_problems(config: Config, datasets: Collection[DatasetInfo]) -> Ite
     yield from set_problems([entry.dump() for entry in config.stimuli.sets], folds, sides)
     if not isinstance(config.stimuli.families, str):
         yield from _family_problems(config.stimuli.families)
+    yield from recording_problems([entry.dump() for entry in config.recordings], folds)
+    shown = {"id", *families(), *(entry.name for entry in config.stimuli.sets)}
+    for index, recording in enumerate(config.recordings):
+        if recording.name in shown:
+            key = f"recordings[{index}].name"
+            yield f"{key}: {recording.name!r} is a set of stimuli; choose another name"
 
 
 def _family_problems(chosen: Collection[FamilyLevels]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.figure_jobs import FigureJobs
 from convergent_learning.config.jobs import BlockJob, Files, Job
 from convergent_learning.config.network_jobs import NetworkJobs
+from convergent_learning.config.recording_jobs import RecordingJobs
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -26,6 +27,7 @@ class Design(Files):
     def __init__(self, experiment: Experiment):
         super().__init__(experiment)
         self._networks, self._blocks = NetworkJobs(experiment), BlockJobs(experiment)
+        self._recordings = RecordingJobs(experiment)
 
     @cached_property
     def anchors(self) -> list[BlockJob]:
@@ -34,7 +36,7 @@ class Design(Files):
 
     @cached_property
     def jobs(self) -> list[Job]:
-        jobs = [*self._networks.precision()]
+        jobs = [*self._networks.precision(), *self._recordings.recordings()]
         for dataset in self.experiment.datasets:
             jobs += self._of_dataset(dataset)
         comparing = [job for job in jobs if isinstance(job, BlockJob)]
@@ -64,6 +66,7 @@ class Design(Files):
         yield from self._networks.trainings(dataset)
         for block, samples in self.experiment.blocks(dataset).items():
             yield from self._blocks.of_block(dataset, block, samples)
+        yield from self._recordings.of_dataset(dataset)
 
 
 def _key(rule: str, wildcards: Mapping[str, str]) -> Key:

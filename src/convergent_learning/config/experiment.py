@@ -208,6 +208,10 @@ class Experiment:
         plans = {name: self.plan(name, n) for name in self.datasets for n in self.trained[:1]}
         return {n: plans[n].checkpoint_steps if n in plans else [0] for n in self.datasets}
 
+    def first_epoch(self, dataset: str) -> int:
+        """The training step after one epoch."""
+        return self.steps(dataset)[-1] // self.config.training.epochs
+
     def at(self, dataset: str, step: int) -> list[Network]:
         """Networks that are shown the stimuli at `step`, in the order of the config.
 
@@ -305,12 +309,17 @@ class Experiment:
         one, two = self.groups[group], self.groups[other]
         return group != other and all(getattr(one, key) == getattr(two, key) for key in same)
 
-    @property
+    @cached_property
     def figures(self) -> tuple[int, ...]:
-        """Numbers of the figures: 7 compares a supervised group with others of its architecture."""
+        """Numbers of the figures.
+
+        7 compares a supervised group with others of its architecture, 8 networks with recordings.
+        """
         reference = self.reference_group
         others = (self.are_alike(reference, group) for group in self.groups) if reference else ()
-        return (*_FIGURES, 7) if any(others) else _FIGURES
+        compared = (7,) if any(others) else ()
+        recorded = (8,) if self.config.recordings else ()
+        return (*_FIGURES, *compared, *recorded)
 
     @cached_property
     def reference_group(self) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from convergent_learning.config.block_jobs import WHOLE_BLOCKS
 from convergent_learning.config.experiment import IDENTITY, Experiment
 from convergent_learning.config.jobs import BlockJob, Files, Job
+from convergent_learning.config.recording_jobs import SCORED
 from convergent_learning.stimuli import families, level_text
 from convergent_learning.tables.schema import COLUMNS, tables_of_figure
 
@@ -17,6 +18,7 @@ _FACTS = {
     1: ("accuracy", "datasets", "conditions"),
     6: ("datasets", "layers", "conditions"),
     7: ("datasets", "layers", "groups"),
+    8: ("datasets", "layers", "recordings", "fig5_pairs"),
     **dict.fromkeys((2, 3, 4, 5), ("datasets", "layers")),
 }
 
@@ -90,6 +92,9 @@ class FigureJobs(Files):
         yield self._fact_table("conditions", [], {"conditions": self._condition_facts()})
         if 7 in self.experiment.figures:
             yield self._fact_table("groups", [], {"groups": self._group_facts()})
+        if 8 in self.experiment.figures:
+            entries = self.experiment.config.recordings
+            yield self._fact_table("recordings", [self.recording_file(e.name) for e in entries])
         yield self._fact_table("accuracy", [self.accuracy_file(job) for job in self._blocks()])
         networks = [(d, network) for d in datasets for network in self.experiment.trained]
         yield Job(
@@ -114,7 +119,7 @@ class FigureJobs(Files):
             "dataset": dataset,
             "train_images": self.experiment.dataset(dataset).images,
             "stimuli": self.experiment.config.stimuli.images,
-            "steps_per_epoch": last // self.experiment.config.training.epochs,
+            "steps_per_epoch": self.experiment.first_epoch(dataset),
             "final_step": last,
         }
 
@@ -159,6 +164,13 @@ class FigureJobs(Files):
 
     def _figure_scores(self, number: int) -> list[str]:
         """Score files that figure `number` summarises, of all datasets."""
+        if number == 8:
+            return [
+                self.recorded_file(dataset, entry.name, kind)
+                for dataset in self.experiment.datasets
+                for entry in self.experiment.config.recordings
+                for kind in SCORED
+            ]
         return [self.score_file(job) for job in self._blocks() if _is_shown(job, number)]
 
     def _blocks(self) -> list[BlockJob]:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from convergent_learning.config.experiment import Condition, Experiment, Network, Sample, Tile
-from convergent_learning.config.paths import DATASET, NAMES, Folder, Paths, TrainedNetworks
+from convergent_learning.config.paths import (
+    DATASET,
+    NAMES,
+    RECORDING,
+    Folder,
+    Paths,
+    TrainedNetworks,
+)
 
 STAGES = ("dataset", "stimuli", "training", "moments", "scores", "figures")
 
@@ -66,6 +73,13 @@ class Files:
 
     def dataset_file(self, dataset: str) -> str:
         return DATASET.format(dataset=dataset)
+
+    def recording_file(self, recording: str) -> str:
+        return RECORDING.format(recording=recording)
+
+    def recorded_file(self, dataset: str, recording: str, kind: str) -> str:
+        """With scores of networks with a recording, or draws of them."""
+        return self.paths.recorded.format(dataset=dataset, recording=recording, kind=kind)
 
     def network_folder(self, dataset: str, network: Network) -> str:
         """Of a network that is trained here."""

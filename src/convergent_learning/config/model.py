@@ -154,6 +154,26 @@ class Alignment(Keys):
     )
 
 
+class Recording(Keys):
+    """An entry of `recordings`: a biological system's responses to images."""
+
+    name: Name = Field(
+        description="`objects92`, or any other name for your own recording, which then needs a"
+        " `layout` and a `source`."
+    )
+    layout: Given[Literal["responses", "dissimilarities"]] = Field(
+        None, description="What your own file holds of each image, or of each two images."
+    )
+    source: Text | None = Field(
+        None,
+        description="File (HDF5, NPZ or Zarr) of your own; of `objects92`, a folder or archive with"
+        " a local copy, null downloads it.",
+    )
+    images: Given[Text] = Field(
+        None, description="Folder with the images in file order, if the file does not hold them."
+    )
+
+
 class Config(Keys):
     """An experiment."""
 
@@ -174,6 +194,11 @@ class Config(Keys):
     )
     stimuli: Stimuli
     activations: Activations
+    recordings: Listed[Recording] = Field(
+        (),
+        description="Biological systems that every network is compared with, see"
+        " docs/recordings.md.",
+    )
     keep_activations: bool = Field(
         description="Whether activations are kept in files; if not, they are never on disk."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 DATASET = "results/datasets/{dataset}.h5"
+RECORDING = "results/recordings/{recording}.h5"
 PRECISION = "results/networks/precision.json"
 
 # Below the folders of logs, benchmarks and provenance records, without a suffix.
@@ -11,6 +12,9 @@ NAMES = {
     "identity_stimuli": "stimuli/{dataset}/id",
     "condition_stimuli": "stimuli/{dataset}/{family}-{level}",
     "user_stimuli": "stimuli/{dataset}/{user_slug}",
+    "recording": "recording/{recording}",
+    "recording_stimuli": "stimuli/{dataset}/{recording}",
+    "recording_scores": "recordings/{dataset}_{recording}",
     "precision": "precision",
     "pretrained": "pretrained/{dataset}/{network}",
     "moments": "moments/{dataset}/{block}{tile}",
@@ -21,6 +25,7 @@ NAMES = {
     "layers_table": "tables/layers",
     "conditions_table": "tables/conditions",
     "groups_table": "tables/groups",
+    "recordings_table": "tables/recordings",
     "accuracy_table": "tables/accuracy",
     "training_table": "tables/fig1_training",
     "stimulus_tiles": "tables/fig1_stimuli",
@@ -62,7 +67,8 @@ class Paths(Folder):
     """Patterns of the files of an experiment.
 
     `moments` is a folder with one file for each sample of a block, `activations` one with a folder
-    for each sample; `description` says what a network that comes trained turned out to be.
+    for each sample; `description` says what a network that comes trained turned out to be;
+    `recorded` is a file of scores with a recording.
     """
 
     def __init__(self, experiment: str):
@@ -76,6 +82,7 @@ class Paths(Folder):
         self.layers = f"{results}/layers/{{dataset}}/{{block}}{{tile}}.csv"
         self.moments = f"{results}/{NAMES['moments']}"
         self.scores = f"{results}/{NAMES['scores']}.parquet"
+        self.recorded = f"{results}/{NAMES['recording_scores']}_{{kind}}.parquet"
         self.tables = f"{results}/tables"
         self.figure = f"{results}/figures/fig{{number}}.{{extension}}"
         self.claims = f"{results}/claims.json"

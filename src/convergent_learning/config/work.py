@@ -35,6 +35,7 @@ _PASSES = {
     "moco": (2 + _BACKWARD, PROBED),
     "none": (0, 0),
 }
+_RECORDED, _RECORDED_SIDE = 1000, 224  # images of a recording, of which the config knows nothing
 # Bytes of cross moments that are summed at once, and of activations that are held.
 _SUMMED, _SUMMED_ON_GPU = 1 << 30, 8 << 30
 _BYTES_A_ROW = 10.5  # of compressed scores
@@ -87,6 +88,28 @@ class Workload:
         shown = 3 * pixels
         # Images as they are read and as they are made.
         return Work({"start:stimuli": 1, kind: pixels / _MEGA}, 2 * shown / _MEGA, shown)
+
+    def _recording(self, job: Job) -> Work:
+        stored = 3 * _RECORDED_SIDE**2 * _RECORDED
+        return Work({"start:dataset": 1, "gbyte:dataset": stored / _GIGA}, stored / _MEGA, stored)
+
+    def _recording_stimuli(self, job: Job) -> Work:
+        pixels = _RECORDED * self.experiment.dataset(job.dataset).info.side ** 2
+        amounts = {"start:stimuli": 1, "mpixel:filter": pixels / _MEGA}
+        return Work(amounts, 3 * _RECORDED_SIDE**2 * _RECORDED / _MEGA, 3 * pixels)
+
+    def _recording_scores(self, job: Job) -> Work:
+        amounts, values = {"start:scores": 1.0}, 0.0
+        for sample in job.samples:
+            for network in self.experiment.at(job.dataset, sample.step):
+                size = self._size(job, network)
+                _add(amounts, _forward(size, _RECORDED))
+                own = sum(layer.values for layer in size.layers)
+                _add(amounts, {"gflop:moments": 2 * _RECORDED**2 * own / _GIGA})
+                values = max(values, own)
+        # Activations of a network, in float16 and as float32, and dissimilarities in any order.
+        memory = _RECORDED * values * (2 + 4) + 8 * 4 * _RECORDED**2 * len(job.networks)
+        return Work(amounts, memory / _MEGA, _BYTES_A_ROW * len(job.networks) * 100)
 
     def _training(self, job: Job) -> Work:
         info = self.experiment.dataset(job.dataset).info
@@ -229,7 +252,7 @@ class Workload:
         """Tables are made of rows of scores; elsewhere it is the start that counts."""
         if job.name.startswith("figures/"):
             return Work({"start:figures": 1})
-        rows = sum(self._score_rows[path] for path in job.inputs.get("scores", []))
+        rows = sum(self._score_rows.get(path, 0) for path in job.inputs.get("scores", []))
         return Work(
             {"start:tables": 1, "mrow:tables": rows / _MEGA} if rows else {"start:tables": 1}
         )

@@ -82,7 +82,7 @@ _LEVELS = {
     "eidolon_III": "{} px",
     "uniform_noise": "±{}",
 }
-_ABBREVIATIONS = {"cca", "cka", "r2"}
+_ABBREVIATIONS = {"cca", "cka", "r2", "rsa"}
 _ARCHITECTURES = {"resnet": "ResNet-", "vgg": "VGG-", "vit_": "ViT-", "alexnet": "AlexNet"}
 
 _RC: dict[str, Any] = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from convergent_learning.figures import style
+from convergent_learning.figures.fig8 import ceiling_in_words
 from convergent_learning.tables.storage import read_table
 
 
@@ -130,6 +131,41 @@ def _drivers(tables: Path) -> str:
     return f"{text}. Alignment as a share of that within the supervised group: {shown}."
 
 
+def _networks_and_brains(tables: Path) -> str:
+    fig8, datasets = read_table(tables, "fig8"), read_table(tables, "datasets")
+    recordings = read_table(tables, "recordings")
+    rows = fig8.merge(datasets[["dataset", "final_step"]])
+    ends = (rows.step == 0) | (rows.step == rows.final_step)
+    late = rows[(rows.metric == "rsa") & (rows.layer == "late") & ends & rows["mean"].notna()]
+    said = []
+    for system in recordings.itertuples():
+        own = late[(late.recording == system.recording) & (late.system == system.system)]
+        levels = [
+            f"{style.group(str(group))} {_before_and_after(scores)}"
+            for group, scores in own.groupby("group", sort=False)
+        ]
+        ceiling = ceiling_in_words(system)
+        levels += [f"noise ceiling {ceiling}"] if ceiling else []
+        said.append(f"{system.recording}, {system.system}: {', '.join(levels) or 'no scores'}")
+    return (
+        "Curves of the correlation of dissimilarities of layers with those of recorded systems "
+        "along depth, and of its rise over training beside that of the alignment of networks with "
+        f"one another. Mean over the last third of the blocks: {'; '.join(said)}."
+    )
+
+
+def _before_and_after(rows: pd.DataFrame) -> str:
+    """Scores before and after training, as far as there are both."""
+    after = rows.step == rows.final_step
+    before, trained = rows[~after]["mean"], rows[after]["mean"]
+    said = [
+        f"{score.mean():.2f} {when}"
+        for score, when in ((before, "before"), (trained, "after"))
+        if len(score)
+    ]
+    return f"{' and '.join(said)} training"
+
+
 _WRITERS = {
     1: _stimuli_and_networks,
     2: _metrics_across_depth,
@@ -138,4 +174,5 @@ _WRITERS = {
     5: _over_training,
     6: _out_of_distribution,
     7: _drivers,
+    8: _networks_and_brains,
 }

@@ -25,6 +25,8 @@ from convergent_learning.report.depth_plot import depth_plot
 from convergent_learning.report.experiment_table import experiment_table
 from convergent_learning.report.ood_plot import ood_plot
 from convergent_learning.report.provenance import Source
+from convergent_learning.report.recording_plot import recording_plot
+from convergent_learning.report.recordings_table import Listing, recordings_table
 from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.schema import tables_of_figure
 from convergent_learning.tables.storage import read_table
@@ -37,8 +39,10 @@ TITLES = {
     5: "Alignment and accuracy over training",
     6: "Out-of-distribution stimuli",
     7: "What drives convergence",
+    8: "Networks and brains",
 }
-_PLOTS = {2: depth_plot, 6: ood_plot}
+_PLOTS = {2: depth_plot, 6: ood_plot, 8: recording_plot}
+_LISTINGS = {8: recordings_table}
 _VERDICT_MARKS = {"supported": "✓", "not supported": "✗", "inconclusive": "?"}
 
 
@@ -56,6 +60,7 @@ class Figure:
     tables: list[str]
     command: str
     plot: plots.Plot | None
+    listing: Listing | None
 
 
 def write_report(
@@ -127,6 +132,7 @@ def _figure(number: int, results: Path, experiment: str) -> Figure:
         tables=[f"tables/{name}.csv" for name in tables_of_figure(number)],
         command=_command(experiment, f"fig{number}"),
         plot=_PLOTS[number](tables) if number in _PLOTS else None,
+        listing=_LISTINGS[number](tables) if number in _LISTINGS else None,
     )
 
 

@@ -131,7 +131,8 @@ def curve(
     Parameters
     ----------
     points : DataFrame
-        Rows with x, role, n_networks, n_pairs, and `value`: a number and the ends of its interval.
+        Rows with x, role, n_networks, n_pairs (of pairs), and `value`: a number and the ends of
+        its interval.
     shown : mapping
         Values of each switch at which the curve is drawn.
     said : mapping
@@ -172,11 +173,14 @@ def curve(
 def _numbers(points: pd.DataFrame, value: tuple[str, str, str]) -> dict[str, list[str]]:
     """Value of each row, its interval, and what stands behind them."""
     mean, low, high = value
-    counts = zip(points.n_networks, points.n_pairs, strict=True)
+    counts = [f"{networks:.0f} networks" for networks in points.n_networks]
+    if "n_pairs" in points:
+        pairs = points.n_pairs
+        counts = [f"{said}, {n:.0f} pairs" for said, n in zip(counts, pairs, strict=True)]
     return {
         "value": [in_print(number) for number in points[mean]],
         "interval": [interval(*ends) for ends in zip(points[low], points[high], strict=True)],
-        "n": [f"{networks:.0f} networks, {pairs:.0f} pairs" for networks, pairs in counts],
+        "n": counts,
     }
 
 

@@ -63,6 +63,16 @@ def write_groups(groups: Sequence[dict[str, Any]], out: Path) -> None:
     _write(pd.DataFrame(groups, columns=COLUMNS["groups"]), out)
 
 
+def write_recordings(files: Sequence[Path], out: Path) -> None:
+    """One row for each system of the recordings whose canonical files are given."""
+    # Ranks need torch, which drawing from finished tables does without.
+    from convergent_learning.recordings.canonical import read_recording
+    from convergent_learning.recordings.systems import scored_systems
+
+    rows = [system.about for path in files for system in scored_systems(read_recording(path))]
+    _write(pd.DataFrame(rows, columns=COLUMNS["recordings"]), out)
+
+
 def write_duplicates(stimuli: Sequence[Path], out: Path) -> None:
     """One row per pair of conditions whose images are within 1/255 of each other; also logged."""
     found = duplicate_conditions(stimuli)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convergent_learning.tables.pairs import pair_tables
+from convergent_learning.tables.recordings import recording_tables
 from convergent_learning.tables.scores import read_scores
 from convergent_learning.tables.storage import read_accuracy, read_table, read_tables, write_table
 from convergent_learning.tables.summaries import summaries
@@ -13,6 +14,7 @@ from convergent_learning.tables.summaries import summaries
 _WITH_ACCURACY = (5, 6)
 _CONTEXT = 2  # the figure with context measures in its table
 _ROTATED = 3  # and that of the rotated basis
+_RECORDED = 8
 
 
 def write_tables(
@@ -26,12 +28,14 @@ def write_tables(
     Parameters
     ----------
     figure : int
-        2 to 7.
+        2 to 8.
     scores : sequence of path
-        Score files (parquet) that hold at least what the figure shows; more does no harm.
+        Score files (parquet) that hold at least what the figure shows; more does no harm. Of figure
+        8, those of `activations.recorded`.
     tables : path
         The tables folder: datasets.csv and layers.csv (and conditions.csv for figure 6, groups.csv
-        for figure 7) are read from it, and the figure's tables written to it.
+        for figure 7, fig5_pairs.csv for figure 8) are read from it, and the figure's tables written
+        to it.
     accuracy : sequence of path
         Accuracy files (CSV), whole or in parts; figures 5 and 6 need them.
 
@@ -49,6 +53,11 @@ def write_tables(
         facts["conditions"] = read_table(tables, "conditions")
     if figure == 7:
         facts["groups"] = read_table(tables, "groups")
+    if figure == _RECORDED:
+        facts["fig5_pairs"] = read_table(tables, "fig5_pairs")
+        for name, frame in recording_tables(map(Path, scores), facts).items():
+            write_table(frame, tables, name)
+        return
     rows = read_scores(scores, rotated=figure == _ROTATED, context=figure == _CONTEXT)
     pairs = pair_tables(figure, rows, facts)
     for name, frame in (pairs | summaries(figure, pairs, facts)).items():

@@ -64,6 +64,12 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "condition": "level of the family",
         "duplicate_of": "condition that has the same images",
         "third": "`early` or `late`: first or last third of the blocks; in fig7_shares also `all`",
+        "recording": "recording, by its name in the config",
+        "system": "biological system of the recording",
+        "direction": "`to`: layers are mapped onto the recording; `from`: the recording onto"
+        " layers; none for `rsa`, which maps nothing",
+        "subject": "subject of the recording; `mean` over all of them",
+        "course": "what rises: `recording` (score with it) or `networks` (with each other)",
     },
     (Role.KEY, int): {
         "seed": "seed of the network",
@@ -87,6 +93,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "labels": "what training images were called: `true`, `shuffled` …",
         "images": "what images were trained on: `natural`, `noise`, or a family and level",
         "objective": "what the networks learn: `supervised`, `simclr`, `moco`, `none` …",
+        "kind": "what was recorded: `responses`, or `dissimilarities` of images",
     },
     (Role.EXACT, int): {
         "classes": "number of classes",
@@ -104,6 +111,12 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "n_layers": "layers that are matched",
         "n_networks": "networks behind the row",
         "n_pairs": "pairs of networks behind the row",
+        "n_subjects": "subjects of the recording",
+        "n_repeats": "repeats of each image",
+        "n_units": "recorded units that are scored",
+        "n_unreliable": "recorded units left out: reliability below 0.1",
+        "n_constant": "recorded units left out: the same response to every image",
+        "n_missing": "trials of recorded units without a response",
     },
     (Role.EXACT, float): {
         "chance": "accuracy of a guess",
@@ -113,6 +126,10 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "epoch": "epochs trained",
         "rows_per_unit": "training rows (stimuli × positions of a training split) per unit",
         "largest_difference": "largest mean difference of the images, pixels from 0 to 1",
+        "ceiling_low": "lower noise ceiling of `rsa`: each subject with the mean of the others",
+        "ceiling_high": "upper noise ceiling of `rsa`: each subject with the mean of all",
+        "unit_ceiling": "highest correlation that noise allows with a unit that is scored, mean: the"
+        " root of its split-half reliability",
     },
     (Role.EXACT, bool): {"graded": "whether the levels of the family are ordered"},
     (Role.MEASURED, float): {
@@ -149,6 +166,9 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "early": "drop, mean over the first third of the blocks",
         "late": "drop, mean over the last third of the blocks",
         "share": "mean over pairs across the groups, as a share of that within `reference`",
+        "normalised": "score divided by `unit_ceiling` of the system",
+        "gain": "mean minus that at step 0, of the same networks",
+        "gain_share": "rise since step 0, as a share of the rise to the last step",
     },
     (Role.FLAG, bool): {
         "best": "whether the source block is the one that best matches the target block",
@@ -156,7 +176,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
     },
 }
 _WITH_INTERVAL = ["learned", "difference", "drop", "slope", "early", "late", "accuracy_drop"]
-_WITH_INTERVAL += ["share"]
+_WITH_INTERVAL += ["share", "gain", "gain_share"]
 
 
 def _columns() -> dict[str, Column]:
@@ -169,6 +189,8 @@ def _columns() -> dict[str, Column]:
     for end in ("low", "high"):
         ends |= {f"{name}_{end}": f"the interval of `{name}`" for name in _WITH_INTERVAL}
         ends[f"rotated_{end}"] = "the middle 95% of the draws"
+        ends[f"stimuli_{end}"] = "the interval of `mean` over images and subjects (bootstrap)"
+        ends[f"stimuli_gain_{end}"] = "the interval of `gain` over images and subjects (bootstrap)"
     for name, what in ends.items():
         which = "lower" if name.endswith("low") else "upper"
         declared[name] = Column(Role.END, float, f"{which} end of {what}")
@@ -311,9 +333,40 @@ TABLES = {
         " itself: mean over layers, after training",
         "dataset reference group metric third share share_low share_high n_networks n_pairs",
     ),
+    "recordings": _table(
+        "A system of a recording",
+        """recording system kind n n_subjects n_repeats n_units n_unreliable n_constant n_missing
+        ceiling_low ceiling_high unit_ceiling""",
+    ),
+    "fig8_networks": _table(
+        "A network, step and layer beside a system of a recording",
+        """dataset recording system group seed step epoch layer depth role metric direction subject
+        score normalised""",
+    ),
+    "fig8": _table(
+        "The mean over networks of fig8_networks; layer `late` is the last third of the blocks."
+        " Intervals over images and subjects are of `rsa`, at step 0 and the last",
+        """dataset recording system group step epoch metric direction layer depth role mean low high
+        stimuli_low stimuli_high gain gain_low gain_high stimuli_gain_low stimuli_gain_high
+        n_networks""",
+    ),
+    "fig8_course": _table(
+        "When a group comes to resemble a system, and its own networks each other (Procrustes):"
+        " mean over the last third of the blocks",
+        """dataset recording system group metric course step epoch mean low high gain_share
+        gain_share_low gain_share_high n_networks""",
+    ),
+    "fig8_best": _table(
+        "The layer with the highest mean score at the last step",
+        "dataset recording system group metric direction layer depth role score p n_draws"
+        " n_networks",
+    ),
 }
-# Of experiments with groups of one architecture only.
-OPTIONAL = ("groups", "fig7_pairs", "fig7", "fig7_shares")
+# Of experiments with groups of one architecture, or with recordings, only.
+OPTIONAL = (
+    *("groups", "fig7_pairs", "fig7", "fig7_shares"),
+    *("recordings", "fig8_networks", "fig8", "fig8_course", "fig8_best"),
+)
 COLUMNS = {name: table.columns for name, table in TABLES.items()}
 
 

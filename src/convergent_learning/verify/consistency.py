@@ -12,6 +12,7 @@ import pandas as pd
 
 from convergent_learning.claims.entries import Entry, claim_key
 from convergent_learning.claims.evaluation import evaluate_claims
+from convergent_learning.tables.recordings import summaries_of_networks
 from convergent_learning.tables.storage import read_tables, tables_in
 from convergent_learning.tables.summaries import summaries
 from convergent_learning.verify import roles
@@ -29,11 +30,10 @@ def contradicted_summaries(tables: Path) -> dict[str, list[str]]:
     there = tables_in(tables)
     frames = read_tables(tables, there)
     figures = [*_FIGURES, 7] if "fig7_pairs" in there else _FIGURES
-    return {
-        name: list(_contradictions(name, frames[name], expected))
-        for figure in figures
-        for name, expected in summaries(figure, frames, frames).items()
-    }
+    expected = {n: t for figure in figures for n, t in summaries(figure, frames, frames).items()}
+    if "fig8_networks" in there:
+        expected |= summaries_of_networks(frames["fig8_networks"], frames["fig5_pairs"])
+    return {name: [*_contradictions(name, frames[name], table)] for name, table in expected.items()}
 
 
 def contradicted_claims(tables: Path, claims: list[Entry]) -> dict[tuple[str, str], str]:

@@ -1,0 +1,289 @@
+"""Scores of networks with the systems of a recording: layer by layer, at every checkpoint."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+from convergent_learning.activations.forward import BATCH, Extraction, forward
+from convergent_learning.activations.loaded import LoadedNetwork, Loader
+from convergent_learning.activations.shown import ShownSample
+from convergent_learning.alignment import score
+from convergent_learning.alignment.fold_scores import BACKWARD, FORWARD
+from convergent_learning.alignment.ridge import Ridge
+from convergent_learning.datasets.canonical import read_summary
+from convergent_learning.files import replace_when_done
+from convergent_learning.progress import track
+from convergent_learning.recordings import rsa
+from convergent_learning.recordings.canonical import read_recording
+from convergent_learning.recordings.systems import ScoredSystem, scored_systems
+from convergent_learning.stimuli.stimulus_files import Stimuli, read_stimuli, writing_stimuli
+
+RSA = "rsa"
+MAPPED = ("linear", "procrustes", "soft_matching")  # metrics of recorded responses
+SCORES = ("system", "group", "seed", "step", "layer", "metric", "direction", "subject")
+DRAWS = ("system", "group", "step", "layer", "draw", "score")
+_MEAN = "mean"
+_DIRECTIONS = {FORWARD: "to", BACKWARD: "from"}
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a recording.
+
+    metrics : those of `MAPPED` that recorded responses are mapped by, beside `rsa`.
+    mapped_steps : steps at which they are: a map costs a thousand times what `rsa` does.
+    resampled_steps : steps at which stimuli and subjects are resampled, for intervals.
+    n_folds, ridge, seed : see `alignment.api.score`.
+    resamples, shuffles : draws of each.
+    """
+
+    metrics: tuple[str, ...]
+    mapped_steps: tuple[int, ...]
+    resampled_steps: tuple[int, ...]
+    n_folds: int
+    ridge: Ridge
+    seed: int
+    resamples: int = 1000
+    shuffles: int = 999
+
+
+def write_recording_scores(
+    samples: Sequence[ShownSample],
+    dataset: Path,
+    recording: Path,
+    out: Mapping[str, Path],
+    how: Extraction,
+    asked: Asked,
+) -> None:
+    """Score all networks of `samples` with every system of a recording.
+
+    Parameters
+    ----------
+    samples : the recording's images as they are shown at each step; the networks of the last one
+        are tested for a best layer.
+    dataset : canonical file of the dataset, whose mean and std normalise the images.
+    recording : canonical file of the recording (`recordings.canonical`).
+    out : parquet files to write, all with the columns dataset and recording. `scores`: `SCORES`,
+        `score` and `normalised`, by the unit ceilings of the recording; `resampled` and `shuffled`:
+        `DRAWS`, the mean score over the networks of a group, of `rsa`, in draws of stimuli and
+        subjects, and with stimuli permuted.
+
+    Raises
+    ------
+    ValueError
+        As `activations.block.write_block`, and naming a system without a unit to score.
+    """
+    known, about = read_recording(recording), read_summary(dataset)
+    scores = _Scores(scored_systems(known), known.name, asked, samples[-1].step)
+    loader = Loader(about)
+    for sample in track(samples, known.name):
+        loader.keep_only(sample.networks, sample.step)
+        stimuli = read_stimuli(Path(sample.stimuli))
+        for shown in sample.networks:
+            network = loader.load(shown, sample.step)
+            scores.add(network, sample.step, _responses(network, stimuli, how))
+    tables = {"scores": scores.table(), "resampled": scores.resampled, "shuffled": scores.shuffled}
+    for name, frame in tables.items():
+        with replace_when_done(out[name]) as partial:
+            named = frame.assign(dataset=about["dataset"], recording=known.name)
+            named.to_parquet(partial, index=False)
+
+
+def write_recorded_stimuli(recording: Path, dataset: str, side: int, out: Path) -> None:
+    """Write the images of a recording as a stimulus set for networks of a dataset.
+
+    Each is cropped to its centre square and scaled to `side` pixels (bilinear, antialiased).
+    """
+    known = read_recording(recording)
+    n = len(known.images)
+    attributes = {
+        "dataset": dataset,
+        "classes": "[]",
+        "decision": "",
+        "paired": False,
+        "stimuli": known.name,
+        "condition": "",
+        "seed": 0,
+    }
+    shape, nameless = (n, side, side, 3), np.full(n, -1)
+    with writing_stimuli(out, shape, nameless, np.arange(n), attributes) as append:
+        for image in known.images:
+            append(np.asarray(_squared(Image.fromarray(image), side))[None])
+
+
+def _squared(image: Image.Image, side: int) -> Image.Image:
+    least = min(image.size)
+    left, top = ((whole - least) // 2 for whole in image.size)
+    square = image.crop((left, top, left + least, top + least))
+    return square.resize((side, side), Image.Resampling.BILINEAR)
+
+
+def _responses(
+    network: LoadedNetwork, stimuli: Stimuli, how: Extraction
+) -> dict[str, torch.Tensor]:
+    """Responses (n, units) of each layer, in depth order: every unit at every kept position."""
+    layers = [layer.name for layer in network.shown.layers]
+    parts = [
+        forward(network, stimuli, slice(start, start + BATCH), layers, how)[0]
+        for start in range(0, len(stimuli.images), BATCH)
+    ]
+    return {name: torch.cat([part.pop(name).flatten(1) for part in parts]) for name in layers}
+
+
+@dataclass
+class _Draws:
+    """The sum over networks of draws (draws, …), and of how many."""
+
+    total: np.ndarray
+    networks: int = 0
+
+    def frame(self, **keys: object) -> pd.DataFrame:
+        draws = np.arange(len(self.total))
+        return pd.DataFrame({**keys, "draw": draws, "score": self.total / self.networks})
+
+
+class _Scores:
+    """Scores of one network after another."""
+
+    def __init__(self, systems: Sequence[ScoredSystem], name: str, asked: Asked, last_step: int):
+        self._systems, self._asked, self._last = systems, asked, last_step
+        self._name = name
+        self._resamples = {
+            system.name: rsa.Resamples.of(
+                system.n, len(system.ranks), asked.resamples, asked.seed, name
+            )
+            for system in systems
+        }
+        self._rows: list[dict[str, object]] = []
+        self._resampled: dict[tuple[str, str, int, str], _Draws] = {}
+        self._last_ranks: defaultdict[str, list[dict[str, np.ndarray]]] = defaultdict(list)
+
+    def add(self, network: LoadedNetwork, step: int, responses: Mapping[str, torch.Tensor]) -> None:
+        """Score the responses (n, units) of the layers of a network at a step."""
+        shown = network.shown
+        ranks = {
+            layer: rsa.standard_ranks(rsa.dissimilarities(patterns))
+            for layer, patterns in responses.items()
+        }
+        for layer, found in ranks.items():
+            if np.isnan(found).any():
+                _LOG.warning(
+                    "layer %s of %s, step %d: an image without a pattern, no rsa",
+                    *(layer, shown.name, step),
+                )
+        for system in self._systems:
+            about = {"system": system.name, "group": shown.group, "seed": shown.seed, "step": step}
+            for layer, found in ranks.items():
+                self._add_rsa(system, {**about, "layer": layer}, found)
+                if system.responses is not None and step in self._asked.mapped_steps:
+                    self._add_maps(system, {**about, "layer": layer}, responses[layer])
+        if step == self._last:
+            self._last_ranks[shown.group].append(ranks)
+
+    def _add_rsa(self, system: ScoredSystem, about: dict[str, object], ranks: np.ndarray) -> None:
+        found = rsa.spearman(ranks[None], system.ranks)[0]
+        each = enumerate(found, 1) if len(found) > 1 else ()
+        for subject, value in [(_MEAN, found.mean()), *each]:
+            row = {"metric": RSA, "direction": "", "subject": str(subject), "score": value}
+            self._rows.append({**about, **row, "normalised": np.nan})
+        step = about["step"]
+        if step in self._asked.resampled_steps:
+            key = (system.name, str(about["group"]), int(str(step)), str(about["layer"]))
+            draws = self._resamples[system.name].scores(ranks, system.ranks)
+            held = self._resampled.setdefault(key, _Draws(np.zeros(len(draws))))
+            held.total += draws
+            held.networks += 1
+
+    def _add_maps(
+        self, system: ScoredSystem, about: dict[str, object], responses: torch.Tensor
+    ) -> None:
+        assert system.responses is not None, "a system of responses"
+        target = torch.from_numpy(system.responses)
+        layer = responses.float().cpu()
+        if not layer.std(dim=0).any():
+            _LOG.warning("%s: no live unit, no map", about)
+            return
+        turned = rotated(layer)
+        for metric in self._asked.metrics:
+            source = turned if metric != "soft_matching" else layer
+            found = score(
+                source,
+                target,
+                metric,
+                n_folds=self._asked.n_folds,
+                seed=self._asked.seed,
+                ridge=self._asked.ridge,
+            )[metric]
+            for direction, name in _DIRECTIONS.items():
+                # Rotating a target changes its score.
+                if direction == BACKWARD and metric != "soft_matching":
+                    continue
+                value = float(found.directions[direction].mean())
+                noise = system.ceiling if direction == FORWARD else np.nan
+                row = {"metric": metric, "direction": name, "subject": _MEAN, "score": value}
+                self._rows.append({**about, **row, "normalised": value / noise})
+
+    def table(self) -> pd.DataFrame:
+        """All scores."""
+        return pd.DataFrame(self._rows, columns=[*SCORES, "score", "normalised"])
+
+    @property
+    def resampled(self) -> pd.DataFrame:
+        return _joined(
+            draws.frame(system=system, group=group, step=step, layer=layer)
+            for (system, group, step, layer), draws in self._resampled.items()
+        )
+
+    @property
+    def shuffled(self) -> pd.DataFrame:
+        """Scores at the last step of the layers that have one in all networks of their group."""
+        return _joined(frame for system in self._systems for frame in self._shuffled(system))
+
+    def _shuffled(self, system: ScoredSystem) -> Iterator[pd.DataFrame]:
+        for group, networks in self._last_ranks.items():
+            means = {
+                layer: np.mean([ranks[layer] for ranks in networks], axis=0)
+                for layer in networks[0]
+            }
+            known = {layer: mean for layer, mean in means.items() if np.isfinite(mean).all()}
+            if not known:
+                continue
+            found = rsa.shuffled(
+                np.stack([*known.values()]),
+                system.ranks,
+                self._asked.shuffles,
+                self._asked.seed,
+                self._name,
+            )
+            for layer, draws in zip(known, found.T, strict=True):
+                yield _Draws(draws, 1).frame(
+                    system=system.name, group=group, step=self._last, layer=layer
+                )
+
+
+def rotated(responses: torch.Tensor) -> torch.Tensor:
+    """Responses (n, units) on their principal axes, n − 1 at most: centred, nothing else is lost.
+
+    Linear and Procrustes maps of a source do not depend on a rotation of it.
+    """
+    n, units = responses.shape
+    if units < n:
+        return responses
+    centred = (responses - responses.mean(0)).double()
+    values, vectors = torch.linalg.eigh(centred @ centred.T)
+    kept = values > values[-1] * n * torch.finfo(torch.float32).eps
+    return (vectors[:, kept] * values[kept].sqrt()).float()
+
+
+def _joined(frames: Iterator[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([pd.DataFrame(columns=[*DRAWS]), *frames], ignore_index=True)

@@ -1,0 +1,106 @@
+"""Jobs that compare networks with recordings: their files, their images, the scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from convergent_learning.activations.shown import ShownSample
+from convergent_learning.config.block_jobs import BlockJobs
+from convergent_learning.config.experiment import Condition, Sample
+from convergent_learning.config.jobs import Job
+from convergent_learning.recordings.canonical import sources
+
+# Kinds of files of a recording's scores.
+SCORED = ("scores", "resampled", "shuffled")
+# Metrics that map a layer onto recorded responses.
+_MAPPED = ("linear", "procrustes", "soft_matching")
+
+
+class RecordingJobs(BlockJobs):
+    """Every network is shown a recording's images at every checkpoint."""
+
+    def recordings(self) -> Iterator[Job]:
+        """Of the files that all experiments share."""
+        for entry in self.experiment.config.recordings:
+            yield Job(
+                "recording",
+                "dataset",
+                {"recording": entry.name},
+                {"sources": sources(entry.dump())},
+                [self.recording_file(entry.name)],
+                {"entry": entry.dump()},
+            )
+
+    def of_dataset(self, dataset: str) -> Iterator[Job]:
+        """Of the networks trained on a dataset."""
+        for entry in self.experiment.config.recordings:
+            wildcards = {"dataset": dataset, "recording": entry.name}
+            condition = Condition(entry.name)
+            steps = self.experiment.steps(dataset)
+            samples = [Sample(condition, step) for step in steps]
+            recording = [self.recording_file(entry.name)]
+            yield Job(
+                "recording_stimuli",
+                "stimuli",
+                wildcards,
+                {"recording": recording},
+                [self.stimulus_set(dataset, condition)],
+                {"side": self.experiment.dataset(dataset).info.side},
+                dataset=dataset,
+                samples=samples[:1],
+            )
+            yield Job(
+                "recording_scores",
+                "scores",
+                wildcards,
+                self._shown_files(dataset, condition) | {"recording": recording},
+                [self.recorded_file(dataset, entry.name, kind) for kind in SCORED],
+                {
+                    "samples": [self._shown_to(dataset, sample) for sample in samples],
+                    "asked": self._asked_of(dataset),
+                },
+                dataset=dataset,
+                networks=self.experiment.networks,
+                samples=samples,
+            )
+
+    def _shown_files(self, dataset: str, condition: Condition) -> dict[str, list[str]]:
+        """Networks at all steps, and the images that they are shown."""
+        return {
+            "checkpoints": [
+                self.checkpoint(dataset, network, step)
+                for step in self.experiment.steps(dataset)
+                for network in self.experiment.trained
+            ],
+            "pretrained": [
+                self.description(dataset, network)
+                for network in self.experiment.networks
+                if network.pretrained is not None
+            ],
+            "dataset": [self.dataset_file(dataset)],
+            "stimuli": [self.stimulus_set(dataset, condition)],
+        }
+
+    def _shown_to(self, dataset: str, sample: Sample) -> ShownSample:
+        networks = self.experiment.at(dataset, sample.step)
+        return ShownSample(
+            self.stimulus_set(dataset, sample.condition),
+            sample.step,
+            tuple(self._shown(dataset, network, sample.step) for network in networks),
+            (),
+            sample.name,
+            (),
+        )
+
+    def _asked_of(self, dataset: str) -> dict[str, Any]:
+        """See `activations.recorded.Asked`."""
+        steps, alignment = self.experiment.steps(dataset), self.experiment.config.alignment
+        return {
+            "metrics": tuple(m for m in self.experiment.metrics if m in _MAPPED),
+            "mapped_steps": (steps[0], self.experiment.first_epoch(dataset), steps[-1]),
+            "resampled_steps": (steps[0], steps[-1]),
+            "n_folds": alignment.folds,
+            "ridge": alignment.ridge,
+            "seed": self.experiment.seed,
+        }

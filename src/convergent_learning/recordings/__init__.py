@@ -1,0 +1,1 @@
+"""Biological responses and dissimilarities with their images: read once, proved, checked early."""

@@ -1,0 +1,151 @@
+"""Named arrays of HDF5, NPZ and Zarr files: shapes without values, values without any pickle."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """Shape and dtype of an array in a file; `read` gives its values while the file is open."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    read: Callable[[], np.ndarray]
+
+
+@contextlib.contextmanager
+def open_arrays(path: Path) -> Iterator[dict[str, StoredArray]]:
+    """The arrays at the top level of a file, by name in alphabetical order; no values are read.
+
+    Parameters
+    ----------
+    path : path
+        An HDF5 file (.h5, .hdf5), an NPZ file (.npz), or a Zarr group: a folder (.zarr) or a zip
+        archive with the group at its top level (.zip).
+
+    Raises
+    ------
+    ValueError
+        Naming the file, if its suffix is another one, or if it cannot be read.
+    FileNotFoundError
+        If there is no such file.
+    ImportError
+        For a Zarr group, where the library zarr is not installed; the message says how to.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in _FORMATS:
+        raise ValueError(f"{path} has none of the known suffixes: {', '.join(_FORMATS)}")
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist")
+    title, arrays_of = _FORMATS[suffix]
+    with contextlib.ExitStack() as stack:
+        with _file_named(path, title):
+            arrays = arrays_of(path, stack)
+        yield {
+            name: StoredArray(array.shape, array.dtype, _naming(path, title, array.read))
+            for name, array in sorted(arrays.items())
+        }
+
+
+@contextlib.contextmanager
+def _file_named(path: Path, title: str) -> Iterator[None]:
+    try:
+        yield
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # damaged files raise many types
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{path} cannot be read as {title} ({reason})") from error
+
+
+def _naming(path: Path, title: str, read: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+    def named_read() -> np.ndarray:
+        with _file_named(path, title):
+            return read()
+
+    return named_read
+
+
+def _hdf5_arrays(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
+    import h5py
+
+    file = stack.enter_context(h5py.File(path, "r"))
+    found = {name: file[name] for name in file}
+    return {
+        name: StoredArray(dataset.shape, dataset.dtype, _all_of(dataset))
+        for name, dataset in found.items()
+        if isinstance(dataset, h5py.Dataset)
+    }
+
+
+def _npz_arrays(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
+    archive = stack.enter_context(zipfile.ZipFile(path))
+    arrays = {}
+    for member in archive.namelist():
+        if member.endswith(".npy"):
+            shape, dtype = _npy_header(archive, member)
+
+            def read(member: str = member) -> np.ndarray:
+                with archive.open(member) as file:
+                    return np.lib.format.read_array(file, allow_pickle=False)
+
+            arrays[member.removesuffix(".npy")] = StoredArray(shape, dtype, read)
+    return arrays
+
+
+def _npy_header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.dtype]:
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        elif version == (2, 0):
+            shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+        else:
+            raise ValueError(f"{member} is of version {version}, which is not for plain numbers")
+    return shape, dtype
+
+
+def _zarr_arrays(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
+    try:
+        zarr = importlib.import_module("zarr")
+    except ImportError as error:
+        raise ImportError(
+            f"{path} is a Zarr group, which needs the library zarr 3 or newer: pip install zarr"
+        ) from error
+    store: Any = str(path)
+    if path.suffix.lower() == ".zip":
+        store = zarr.storage.ZipStore(path, mode="r")
+    group = zarr.open_group(store, mode="r")
+    stack.callback(group.store.close)
+    arrays = {}
+    for name, array in group.arrays():
+        # A codec may be numcodecs' Pickle, which runs what it decodes, whatever the dtype.
+        about = {key: fact for key, fact in array.metadata.to_dict().items() if key != "attributes"}
+        if "pickle" in json.dumps(about, default=repr).lower():
+            raise ValueError(f"array {name} is stored as a pickle; store plain numbers")
+        arrays[name] = StoredArray(array.shape, np.dtype(array.dtype), _all_of(array))
+    return arrays
+
+
+def _all_of(array: Any) -> Callable[[], np.ndarray]:
+    return lambda: np.asarray(array[...])
+
+
+_FORMATS = {
+    ".h5": ("an HDF5 file", _hdf5_arrays),
+    ".hdf5": ("an HDF5 file", _hdf5_arrays),
+    ".npz": ("an NPZ file", _npz_arrays),
+    ".zarr": ("a Zarr group", _zarr_arrays),
+    ".zip": ("a zipped Zarr group", _zarr_arrays),
+}

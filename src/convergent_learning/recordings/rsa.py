@@ -1,0 +1,119 @@
+"""Representational similarity: dissimilarities of patterns, and correlations of their ranks.
+
+Kriegeskorte, Mur & Bandettini (2008, Front. Syst. Neurosci. 2). Spearman correlations are Pearson
+correlations of ranks, and are kept as such: resamples of the stimuli then cost a product each,
+where a library that ranks anew takes seconds (docs/performance.md). A pair of stimuli keeps the
+rank that it has among all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial.distance import squareform
+from scipy.stats import rankdata
+
+from convergent_learning.randomness import derived_seed
+
+_PERMUTED_AT_ONCE = 1 << 25  # values of dissimilarities in other orders
+
+
+def dissimilarities(patterns: torch.Tensor) -> np.ndarray:
+    """1 − Pearson r between the patterns (n, units) of n stimuli, all pairs: (n(n−1)/2,) float64.
+
+    In the order of `scipy.spatial.distance.squareform`. NaN for a stimulus whose pattern is
+    constant.
+    """
+    centred = patterns.to(torch.float32)
+    centred = centred - centred.mean(dim=1, keepdim=True)
+    norm = centred.norm(dim=1, keepdim=True)
+    centred = centred / torch.where(norm > 0, norm, torch.nan)
+    above = np.triu_indices(len(patterns), 1)
+    return 1 - (centred @ centred.T).double().cpu().numpy()[above]
+
+
+def standard_ranks(dissimilarities: np.ndarray) -> np.ndarray:
+    """Ranks (…, m) with mean 0 and mean square 1, ties at their average; NaN if all are equal."""
+    ranks = rankdata(dissimilarities, axis=-1)
+    ranks = np.where(np.isnan(dissimilarities).any(-1, keepdims=True), np.nan, ranks)
+    ranks -= ranks.mean(-1, keepdims=True)
+    size = np.sqrt(np.square(ranks).mean(-1, keepdims=True))
+    return ranks / np.where(size > 0, size, np.nan)
+
+
+def spearman(layers: np.ndarray, subjects: np.ndarray) -> np.ndarray:
+    """Correlations (k, s) of standard ranks (k, m) with standard ranks (s, m)."""
+    return layers @ subjects.T / layers.shape[1]
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Draws with replacement of stimuli, the same for all networks and layers, and of subjects.
+
+    Attributes
+    ----------
+    stimuli : (draws, n) float64
+        How often each stimulus was drawn.
+    subjects : (draws, s) float64
+        Share of each subject among those drawn.
+    """
+
+    stimuli: np.ndarray
+    subjects: np.ndarray
+
+    @classmethod
+    def of(cls, n: int, subjects: int, draws: int, seed: int, name: str) -> Resamples:
+        """Draws for a recording called `name`."""
+        rng = np.random.default_rng(derived_seed(f"resampled stimuli of {name}", seed))
+        stimuli = rng.multinomial(n, np.full(n, 1 / n), size=draws)
+        shares = rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=draws) / subjects
+        return cls(stimuli.astype(float), shares)
+
+    def scores(self, layer: np.ndarray, subjects: np.ndarray) -> np.ndarray:
+        """Mean correlation (draws,) of standard ranks (m,) with those of the subjects drawn (s, m).
+
+        A pair of stimuli counts as often as both were drawn; a stimulus is in no pair with itself.
+        NaN for a draw in which nothing varies.
+        """
+        means, squares = self._mean(layer), self._mean(layer**2)
+        spread = np.sqrt(squares - means**2)
+        total = np.zeros(len(self.stimuli))
+        for share, subject in zip(self.subjects.T, subjects, strict=True):
+            mean, square, product = self._moments(layer, subject)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                found = (product - means * mean) / (spread * np.sqrt(square - mean**2))
+            total += np.where(share > 0, share * found, 0.0)
+        return total
+
+    def _moments(self, layer: np.ndarray, subject: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(self._mean(values) for values in (subject, subject**2, layer * subject))
+
+    def _mean(self, values: np.ndarray) -> np.ndarray:
+        """Means (draws,) of values (m,) over the pairs of stimuli drawn."""
+        square = squareform(values, checks=False)
+        total = np.einsum("bi,bi->b", self.stimuli @ square, self.stimuli)
+        pairs = self.stimuli.sum(1) ** 2 - np.square(self.stimuli).sum(1)
+        return total / pairs
+
+
+def shuffled(
+    layers: np.ndarray, subjects: np.ndarray, draws: int, seed: int, name: str
+) -> np.ndarray:
+    """Correlations (draws, k) of standard ranks (k, m) with the subjects' mean, stimuli permuted.
+
+    `subjects` is (s, m). A draw permutes the stimuli of all layers alike, as a test of the highest
+    of several layers needs (Westfall & Young 1993, maxT).
+    """
+    rng = np.random.default_rng(derived_seed(f"shuffled stimuli of {name}", seed))
+    target = squareform(subjects.mean(0), checks=False)
+    n = len(target)
+    above = np.triu_indices(n, 1)
+    found = np.empty((draws, len(layers)))
+    together = max(1, _PERMUTED_AT_ONCE // (n * n))
+    for start in range(0, draws, together):
+        orders = [rng.permutation(n) for _ in range(start, min(draws, start + together))]
+        permuted = np.stack([target[np.ix_(order, order)][above] for order in orders])
+        found[start : start + len(orders)] = permuted @ layers.T / layers.shape[1]
+    return found
