@@ -128,8 +128,8 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "largest_difference": "largest mean difference of the images, pixels from 0 to 1",
         "ceiling_low": "lower noise ceiling of `rsa`: each subject with the mean of the others",
         "ceiling_high": "upper noise ceiling of `rsa`: each subject with the mean of all",
-        "unit_ceiling": "highest correlation that noise allows with a unit that is scored, mean: the"
-        " root of its split-half reliability",
+        "unit_ceiling": "highest correlation that noise allows with a unit that is scored: the root"
+        " of its split-half reliability, mean",
     },
     (Role.EXACT, bool): {"graded": "whether the levels of the family are ordered"},
     (Role.MEASURED, float): {

@@ -182,13 +182,15 @@ def config_differences(reference: Path, config: dict[str, Any]) -> list[str]:
 
 
 def _comparable(config: Any) -> Any:
-    """A config as after JSON without machine keys, and without keys of a training that are younger
-    than it may be and have the value that older ones stand for."""
+    """A config as after JSON without machine keys, and without keys that are younger than it may be
+    and have the value that older ones stand for."""
     if isinstance(config, list | tuple):
         return [_comparable(value) for value in config]
     if not isinstance(config, dict):
         return config
     kept = {key: _comparable(value) for key, value in config.items() if key not in _MACHINE_KEYS}
+    if not kept.get("recordings", True):
+        del kept["recordings"]  # which older configs do not have
     if isinstance(kept.get("training"), dict):
         known = ((key, value, YOUNGER.get(key)) for key, value in kept["training"].items())
         kept["training"] = {
