@@ -67,18 +67,22 @@ def ranks(n, rows, seed):
     return rsa.standard_ranks(rng.standard_normal((rows, n * (n - 1) // 2)))
 
 
+def scores(resamples, layer, subjects):
+    return resamples.scores(layer, subjects, [resamples.spread(each) for each in subjects])
+
+
 def test_a_draw_of_every_stimulus_and_subject_once_is_the_score_itself():
     layer, subjects = ranks(12, 1, 1)[0], ranks(12, 3, 2)
     once = rsa.Resamples(np.ones((1, 12)), np.full((1, 3), 1 / 3))
     expected = rsa.spearman(layer[None], subjects).mean()
-    np.testing.assert_allclose(once.scores(layer, subjects), expected)
+    np.testing.assert_allclose(scores(once, layer, subjects), expected)
 
 
 def test_a_draw_counts_pairs_as_often_as_both_stimuli_were_drawn():
     """Beside the correlation over an explicit list of pairs."""
     layer, subjects = ranks(9, 1, 3)[0], ranks(9, 2, 4)
     drawn = rsa.Resamples.of(9, 2, 5, seed=0, name="r")
-    found = drawn.scores(layer, subjects)
+    found = scores(drawn, layer, subjects)
     for counts, shares, score in zip(drawn.stimuli, drawn.subjects, found, strict=True):
         chosen = np.repeat(np.arange(9), counts.astype(int))
         i, j = np.triu_indices(len(chosen), 1)

@@ -164,6 +164,10 @@ class _Scores:
             )
             for system in systems
         }
+        self._spreads = {
+            system.name: [self._resamples[system.name].spread(ranks) for ranks in system.ranks]
+            for system in systems
+        }
         self._rows: list[dict[str, object]] = []
         self._resampled: dict[tuple[str, str, int, str], _Draws] = {}
         self._last_ranks: defaultdict[str, list[dict[str, np.ndarray]]] = defaultdict(list)
@@ -199,7 +203,9 @@ class _Scores:
         step = about["step"]
         if step in self._asked.resampled_steps:
             key = (system.name, str(about["group"]), int(str(step)), str(about["layer"]))
-            draws = self._resamples[system.name].scores(ranks, system.ranks)
+            draws = self._resamples[system.name].scores(
+                ranks, system.ranks, self._spreads[system.name]
+            )
             held = self._resampled.setdefault(key, _Draws(np.zeros(len(draws))))
             held.total += draws
             held.networks += 1

@@ -8,6 +8,7 @@ rank that it has among all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,24 +72,29 @@ class Resamples:
         shares = rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=draws) / subjects
         return cls(stimuli.astype(float), shares)
 
-    def scores(self, layer: np.ndarray, subjects: np.ndarray) -> np.ndarray:
+    def spread(self, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation (draws,) of standard ranks (m,) over the pairs of stimuli drawn."""
+        mean = self._mean(ranks)
+        return mean, np.sqrt(self._mean(ranks**2) - mean**2)
+
+    def scores(
+        self,
+        layer: np.ndarray,
+        subjects: np.ndarray,
+        spreads: Sequence[tuple[np.ndarray, np.ndarray]],
+    ) -> np.ndarray:
         """Mean correlation (draws,) of standard ranks (m,) with those of the subjects drawn (s, m).
 
-        A pair of stimuli counts as often as both were drawn; a stimulus is in no pair with itself.
-        NaN for a draw in which nothing varies.
+        `spreads` are those of the subjects. A pair of stimuli counts as often as both were drawn; a
+        stimulus is in no pair with itself. NaN for a draw in which nothing varies.
         """
-        means, squares = self._mean(layer), self._mean(layer**2)
-        spread = np.sqrt(squares - means**2)
+        own, deviation = self.spread(layer)
         total = np.zeros(len(self.stimuli))
-        for share, subject in zip(self.subjects.T, subjects, strict=True):
-            mean, square, product = self._moments(layer, subject)
+        for share, subject, (mean, other) in zip(self.subjects.T, subjects, spreads, strict=True):
             with np.errstate(invalid="ignore", divide="ignore"):
-                found = (product - means * mean) / (spread * np.sqrt(square - mean**2))
+                found = (self._mean(layer * subject) - own * mean) / (deviation * other)
             total += np.where(share > 0, share * found, 0.0)
         return total
-
-    def _moments(self, layer: np.ndarray, subject: np.ndarray) -> tuple[np.ndarray, ...]:
-        return tuple(self._mean(values) for values in (subject, subject**2, layer * subject))
 
     def _mean(self, values: np.ndarray) -> np.ndarray:
         """Means (draws,) of values (m,) over the pairs of stimuli drawn."""
