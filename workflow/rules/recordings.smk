@@ -12,6 +12,8 @@ rule recording:
         benchmark("recording")
     conda:
         ENVIRONMENT
+    # Before anything is trained, so that a mistake in the data shows at once.
+    priority: 1000
     resources:
         mem_mb=memory("recording"),
         runtime=minutes("recording"),

@@ -17,11 +17,12 @@ from convergent_learning.activations.forward import BATCH, Extraction, forward
 from convergent_learning.activations.loaded import LoadedNetwork, Loader
 from convergent_learning.activations.shown import ShownSample
 from convergent_learning.alignment import score
-from convergent_learning.alignment.fold_scores import BACKWARD, FORWARD
+from convergent_learning.alignment.fold_scores import FORWARD
 from convergent_learning.alignment.ridge import Ridge
 from convergent_learning.datasets.canonical import read_summary
 from convergent_learning.files import replace_when_done
 from convergent_learning.progress import track
+from convergent_learning.randomness import derived_seed
 from convergent_learning.recordings import rsa
 from convergent_learning.recordings.canonical import read_recording
 from convergent_learning.recordings.systems import ScoredSystem, scored_systems
@@ -32,7 +33,7 @@ MAPPED = ("linear", "procrustes", "soft_matching")  # metrics of recorded respon
 SCORES = ("system", "group", "seed", "step", "layer", "metric", "direction", "subject")
 DRAWS = ("system", "group", "step", "layer", "draw", "score")
 _MEAN = "mean"
-_DIRECTIONS = {FORWARD: "to", BACKWARD: "from"}
+_DRAWN = 1024  # units that stand for all of a wider layer where it is mapped onto, or matched
 _LOG = logging.getLogger(__name__)
 
 
@@ -214,30 +215,35 @@ class _Scores:
         self, system: ScoredSystem, about: dict[str, object], responses: torch.Tensor
     ) -> None:
         assert system.responses is not None, "a system of responses"
-        target = torch.from_numpy(system.responses)
-        layer = responses.float().cpu()
+        layer, recorded = responses.float().cpu(), torch.from_numpy(system.responses)
         if not layer.std(dim=0).any():
             _LOG.warning("%s: no live unit, no map", about)
             return
-        turned = rotated(layer)
+        turned, drawn = rotated(layer), self._drawn(layer)
         for metric in self._asked.metrics:
-            source = turned if metric != "soft_matching" else layer
-            found = score(
-                source,
-                target,
-                metric,
-                n_folds=self._asked.n_folds,
-                seed=self._asked.seed,
-                ridge=self._asked.ridge,
-            )[metric]
-            for direction, name in _DIRECTIONS.items():
-                # Rotating a target changes its score.
-                if direction == BACKWARD and metric != "soft_matching":
-                    continue
-                value = float(found.directions[direction].mean())
-                noise = system.ceiling if direction == FORWARD else np.nan
+            # Linear and Procrustes maps do not depend on a rotation of the source alone.
+            matched = metric == "soft_matching"
+            source = drawn if matched else turned
+            for name, pair in (("to", (source, recorded)), ("from", (recorded, drawn))):
+                value = self._score(metric, *pair)
+                noise = system.ceiling if name == "to" or matched else np.nan
                 row = {"metric": metric, "direction": name, "subject": _MEAN, "score": value}
                 self._rows.append({**about, **row, "normalised": value / noise})
+
+    def _score(self, metric: str, source: torch.Tensor, target: torch.Tensor) -> float:
+        asked = self._asked
+        found = score(
+            source, target, metric, n_folds=asked.n_folds, seed=asked.seed, ridge=asked.ridge
+        )
+        return float(found[metric].directions[FORWARD].mean())
+
+    def _drawn(self, layer: torch.Tensor) -> torch.Tensor:
+        """All units of a layer, or as many as are enough, the same of all layers as wide."""
+        width = layer.shape[1]
+        if width <= _DRAWN:
+            return layer
+        rng = np.random.default_rng(derived_seed("units of a layer", self._asked.seed, width))
+        return layer[:, np.sort(rng.choice(width, _DRAWN, replace=False))]
 
     def table(self) -> pd.DataFrame:
         """All scores."""
