@@ -40,6 +40,14 @@ def test_overlays_are_called_like_their_experiment(overlay):
         ("training.epochs", "four", ["training.epochs", "'four'", "integer"]),
         ("networks.0.seeds", [1, 2, 1], ["networks[0].seeds", "twice"]),
         ("experiment", "datasets", ["experiment: 'datasets' is a folder of results/"]),
+        ("experiment", "recordings", ["experiment: 'recordings' is a folder of results/"]),
+        (
+            "recordings",
+            [{"name": "contrast", "layout": "responses", "source": "nowhere.npz"}],
+            ["recordings[0].name: 'contrast' is a set of stimuli", "nowhere.npz"],
+        ),
+        ("recordings", [{"name": "a b"}], ["recordings[0].name", "'a b'"]),
+        ("recordings", [{"name": "mine"}], ["recordings[0].name", "`layout`"]),
         ("networks.1.architecture", "alexnet", ["networks[1].architecture", "alexnet", "resnet18"]),
         ("networks.1.architecture", "resnet18", ["networks[1].architecture", "listed twice"]),
         (

@@ -262,25 +262,19 @@ class _Scores:
         return _joined(frame for system in self._systems for frame in self._shuffled(system))
 
     def _shuffled(self, system: ScoredSystem) -> Iterator[pd.DataFrame]:
-        for group, networks in self._last_ranks.items():
-            means = {
-                layer: np.mean([ranks[layer] for ranks in networks], axis=0)
-                for layer in networks[0]
-            }
-            known = {layer: mean for layer, mean in means.items() if np.isfinite(mean).all()}
-            if not known:
-                continue
-            found = rsa.shuffled(
-                np.stack([*known.values()]),
-                system.ranks,
-                self._asked.shuffles,
-                self._asked.seed,
-                self._name,
-            )
-            for layer, draws in zip(known, found.T, strict=True):
-                yield _Draws(draws, 1).frame(
-                    system=system.name, group=group, step=self._last, layer=layer
-                )
+        means = {
+            (group, layer): np.mean([ranks[layer] for ranks in networks], axis=0)
+            for group, networks in self._last_ranks.items()
+            for layer in networks[0]
+        }
+        known = {key: mean for key, mean in means.items() if np.isfinite(mean).all()}
+        if not known:
+            return
+        ranks, asked = np.stack([*known.values()]), self._asked
+        found = rsa.shuffled(ranks, system.ranks, asked.shuffles, asked.seed, self._name)
+        for (group, layer), draws in zip(known, found.T, strict=True):
+            about = {"system": system.name, "group": group, "step": self._last, "layer": layer}
+            yield _Draws(draws, 1).frame(**about)
 
 
 def rotated(responses: torch.Tensor) -> torch.Tensor:

@@ -34,7 +34,7 @@ from convergent_learning.training.objectives import objectives
 from convergent_learning.training.pixels import IMAGES
 from convergent_learning.training.plan import PORTABLE, checkpoint_steps
 
-_SHARED_FOLDERS = ("datasets", "networks", "reference")
+_SHARED_FOLDERS = ("datasets", "networks", "recordings", "reference")
 
 
 def checked(config: Mapping[str, Any]) -> Config:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.spatial.distance import squareform
-from scipy.stats import rankdata
 
 from convergent_learning.randomness import derived_seed
 
@@ -45,13 +44,13 @@ def standard_ranks(dissimilarities: np.ndarray) -> np.ndarray:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """`scipy.stats.rankdata` (m,), three times as fast where nothing is tied."""
+    """`scipy.stats.rankdata` (m,), which sorts twice."""
     order = np.argsort(values)
     ordered = values[order]
-    if not (ordered[1:] > ordered[:-1]).all():
-        return rankdata(values)
+    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    tied = np.diff(np.append(first, len(values)))
     ranks = np.empty(len(values))
-    ranks[order] = np.arange(1, len(values) + 1)
+    ranks[order] = np.repeat(first + (tied + 1) / 2, tied)
     return ranks
 
 
