@@ -152,6 +152,15 @@ def test_draws_are_of_the_mean_over_networks(scored):
     assert abs(scored["shuffled"].query("layer == @SEEN").score.mean()) < 0.1
 
 
+def test_one_direction_is_the_same_score_alone():
+    rng = np.random.default_rng(1)
+    x, y = (torch.from_numpy(rng.standard_normal((40, p))) for p in (5, 4))
+    both, one = (score(x, y, "linear", **how)["linear"] for how in ({}, {"directions": ("x->y",)}))
+    assert list(one.directions) == ["x->y"]
+    assert (one.directions["x->y"] == both.directions["x->y"]).all()
+    assert one.mean == both.directions["x->y"].mean()
+
+
 def test_more_units_than_stimuli_are_rotated_without_loss():
     rng = np.random.default_rng(0)
     wide = torch.from_numpy(rng.standard_normal((40, 300)).astype(np.float32))
@@ -159,10 +168,10 @@ def test_more_units_than_stimuli_are_rotated_without_loss():
     turned = rotated(wide)
     assert turned.shape == (40, 39)
     for metric in ("linear", "procrustes"):
+        # A ridge is shared out over as many axes as there are.
         found, expected = (
-            score(x, target, metric, ridge=1e-2)[metric].directions["x->y"].mean()
-            for x in (turned, wide)
+            score(x, target, metric, ridge=ridge)[metric].directions["x->y"].mean()
+            for x, ridge in ((turned, 1e-2 * 39 / 300), (wide, 1e-2))
         )
-        if metric == "procrustes":  # a ridge is shared out over as many axes as there are
-            assert abs(found - expected) < 1e-4
+        assert abs(found - expected) < 1e-4
         assert found > 0.1

@@ -44,7 +44,7 @@ def test_overlays_are_called_like_their_experiment(overlay):
         (
             "recordings",
             [{"name": "contrast", "layout": "responses", "source": "nowhere.npz"}],
-            ["recordings[0].name: 'contrast' is a set of stimuli", "nowhere.npz"],
+            ["recordings[0].source", "nowhere.npz"],
         ),
         ("recordings", [{"name": "a b"}], ["recordings[0].name", "'a b'"]),
         ("recordings", [{"name": "mine"}], ["recordings[0].name", "`layout`"]),

@@ -75,7 +75,7 @@ def test_images_of_a_folder_are_in_the_order_of_their_paths(tmp_path, write, ima
     for image, picture in zip(recording.images, shown, strict=True):
         np.testing.assert_array_equal(image, np.asarray(picture.convert("RGB")))
     entry = {"name": "own", "layout": "responses", "source": str(path), "images": str(folder)}
-    assert sources(entry) == [str(path), str(folder)]
+    assert sources(entry) == [str(path), *(str(folder / name) for name in names)]
 
 
 def test_images_of_two_sizes_are_named(tmp_path, write):

@@ -42,7 +42,8 @@ def test_no_unit_to_score_is_refused_by_name():
     noise = np.random.default_rng(0).standard_normal((1, N, 2))
     opposed = np.concatenate([noise, -1.5 * noise])
     with pytest.raises(
-        ValueError, match=r"mine, area: none of 2 units .* 2 have a reliability below"
+        ValueError,
+        match=r"recordings \(mine\).*area: none of 2 units .* 2 have a reliability below",
     ):
         scored_systems(recording("responses", opposed))
 

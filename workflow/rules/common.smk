@@ -131,6 +131,13 @@ def metric_code(rule):
     return of_job
 
 
+def mapping_code(wildcards):
+    """The digest of the code that scores a recording, and of the metrics that map onto it."""
+    mapped = DESIGN.job("recording_scores", wildcards).params["asked"]["metrics"]
+    functions = (f for name in mapped for f in metric(name).functions)
+    return code("recording_scores.py", Shown, ShownSample, *functions)
+
+
 def memory(rule):
     """Megabytes that a job needs by the plan, more with every attempt."""
     return lambda wildcards, attempt: attempt * COSTS.memory_to_ask(DESIGN.job(rule, wildcards))

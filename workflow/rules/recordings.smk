@@ -28,7 +28,7 @@ rule recording_stimuli:
     input:
         recording=RECORDING,
     output:
-        PATHS.stimuli.replace("{slug}", "{recording}"),
+        PATHS.recorded_stimuli,
     log:
         log("recording_stimuli"),
     benchmark:
@@ -70,7 +70,7 @@ rule recording_scores:
         asked=value("recording_scores", "asked"),
         positions=config["activations"]["positions"],
         dtype=config["activations"]["dtype"],
-        code=code("recording_scores.py", Shown, ShownSample),
+        code=mapping_code,
     script:
         "../scripts/recording_scores.py"
 

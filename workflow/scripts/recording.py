@@ -5,8 +5,12 @@ from convergent_learning.recordings.systems import scored_systems
 from convergent_learning.workflow.job import job
 
 with job(snakemake):
-    out = Path(snakemake.output[0])
-    prepare_recording(snakemake.params.entry, out)
-    # Refused now if nothing of a system can be scored, and not after networks were trained.
-    for system in scored_systems(read_recording(out)):
+    out, entry = Path(snakemake.output[0]), snakemake.params.entry
+    prepare_recording(entry, out)
+    # Refused now if some system gives no scores, and not after networks were trained.
+    try:
+        systems = scored_systems(read_recording(out))
+    except ValueError as error:
+        raise ValueError(f"{entry.get('source')}: {error}") from None
+    for system in systems:
         print(system.about)

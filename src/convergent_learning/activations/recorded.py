@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,23 +25,23 @@ from convergent_learning.progress import track
 from convergent_learning.randomness import derived_seed
 from convergent_learning.recordings import rsa
 from convergent_learning.recordings.canonical import read_recording
+from convergent_learning.recordings.recording import RSA
 from convergent_learning.recordings.systems import ScoredSystem, scored_systems
 from convergent_learning.stimuli.stimulus_files import Stimuli, read_stimuli, writing_stimuli
 
-RSA = "rsa"
-MAPPED = ("linear", "procrustes", "soft_matching")  # metrics of recorded responses
 SCORES = ("system", "group", "seed", "step", "layer", "metric", "direction", "subject")
 DRAWS = ("system", "group", "step", "layer", "draw", "score")
 _MEAN = "mean"
-_DRAWN = 1024  # units that stand for all of a wider layer where it is mapped onto, or matched
+_DRAWN = 256  # units that stand for all of a wider layer where it is mapped onto, or matched
 _LOG = logging.getLogger(__name__)
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Asked:
     """What is asked of a recording.
 
-    metrics : those of `MAPPED` that recorded responses are mapped by, beside `rsa`.
+    metrics : those of `recording.MAPPED` that recorded responses are mapped by, beside `rsa`.
     mapped_steps : steps at which they are: a map costs a thousand times what `rsa` does.
     resampled_steps : steps at which stimuli and subjects are resampled, for intervals.
     n_folds, ridge, seed : see `alignment.api.score`.
@@ -142,15 +142,25 @@ def _responses(
 
 
 @dataclass
-class _Draws:
-    """The sum over networks of draws (draws, …), and of how many."""
+class _Sum:
+    """The sum over networks of arrays, and of how many."""
 
-    total: np.ndarray
+    total: np.ndarray | float = 0.0
     networks: int = 0
 
-    def frame(self, **keys: object) -> pd.DataFrame:
-        draws = np.arange(len(self.total))
-        return pd.DataFrame({**keys, "draw": draws, "score": self.total / self.networks})
+    @property
+    def mean(self) -> np.ndarray:
+        return np.asarray(self.total / self.networks)
+
+
+def _add(sums: dict[_Key, _Sum], key: _Key, values: np.ndarray) -> None:
+    held = sums.setdefault(key, _Sum())
+    held.total, held.networks = held.total + values, held.networks + 1
+
+
+def _frame(draws: np.ndarray, **keys: object) -> pd.DataFrame:
+    """Scores (draws,) as rows of the columns `DRAWS`."""
+    return pd.DataFrame({**keys, "draw": np.arange(len(draws)), "score": draws})
 
 
 class _Scores:
@@ -170,8 +180,8 @@ class _Scores:
             for system in systems
         }
         self._rows: list[dict[str, object]] = []
-        self._resampled: dict[tuple[str, str, int, str], _Draws] = {}
-        self._last_ranks: defaultdict[str, list[dict[str, np.ndarray]]] = defaultdict(list)
+        self._resampled: dict[tuple[str, str, int, str], _Sum] = {}
+        self._last_ranks: dict[tuple[str, str], _Sum] = {}
 
     def add(self, network: LoadedNetwork, step: int, responses: Mapping[str, torch.Tensor]) -> None:
         """Score the responses (n, units) of the layers of a network at a step."""
@@ -193,7 +203,8 @@ class _Scores:
                 if system.responses is not None and step in self._asked.mapped_steps:
                     self._add_maps(system, {**about, "layer": layer}, responses[layer])
         if step == self._last:
-            self._last_ranks[shown.group].append(ranks)
+            for layer, found in ranks.items():
+                _add(self._last_ranks, (shown.group, layer), found)
 
     def _add_rsa(self, system: ScoredSystem, about: dict[str, object], ranks: np.ndarray) -> None:
         found = rsa.spearman(ranks[None], system.ranks)[0]
@@ -207,9 +218,7 @@ class _Scores:
             draws = self._resamples[system.name].scores(
                 ranks, system.ranks, self._spreads[system.name]
             )
-            held = self._resampled.setdefault(key, _Draws(np.zeros(len(draws))))
-            held.total += draws
-            held.networks += 1
+            _add(self._resampled, key, draws)
 
     def _add_maps(
         self, system: ScoredSystem, about: dict[str, object], responses: torch.Tensor
@@ -221,21 +230,45 @@ class _Scores:
             return
         turned, drawn = rotated(layer), self._drawn(layer)
         for metric in self._asked.metrics:
-            # Linear and Procrustes maps do not depend on a rotation of the source alone.
-            matched = metric == "soft_matching"
-            source = drawn if matched else turned
-            for name, pair in (("to", (source, recorded)), ("from", (recorded, drawn))):
-                value = self._score(metric, *pair)
-                noise = system.ceiling if name == "to" or matched else np.nan
-                row = {"metric": metric, "direction": name, "subject": _MEAN, "score": value}
+            if metric == "soft_matching":
+                value = self._score(metric, drawn, recorded)
+                ways = {"to": value, "from": value}
+            else:
+                ways = {
+                    # Linear and Procrustes maps do not depend on a rotation of the source.
+                    "to": self._score(metric, turned, recorded, layer),
+                    "from": self._score(metric, recorded, drawn),
+                }
+            for direction, value in ways.items():
+                noisy = direction == "to" or metric == "soft_matching"
+                row = {"metric": metric, "direction": direction, "subject": _MEAN, "score": value}
+                noise = system.ceiling if noisy else np.nan
                 self._rows.append({**about, **row, "normalised": value / noise})
 
-    def _score(self, metric: str, source: torch.Tensor, target: torch.Tensor) -> float:
-        asked = self._asked
+    def _score(
+        self,
+        metric: str,
+        source: torch.Tensor,
+        target: torch.Tensor,
+        before: torch.Tensor | None = None,
+    ) -> float:
+        """Of source (n, p) onto target (n, q); the source may be rotated from `before` (n, units).
+
+        A fixed penalty is shared out over the units that vary, of which a rotation leaves fewer.
+        """
+        asked, ridge = self._asked, self._asked.ridge
+        if before is not None and not isinstance(ridge, str):
+            ridge *= source.shape[1] / int((before.std(dim=0) > 0).sum())
         found = score(
-            source, target, metric, n_folds=asked.n_folds, seed=asked.seed, ridge=asked.ridge
+            source,
+            target,
+            metric,
+            n_folds=asked.n_folds,
+            seed=asked.seed,
+            ridge=ridge,
+            directions=(FORWARD,),
         )
-        return float(found[metric].directions[FORWARD].mean())
+        return found[metric].mean
 
     def _drawn(self, layer: torch.Tensor) -> torch.Tensor:
         """All units of a layer, or as many as are enough, the same of all layers as wide."""
@@ -252,7 +285,7 @@ class _Scores:
     @property
     def resampled(self) -> pd.DataFrame:
         return _joined(
-            draws.frame(system=system, group=group, step=step, layer=layer)
+            _frame(draws.mean, system=system, group=group, step=step, layer=layer)
             for (system, group, step, layer), draws in self._resampled.items()
         )
 
@@ -262,19 +295,14 @@ class _Scores:
         return _joined(frame for system in self._systems for frame in self._shuffled(system))
 
     def _shuffled(self, system: ScoredSystem) -> Iterator[pd.DataFrame]:
-        means = {
-            (group, layer): np.mean([ranks[layer] for ranks in networks], axis=0)
-            for group, networks in self._last_ranks.items()
-            for layer in networks[0]
-        }
+        means = {key: ranks.mean for key, ranks in self._last_ranks.items()}
         known = {key: mean for key, mean in means.items() if np.isfinite(mean).all()}
         if not known:
             return
         ranks, asked = np.stack([*known.values()]), self._asked
         found = rsa.shuffled(ranks, system.ranks, asked.shuffles, asked.seed, self._name)
         for (group, layer), draws in zip(known, found.T, strict=True):
-            about = {"system": system.name, "group": group, "step": self._last, "layer": layer}
-            yield _Draws(draws, 1).frame(**about)
+            yield _frame(draws, system=system.name, group=group, step=self._last, layer=layer)
 
 
 def rotated(responses: torch.Tensor) -> torch.Tensor:

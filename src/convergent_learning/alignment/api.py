@@ -35,7 +35,7 @@ class Score:
 
     mean : float, over folds and directions
     folds : (n_folds,) mean of the directions
-    directions : {"x->y": (n_folds,), "y->x": (n_folds,)}; x->y maps x onto y
+    directions : {"x->y": (n_folds,), "y->x": (n_folds,)}, those asked for; x->y maps x onto y
     n_dead : (x, y) units left out as dead, in the worst fold
     maps : {"x->y": list of arrays (p, q), one a fold, "y->x": …} if asked for, else None
     """
@@ -76,6 +76,7 @@ def score(
     device: Device | None = None,
     *,
     keep_maps: bool = False,
+    directions: Sequence[Direction] = (FORWARD, BACKWARD),
 ) -> dict[str, Score]:
     """Cross-validated alignment of two sets of responses to the same stimuli.
 
@@ -103,6 +104,8 @@ def score(
         Where products are accumulated; default the device of x.
     keep_maps : bool
         Keep the fitted maps and plans.
+    directions : sequence of str
+        ``("x->y",)`` maps x onto y only, which is all that is computed then.
 
     Returns
     -------
@@ -115,7 +118,7 @@ def score(
         responses; `permutation` asked for with p != q; grids that do not divide.
     """
     forward = _layer_pair(x, y, n_folds, folds, seed, positions, center, ridge, device)
-    return _scores(forward, metrics, ridge, keep_maps)
+    return _scores(forward, metrics, ridge, keep_maps, directions=directions)
 
 
 def shuffled(
@@ -258,9 +261,11 @@ def _scores(
     ridge: Ridge,
     keep_maps: bool = False,
     scored_on: LayerPair | None = None,
+    directions: Sequence[Direction] = (FORWARD, BACKWARD),
 ) -> dict[str, Score]:
+    how: dict[str, Any] = {"ridge": ridge, "directions": directions}
     return {
-        metric.name: _collect(evaluate(metric, forward, scored_on, ridge=ridge), keep_maps)
+        metric.name: _collect(evaluate(metric, forward, scored_on, **how), keep_maps)
         for metric in _chosen(metrics, forward)
     }
 
@@ -284,9 +289,9 @@ def _chosen(metrics: str | Sequence[str] | None, forward: LayerPair) -> list[Met
 def _collect(entries: Sequence[FoldScore], keep_maps: bool) -> Score:
     directions = {
         name: np.array([entry.score for entry in entries if entry.direction == name])
-        for name in (FORWARD, BACKWARD)
+        for name in dict.fromkeys(entry.direction for entry in entries)
     }
-    folds = (directions[FORWARD] + directions[BACKWARD]) / 2
+    folds = np.mean([*directions.values()], axis=0)
     dead = (max(entry.n_dead_x for entry in entries), max(entry.n_dead_y for entry in entries))
     maps = None
     if keep_maps:

@@ -213,7 +213,7 @@ def as_supervised(tables: Tables, group: str, third: str) -> Contrast:
 
 def nearer_to_system(tables: Tables, recording: str, system: str) -> Contrast:
     """C9a: rise of the score of late layers with a system, trained minus untrained."""
-    levels = system_levels(tables, recording, system)
+    levels = system_levels(tables, recording, system, ("b0", "bF"))
     notes = (
         f"means trained {levels.bF.mean():.3f}, untrained {levels.b0.mean():.3f}",
         *resampled_gains(tables, recording, system),
@@ -224,7 +224,7 @@ def nearer_to_system(tables: Tables, recording: str, system: str) -> Contrast:
 
 def nearer_in_epoch_one(tables: Tables, recording: str, system: str) -> Contrast:
     """C9b: rise of epoch 1 beyond half of the whole rise."""
-    levels = system_levels(tables, recording, system)
+    levels = system_levels(tables, recording, system, ("b0", "b1", "bF"))
     rise = Contrast(levels.bF - levels.b0)
     low, high = rise.ends()
     values = (levels.b1 - levels.b0) - 0.5 * (levels.bF - levels.b0)

@@ -5,6 +5,8 @@ Each function returns values and notes in words, or raises `NoStatistic` with wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from convergent_learning.tables.depth import complete_layers, slope
@@ -166,24 +168,28 @@ def parting(tables: Tables, group: str) -> tuple[str, ...]:
     return (f"slope on depth of s_SS − s_SG {slope(gap.index.to_numpy(), gap.to_numpy()):.3f}",)
 
 
-def system_levels(tables: Tables, recording: str, system: str) -> pd.DataFrame:
-    """Scores (network) of late layers with a system: b0, b1 and bF, by `PAIR` of a network twice.
+def system_levels(
+    tables: Tables, recording: str, system: str, names: Sequence[str]
+) -> pd.DataFrame:
+    """Scores (network, name) of late layers with a system, by `PAIR` of a network twice.
 
-    b0 is at step 0, b1 after epoch 1 and bF at the last step.
+    Of `names`, b0 is at step 0, b1 after epoch 1 and bF at the last step.
     """
     rows = tables["fig8_networks"]
     late = late_scores(rows[(rows.recording == recording) & (rows.system == system)])
-    steps = {"b0": 0, "b1": _epoch_one(late), "bF": final_step(tables)}
-    missing = [name for name, step in steps.items() if step not in set(late.step)]
-    if missing:
-        raise NoStatistic(f"no scores with {system} that give {', '.join(missing)}")
+    last, epoch_one = final_step(tables), _epoch_one(late)
+    if "b1" in names and epoch_one == last:
+        raise NoStatistic("training ends with epoch 1")
+    steps = {"b0": 0, "b1": epoch_one, "bF": last}
+    missing = [name for name in names if steps[name] not in set(late.step)]
+    if missing or last == 0:
+        raise NoStatistic(f"no scores with {system} that give {', '.join(missing) or 'bF'}")
     itself = late.assign(seed_x=late.seed, seed_y=late.seed)
     wide = itself.groupby([*PAIR, "step"]).score.mean().unstack("step")
-    levels = pd.DataFrame({name: wide[step] for name, step in steps.items()})
-    known = levels.dropna()
-    if known.empty:
-        raise NoStatistic(f"no network was scored with {system} at all three steps")
-    return known
+    levels = pd.DataFrame({name: wide[steps[name]] for name in names}).dropna()
+    if levels.empty:
+        raise NoStatistic(f"no network was scored with {system} at all these steps")
+    return levels
 
 
 def _epoch_one(rows: pd.DataFrame) -> int:

@@ -215,11 +215,6 @@ def _stimulus_problems(config: Config, datasets: Collection[DatasetInfo]) -> Ite
     if not isinstance(config.stimuli.families, str):
         yield from _family_problems(config.stimuli.families)
     yield from recording_problems([entry.dump() for entry in config.recordings], folds)
-    shown = {"id", *families(), *(entry.name for entry in config.stimuli.sets)}
-    for index, recording in enumerate(config.recordings):
-        if recording.name in shown:
-            key = f"recordings[{index}].name"
-            yield f"{key}: {recording.name!r} is a set of stimuli; choose another name"
 
 
 def _family_problems(chosen: Collection[FamilyLevels]) -> Iterator[str]:

@@ -209,8 +209,8 @@ class Experiment:
         return {n: plans[n].checkpoint_steps if n in plans else [0] for n in self.datasets}
 
     def first_epoch(self, dataset: str) -> int:
-        """The training step after one epoch."""
-        return self.steps(dataset)[-1] // self.config.training.epochs
+        """The training step after one epoch; 1 where nothing is trained."""
+        return max(1, self.steps(dataset)[-1] // self.config.training.epochs)
 
     def at(self, dataset: str, step: int) -> list[Network]:
         """Networks that are shown the stimuli at `step`, in the order of the config.

@@ -77,6 +77,10 @@ class Files:
     def recording_file(self, recording: str) -> str:
         return RECORDING.format(recording=recording)
 
+    def recorded_stimuli(self, dataset: str, recording: str) -> str:
+        """The images of a recording as networks of a dataset are shown them."""
+        return self.paths.recorded_stimuli.format(dataset=dataset, recording=recording)
+
     def recorded_file(self, dataset: str, recording: str, kind: str) -> str:
         """With scores of networks with a recording, or draws of them."""
         return self.paths.recorded.format(dataset=dataset, recording=recording, kind=kind)

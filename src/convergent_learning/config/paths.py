@@ -13,8 +13,8 @@ NAMES = {
     "condition_stimuli": "stimuli/{dataset}/{family}-{level}",
     "user_stimuli": "stimuli/{dataset}/{user_slug}",
     "recording": "recording/{recording}",
-    "recording_stimuli": "stimuli/{dataset}/{recording}",
-    "recording_scores": "recordings/{dataset}_{recording}",
+    "recording_stimuli": "stimuli/{dataset}/recordings/{recording}",
+    "recording_scores": "recordings/{dataset}/{recording}",
     "precision": "precision",
     "pretrained": "pretrained/{dataset}/{network}",
     "moments": "moments/{dataset}/{block}{tile}",
@@ -76,6 +76,7 @@ class Paths(Folder):
         results = self.results
         self.reference = f"results/reference/{experiment}"
         self.stimuli = f"{results}/stimuli/{{dataset}}/{{slug}}.h5"
+        self.recorded_stimuli = f"{results}/{NAMES['recording_stimuli']}.h5"
         self.description = f"{results}/{NAMES['pretrained']}.json"
         self.activations = f"{results}/activations/{{dataset}}"
         self.accuracy = f"{results}/accuracy/{{dataset}}/{{block}}{{tile}}.csv"

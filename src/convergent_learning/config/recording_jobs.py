@@ -10,11 +10,10 @@ from convergent_learning.config.block_jobs import BlockJobs
 from convergent_learning.config.experiment import Condition, Sample
 from convergent_learning.config.jobs import Job
 from convergent_learning.recordings.canonical import sources
+from convergent_learning.recordings.recording import MAPPED
 
 # Kinds of files of a recording's scores.
 SCORED = ("scores", "resampled", "shuffled")
-# Metrics that map a layer onto recorded responses.
-_MAPPED = ("linear", "procrustes", "soft_matching")
 
 
 class RecordingJobs(BlockJobs):
@@ -45,7 +44,7 @@ class RecordingJobs(BlockJobs):
                 "stimuli",
                 wildcards,
                 {"recording": recording},
-                [self.stimulus_set(dataset, condition)],
+                [self.recorded_stimuli(dataset, entry.name)],
                 {"side": self.experiment.dataset(dataset).info.side},
                 dataset=dataset,
                 samples=samples[:1],
@@ -54,7 +53,7 @@ class RecordingJobs(BlockJobs):
                 "recording_scores",
                 "scores",
                 wildcards,
-                self._shown_files(dataset, condition) | {"recording": recording},
+                self._shown_files(dataset, entry.name) | {"recording": recording},
                 [self.recorded_file(dataset, entry.name, kind) for kind in SCORED],
                 {
                     "samples": [self._shown_to(dataset, sample) for sample in samples],
@@ -65,7 +64,7 @@ class RecordingJobs(BlockJobs):
                 samples=samples,
             )
 
-    def _shown_files(self, dataset: str, condition: Condition) -> dict[str, list[str]]:
+    def _shown_files(self, dataset: str, recording: str) -> dict[str, list[str]]:
         """Networks at all steps, and the images that they are shown."""
         return {
             "checkpoints": [
@@ -79,13 +78,13 @@ class RecordingJobs(BlockJobs):
                 if network.pretrained is not None
             ],
             "dataset": [self.dataset_file(dataset)],
-            "stimuli": [self.stimulus_set(dataset, condition)],
+            "stimuli": [self.recorded_stimuli(dataset, recording)],
         }
 
     def _shown_to(self, dataset: str, sample: Sample) -> ShownSample:
         networks = self.experiment.at(dataset, sample.step)
         return ShownSample(
-            self.stimulus_set(dataset, sample.condition),
+            self.recorded_stimuli(dataset, sample.condition.stimuli),
             sample.step,
             tuple(self._shown(dataset, network, sample.step) for network in networks),
             (),
@@ -97,7 +96,7 @@ class RecordingJobs(BlockJobs):
         """See `activations.recorded.Asked`."""
         steps, alignment = self.experiment.steps(dataset), self.experiment.config.alignment
         return {
-            "metrics": tuple(m for m in self.experiment.metrics if m in _MAPPED),
+            "metrics": tuple(m for m in self.experiment.metrics if m in MAPPED),
             "mapped_steps": (steps[0], self.experiment.first_epoch(dataset), steps[-1]),
             "resampled_steps": (steps[0], steps[-1]),
             "n_folds": alignment.folds,

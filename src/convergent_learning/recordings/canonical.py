@@ -2,7 +2,7 @@
 
 `images` (n, h, w, 3) uint8; group `systems` with a float32 dataset for each system, called by its
 name, as `recording.System` describes it, with the attributes `kind` and `order` (its place among
-the systems). Root attributes: `recording` (its name) and `digest`.
+the systems). Root attributes: `recording` (its name) and `sha256_recording`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from convergent_learning.files import damaged_file_named, open_hdf5, replace_when_done
-from convergent_learning.recordings.layouts import read_layout
+from convergent_learning.recordings.layouts import image_paths, read_layout
 from convergent_learning.recordings.objects92 import local_files, read_objects92
 from convergent_learning.recordings.recording import Recording, System
 
@@ -55,7 +55,7 @@ def prepare_recording(entry: Mapping[str, Any], out: Path) -> None:
             dataset = _write(file, f"systems/{system.name}", system.values, row_axes=1)
             dataset.attrs["kind"], dataset.attrs["order"] = system.kind, order
         file.attrs["recording"] = entry["name"]
-        file.attrs["digest"] = digest_of(images, systems)
+        file.attrs["sha256_recording"] = digest_of(images, systems)
 
 
 def _write(file: h5py.File, name: str, values: np.ndarray, row_axes: int) -> h5py.Dataset:
@@ -95,16 +95,18 @@ def read_recording(path: Path) -> Recording:
             name=str(file.attrs["recording"]),
             images=file["images"][:],
             systems=systems,
-            digest=str(file.attrs["digest"]),
+            digest=str(file.attrs["sha256_recording"]),
         )
 
 
 def sources(entry: Mapping[str, Any]) -> list[str]:
-    """Files and folders that a recording is made from; none if it is downloaded."""
+    """Files that a recording is made from; none if it is downloaded."""
     source = entry.get("source")
     if source is None:
         return []
     if entry.get("layout") is None and Path(source).is_dir():
         return [str(path) for path in local_files(Path(source))] or [source]
     folder = entry.get("images")
-    return [source] if folder is None else [source, folder]
+    files = sorted(Path(source).rglob("*")) if Path(source).is_dir() else [Path(source)]
+    images = [] if folder is None else image_paths(Path(folder))
+    return [str(path) for path in (*files, *images) if path.is_file()] or [source]

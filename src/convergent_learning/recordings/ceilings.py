@@ -33,7 +33,8 @@ def unit_reliability(responses: np.ndarray) -> np.ndarray:
     repeats are correlated over stimuli; after Spearman (1910) and Brown (1910) 2r/(1 + r) is the
     share of the variance of the mean over all repeats that is no noise. The square root is the
     highest correlation that a model can have with that mean. 0 for halves that do not agree, NaN
-    for one repeat or a unit that answers all stimuli alike.
+    for one repeat, a unit that answers all stimuli alike, or halves that share fewer than half of
+    the stimuli.
     """
     if len(responses) < 2:
         return np.full(responses.shape[2], np.nan)
@@ -52,4 +53,5 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     x, y = x - np.nanmean(x, 0), y - np.nanmean(y, 0)
     covariance = np.nansum(x * y, 0)
     spread = np.sqrt(np.nansum(x * x, 0) * np.nansum(y * y, 0))
-    return np.where(spread > 0, covariance / np.where(spread > 0, spread, 1), np.nan)
+    known = (spread > 0) & (2 * both.sum(0) >= len(x))
+    return np.where(known, covariance / np.where(known, spread, 1), np.nan)

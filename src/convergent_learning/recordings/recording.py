@@ -9,6 +9,8 @@ import numpy as np
 
 Kind = Literal["responses", "dissimilarities"]
 KINDS: tuple[str, ...] = get_args(Kind)
+RSA = "rsa"
+MAPPED = ("linear", "procrustes", "soft_matching")  # metrics of responses, beside RSA
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,7 +85,8 @@ class Resamples:
     def spread(self, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation (draws,) of standard ranks (m,) over the pairs of stimuli drawn."""
         mean = self._mean(ranks)
-        return mean, np.sqrt(self._mean(ranks**2) - mean**2)
+        with np.errstate(invalid="ignore"):  # by rounding, where two stimuli were drawn
+            return mean, np.sqrt(self._mean(ranks**2) - mean**2)
 
     def scores(
         self,
@@ -96,7 +97,7 @@ class Resamples:
         """Mean correlation (draws,) of standard ranks (m,) with those of the subjects drawn (s, m).
 
         `spreads` are those of the subjects. A pair of stimuli counts as often as both were drawn; a
-        stimulus is in no pair with itself. NaN for a draw in which nothing varies.
+        stimulus is in no pair with itself. NaN for a draw of fewer than three.
         """
         own, deviation = self.spread(layer)
         total = np.zeros(len(self.stimuli))
@@ -104,14 +105,14 @@ class Resamples:
             with np.errstate(invalid="ignore", divide="ignore"):
                 found = (self._mean(layer * subject) - own * mean) / (deviation * other)
             total += np.where(share > 0, share * found, 0.0)
-        return total
+        return np.where((self.stimuli > 0).sum(1) < 3, np.nan, total)
 
     def _mean(self, values: np.ndarray) -> np.ndarray:
         """Means (draws,) of values (m,) over the pairs of stimuli drawn."""
         square = squareform(values, checks=False)
         total = np.einsum("bi,bi->b", self.stimuli @ square, self.stimuli)
         pairs = self.stimuli.sum(1) ** 2 - np.square(self.stimuli).sum(1)
-        return total / pairs
+        return np.divide(total, pairs, out=np.full(len(total), np.nan), where=pairs > 0)
 
 
 def shuffled(

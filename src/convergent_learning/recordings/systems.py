@@ -45,16 +45,32 @@ class ScoredSystem:
 
 
 def scored_systems(recording: Recording) -> list[ScoredSystem]:
-    """The systems of a recording; ValueError naming one without a unit to score."""
+    """The systems of a recording.
+
+    Raises ValueError naming one that gives no scores: no unit varies reliably, an image to which
+    all units respond alike, subjects that have nothing in common.
+    """
     of_kind = {"dissimilarities": _of_dissimilarities, "responses": _of_responses}
-    return [of_kind[system.kind](recording.name, system) for system in recording.systems]
+    scored = [of_kind[system.kind](recording, system) for system in recording.systems]
+    for system in scored:
+        if np.isnan(system.ranks).any():
+            raise ValueError(
+                f"{_where(recording, system)}: no rsa, as all units (or sessions) respond alike to"
+                " some image; leave out such images, and give two units or more"
+            )
+    return scored
 
 
-def _of_dissimilarities(recording: str, system: System) -> ScoredSystem:
+def _of_dissimilarities(recording: Recording, system: System) -> ScoredSystem:
     subjects, sessions, n, _ = system.values.shape
     mean = system.values.mean(axis=1, dtype=float)
     condensed = np.stack([squareform(each, checks=False) for each in mean])
     low, high = dissimilarity_ceiling(condensed)
+    if high < LEAST_RELIABLE:
+        raise ValueError(
+            f"{_where(recording, system)}: {subjects} subjects agree by no more than {high:.2f};"
+            " see whether all have the images in the same order"
+        )
     about = _about(recording, system, n) | {
         "n_subjects": subjects,
         "n_repeats": sessions,
@@ -64,7 +80,7 @@ def _of_dissimilarities(recording: str, system: System) -> ScoredSystem:
     return ScoredSystem(system.name, n, rsa.standard_ranks(condensed), None, np.nan, about)
 
 
-def _of_responses(recording: str, system: System) -> ScoredSystem:
+def _of_responses(recording: Recording, system: System) -> ScoredSystem:
     repeats, n, units = system.values.shape
     mean = np.nanmean(system.values, axis=0, dtype=float)
     constant = ~(np.ptp(mean, axis=0) > 0)
@@ -73,7 +89,7 @@ def _of_responses(recording: str, system: System) -> ScoredSystem:
     kept = ~constant & ~unreliable
     if not kept.any():
         raise ValueError(
-            f"recordings: {recording}, {system.name}: none of {units} units can be scored:"
+            f"{_where(recording, system)}: none of {units} units can be scored:"
             f" {int(constant.sum())} are constant, {int(unreliable.sum())} have a reliability below"
             f" {LEAST_RELIABLE}; see whether images and responses are in the same order"
         )
@@ -85,7 +101,7 @@ def _of_responses(recording: str, system: System) -> ScoredSystem:
         "n_units": int(kept.sum()),
         "n_unreliable": int(unreliable.sum()),
         "n_constant": int(constant.sum()),
-        "n_missing": int(np.isnan(system.values).sum()),
+        "n_missing": system.n_missing,
         "unit_ceiling": float(ceiling),
     }
     return ScoredSystem(
@@ -93,9 +109,13 @@ def _of_responses(recording: str, system: System) -> ScoredSystem:
     )
 
 
-def _about(recording: str, system: System, n: int) -> dict[str, object]:
-    known = {"recording": recording, "system": system.name, "kind": system.kind, "n": n}
+def _about(recording: Recording, system: System, n: int) -> dict[str, object]:
+    known = {"recording": recording.name, "system": system.name, "kind": system.kind, "n": n}
     counts = ("n_units", "n_unreliable", "n_constant", "n_missing")
-    return {**known, **dict.fromkeys(counts, 0), "ceiling_low": np.nan, "ceiling_high": np.nan} | {
-        "unit_ceiling": np.nan
-    }
+    ceilings = ("ceiling_low", "ceiling_high", "unit_ceiling")
+    numbers = {**dict.fromkeys(counts, 0), **dict.fromkeys(ceilings, np.nan)}
+    return {**known, **numbers, "sha256_recording": recording.digest}
+
+
+def _where(recording: Recording, system: System | ScoredSystem) -> str:
+    return f"recordings ({recording.name}).source: system {system.name}"

@@ -56,8 +56,14 @@ def _dissimilarities(values: np.ndarray, where: str) -> np.ndarray:
     values = values.reshape((*values.shape[:-2], *[1] * (4 - values.ndim), n, n))
     for subject, session in np.ndindex(*values.shape[:2]):
         matrix = values[subject, session].astype(np.float64)
-        np.fill_diagonal(matrix, 0)
         of = f"{where}, subject {subject}, session {session}"
+        own = np.nan_to_num(np.abs(np.diagonal(matrix)))
+        np.fill_diagonal(matrix, 0)
+        if own.max() > _SYMMETRY * np.nan_to_num(np.abs(matrix)).max():
+            raise ValueError(
+                f"{of}: image {own.argmax()} differs from itself by {own.max():g}; are these"
+                " similarities? Give dissimilarities, such as 1 − r"
+            )
         if not np.isfinite(matrix).all():
             row, column = _first(~np.isfinite(matrix))
             raise ValueError(f"{of}: the dissimilarity of {row} and {column} is not finite")

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from convergent_learning.files import damaged_file_named
+from convergent_learning.recordings.recording import RSA
 from convergent_learning.tables.depth import complete_layers, label_thirds
 from convergent_learning.tables.intervals import Pairs, jackknife
 from convergent_learning.tables.means import mean_over_pairs
 from convergent_learning.tables.schema import COLUMNS
 from convergent_learning.tables.storage import Tables
 
-RSA = "rsa"
 _SYSTEM = ["dataset", "recording", "system"]
 _LAYER = ["layer", "depth", "role"]
 _METRIC = ["metric", "direction"]
@@ -34,31 +34,35 @@ def recording_tables(scored: Iterable[Path], facts: Tables) -> Tables:
     parts = _read(scored)
     networks = _networks(parts["scores"], facts)
     tables = {"fig8_networks": networks, **summaries_of_networks(networks, facts["fig5_pairs"])}
-    ends = _over_stimuli(parts["resampled"], facts["layers"], tables["fig8"])
-    tables["fig8"] = tables["fig8"].merge(
-        ends, on=[*_SYSTEM, "group", "step", "layer", *_METRIC], how="left"
-    )
-    tables["fig8_best"] = tables["fig8_best"].merge(
-        _p_values(tables["fig8_best"], parts["shuffled"])
-    )
+    means, best = tables["fig8"], tables["fig8_best"]
+    cell = [*_SYSTEM, "group", "step", "layer", *_METRIC]
+    tables["fig8"] = means.merge(_over_stimuli(parts["resampled"], networks), on=cell, how="left")
+    tables["fig8_best"] = best.merge(_p_values(best, parts["shuffled"]))
     return {name: frame.reindex(columns=COLUMNS[name]) for name, frame in tables.items()}
 
 
 def summaries_of_networks(networks: pd.DataFrame, pairs: pd.DataFrame) -> Tables:
     """What fig8_networks and fig5_pairs decide of the other tables: no resample, no shuffle."""
     means = _means(networks)
-    return {"fig8": means, "fig8_course": _course(networks, pairs), "fig8_best": _best(means)}
+    return {
+        "fig8": means,
+        "fig8_course": _course(networks, pairs),
+        "fig8_best": _best(networks, means),
+    }
 
 
 def late_scores(networks: pd.DataFrame) -> pd.DataFrame:
     """Rows of fig8_networks of blocks in the last third of their group, subjects' means.
 
-    A layer without a score in some network is left out of its group.
+    A layer that has no score with a system in some network is left out of its group there.
     """
     known = networks[(networks.subject == "mean") & (networks.metric == RSA)]
-    complete, _ = complete_layers(known, ["score"], ("dataset", "group"))
-    thirds = label_thirds(complete)
-    return thirds[thirds.third == "late"]
+    parts = [known.assign(third="")[:0]]
+    for _, rows in known.groupby(["recording", "system"], sort=False):
+        complete, _ = complete_layers(rows, ["score"], ("dataset", "group"))
+        thirds = label_thirds(complete)
+        parts.append(thirds[thirds.third == "late"])
+    return pd.concat(parts, ignore_index=True)
 
 
 def _read(files: Iterable[Path]) -> Tables:
@@ -108,17 +112,11 @@ def _over_networks(rows: pd.DataFrame, value: str) -> pd.DataFrame:
     return table.assign(depth=table.depth.where(table.depth >= 0))
 
 
-def _over_stimuli(
-    resampled: pd.DataFrame, layers: pd.DataFrame, means: pd.DataFrame
-) -> pd.DataFrame:
+def _over_stimuli(resampled: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
     """Intervals over stimuli and subjects of means and gains, of layers and of `late`."""
     keys = [*_SYSTEM, "group", "step", "layer"]
-    known = layers.merge(
-        means.loc[means.metric == RSA, ["dataset", "group", "layer"]].drop_duplicates()
-    )
-    thirds = label_thirds(known)
-    chosen = thirds.loc[thirds.third == "late", ["dataset", "group", "layer"]]
-    over = resampled.merge(chosen).assign(layer="late")
+    late = late_scores(networks)[[*_SYSTEM, "group", "layer"]].drop_duplicates()
+    over = resampled.merge(late).assign(layer="late")
     over = over.groupby([*keys, "draw"], as_index=False).score.mean()
     draws = pd.concat([resampled, over], ignore_index=True)
     wide = draws.pivot(index=keys, columns="draw", values="score").astype(float)
@@ -185,12 +183,15 @@ def _shares(rows: pd.DataFrame) -> Iterator[dict[str, object]]:
         }
 
 
-def _best(means: pd.DataFrame) -> pd.DataFrame:
-    """The layer with the highest mean at the last step of its group."""
-    single = means[(means.metric == RSA) & means.depth.notna() & means["mean"].notna()]
+def _best(networks: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
+    """The layer with the highest mean at the last step of its group, of those without a gap."""
     keys = [*_SYSTEM, "group"]
+    single = networks[(networks.metric == RSA) & (networks.subject == "mean")]
     last = single[single.step == single.groupby(keys).step.transform("max")]
-    best = last.loc[last.groupby(keys)["mean"].idxmax()]
+    complete, _ = complete_layers(last, ["score"], keys)
+    chosen = complete[[*keys, "step", "layer"]].drop_duplicates()
+    found = means[means.metric == RSA].merge(chosen)
+    best = found.loc[found.groupby(keys)["mean"].idxmax()]
     kept = [*keys, *_METRIC, *_LAYER, "mean", "n_networks"]
     return best[kept].rename(columns={"mean": "score"}).reset_index(drop=True)
 

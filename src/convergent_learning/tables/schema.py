@@ -90,6 +90,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "family": "what counts as one family in the statistics",
         "sha256_train": "digest of the raw training records",
         "sha256_test": "digest of the raw test records",
+        "sha256_recording": "digest of the recording's images and systems",
         "labels": "what training images were called: `true`, `shuffled` …",
         "images": "what images were trained on: `natural`, `noise`, or a family and level",
         "objective": "what the networks learn: `supervised`, `simclr`, `moco`, `none` …",
@@ -140,7 +141,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "train_accuracy": "accuracy on the training subset",
         "test_loss": "loss on the test images",
         "test_accuracy": "accuracy on the test images",
-        "p": "rank of the learned score among the rotated ones, as a p-value",
+        "p": "rank of the score among draws of chance, as a p-value",
         "p_adjusted": "p, Benjamini–Hochberg over the layers of a dataset, step and metric",
         "intercept": "of the regression line",
     },
@@ -336,7 +337,7 @@ TABLES = {
     "recordings": _table(
         "A system of a recording",
         """recording system kind n n_subjects n_repeats n_units n_unreliable n_constant n_missing
-        ceiling_low ceiling_high unit_ceiling""",
+        ceiling_low ceiling_high unit_ceiling sha256_recording""",
     ),
     "fig8_networks": _table(
         "A network, step and layer beside a system of a recording",

@@ -47,6 +47,9 @@ def _files(design: Design) -> Iterator[tuple[str, str, str, str]]:
         )
         for condition in dict.fromkeys(shown):
             yield STIMULI, dataset, condition.slug, design.stimulus_set(dataset, condition)
+        for recording in experiment.config.recordings:
+            shown_set = design.recorded_stimuli(dataset, recording.name)
+            yield STIMULI, dataset, f"recording {recording.name}", shown_set
         for network in experiment.trained:
             for step in experiment.steps(dataset):
                 name = f"{network.name} step {step}"

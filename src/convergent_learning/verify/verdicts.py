@@ -106,7 +106,9 @@ def _deviation(old: Entry, new: Entry, tolerances: Tolerances) -> tuple[float, l
 
 def _part_id(claim: Entry) -> str:
     """A whole claim carries the numbers of its first part, whose name is in its statistic."""
-    return claim["statistic"].rsplit(" ", 1)[1][:-2] if is_whole(claim) else claim["id"]
+    if not is_whole(claim):
+        return claim["id"]
+    return claim["statistic"].rpartition("numbers are ")[2].removesuffix("'s")
 
 
 def _explained(old: Entry, new: Entry, tolerances: Tolerances) -> bool:

@@ -53,9 +53,9 @@ class Chain:
         yield from self._below(target, None, 0)
 
     def raw_data(self) -> Iterator[str]:
-        """A line for each split of each dataset of the experiment."""
+        """A line for each split of each dataset of the experiment, and for each recording."""
         for path, record in sorted(self._made.items()):
-            stated = declared(Path(path)) if record["rule"] == "dataset" else {}
+            stated = declared(Path(path)) if record["rule"] in ("dataset", "recording") else {}
             for name, value in stated.items():
                 if name.startswith("sha256_"):
                     yield f"raw data  {path}  {name.removeprefix('sha256_')} sha256:{value}"
