@@ -56,7 +56,7 @@ def recorded(checkouts):
         )
     with h5py.File(folder / "pair.h5", "w") as file:
         for name, subjects in (("left", 1), ("right", 3)):
-            values = rng.random((subjects, 2, 12, 12))
+            values = rng.random((subjects, 2, 12, 12)) * (1 - np.eye(12))
             file[name] = values + values.swapaxes(-1, -2)
     (folder / overlay).write_text(OVERLAY + RECORDINGS)
     done = checkout.snakemake(configfile=overlay)
