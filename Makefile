@@ -54,8 +54,12 @@ reference: $(VENV)/installed ## make the reference of EXPERIMENT from its result
 honest: $(VENV)/installed ## run EXPERIMENT with other seeds, and take the limits of verify from these runs
 	$(BIN)/python -m convergent_learning.workflow honest $(EXPERIMENT) --sets $(SETS) --cores $(CORES)
 
-findings: $(VENV)/installed ## docs/findings.md and docs/agreement.md from the committed reference
-	$(BIN)/python -m convergent_learning.report.findings results/reference/cifar10/claims.json > docs/findings.md
+findings: $(VENV)/installed ## docs/findings*.md and docs/agreement.md from the committed references
+	for reference in results/reference/*; do \
+		name=$$(basename $$reference); \
+		$(BIN)/python -m convergent_learning.report.findings $$reference/claims.json \
+			> docs/findings$$([ $$name = cifar10 ] || echo _$$name).md || exit 1; \
+	done
 	$(BIN)/python -m convergent_learning.verify.page results/reference/cifar10 > docs/agreement.md
 
 config: $(VENV)/installed ## the schema and docs/configuration.md from the model of the config
