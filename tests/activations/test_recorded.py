@@ -75,7 +75,12 @@ def scored(tmp_path_factory):
     mixed = pooled @ torch.randn(24, 12, generator=torch.Generator().manual_seed(0))
     signal = (mixed / mixed.std(0)).numpy()
     trials = signal + 0.5 * rng.standard_normal((6, N, 12))
-    np.savez(folder / "mine.npz", images=images, area=trials)
+    systems = {
+        "area": trials,
+        "copy": np.stack([signal] * 2),
+        "shuffled": trials[:, rng.permutation(N)],
+    }
+    np.savez(folder / "mine.npz", images=images, **systems)
     prepare_recording({**entry, "source": str(folder / "mine.npz")}, folder / "mine.h5")
     out = {kind: folder / f"{kind}.parquet" for kind in ("scores", "resampled", "shuffled")}
     asked = Asked(
@@ -93,9 +98,9 @@ def scored(tmp_path_factory):
     return tables | {"pooled": pooled, "trials": trials, "mean": trials.mean(0)}
 
 
-def rows(scored, **where):
+def rows(scored, system="area", **where):
     table = scored["scores"]
-    for name, value in where.items():
+    for name, value in {"system": system, **where}.items():
         table = table[table[name] == value]
     return table
 
@@ -121,6 +126,18 @@ def test_the_recorded_layer_maps_onto_the_recording_up_to_its_ceiling(scored):
     assert other["score"] < own["score"] - 0.1
 
 
+def test_a_copy_without_noise_is_mapped_onto_whole(scored):
+    [own] = rows(scored, "copy", seed=1, layer=SEEN, metric="linear", direction="to").itertuples()
+    assert abs(own.normalised - 1) < 0.01
+    assert own.normalised == own.score
+
+
+@pytest.mark.parametrize("metric", ["rsa", "linear", "procrustes"])
+def test_with_shuffled_stimuli_nothing_is_left(scored, metric):
+    found = rows(scored, "shuffled", metric=metric)
+    assert abs(found[found.direction != "from"].score.mean()) < 0.12
+
+
 def test_rsa_of_a_layer_is_that_of_its_patterns(scored):
     from scipy.stats import spearmanr
 
@@ -143,13 +160,13 @@ def test_rsa_has_no_direction_and_maps_have_two(scored):
 
 def test_draws_are_of_the_mean_over_networks(scored):
     for kind in ("resampled", "shuffled"):
-        table = scored[kind]
+        table = scored[kind].query("system == 'area'")
         assert set(table.layer) == {"relu", SEEN, "last"}
         assert table.groupby("layer").draw.nunique().eq(50).all()
     mean = rows(scored, metric="rsa", layer=SEEN).score.mean()
-    resampled = scored["resampled"].query("layer == @SEEN").score
+    resampled = scored["resampled"].query("system == 'area' and layer == @SEEN").score
     assert resampled.min() < mean < resampled.max()
-    assert abs(scored["shuffled"].query("layer == @SEEN").score.mean()) < 0.1
+    assert abs(scored["shuffled"].query("system == 'area' and layer == @SEEN").score.mean()) < 0.1
 
 
 def test_one_direction_is_the_same_score_alone():
