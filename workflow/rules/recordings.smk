@@ -10,10 +10,10 @@ rule recording:
         log("recording"),
     benchmark:
         benchmark("recording")
-    conda:
-        ENVIRONMENT
     # Before anything is trained, so that a mistake in the data shows at once.
     priority: 1000
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=memory("recording"),
         runtime=minutes("recording"),
