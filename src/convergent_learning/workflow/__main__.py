@@ -53,6 +53,9 @@ def main(arguments: list[str] | None = None) -> None:
     reference = command("reference", _reference, "make the reference of an experiment")
     reference.add_argument("--results", type=Path, help="its results (default: results/EXPERIMENT)")
     reference.add_argument("--cores", default="1", help="for the scores of its anchors")
+    reference.add_argument(
+        "--no-anchors", action="store_true", help="its networks are anchors of another reference"
+    )
     reference.add_argument("--commit", help="commit that made them (default: the one checked out)")
     honest = command("honest", _honest, "honest runs, and the limits of verify from them")
     honest.add_argument("--sets", type=int, default=4, help="of seeds, each for six runs")
@@ -168,14 +171,21 @@ def _reference(chosen: argparse.Namespace) -> None:
     benchmarks = Design(Experiment.of(config)).benchmarks(results.parents[1])
     digests = fingerprints(Design(Experiment.of(config)), results.parents[1])
     make_reference(results, out, config, about, stage_times(benchmarks), digests)
+    if not chosen.no_anchors:
+        _add_anchors(chosen, results, out, config)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    print(f"{out}: {size / 1e6:.1f} MB")
+
+
+def _add_anchors(
+    chosen: argparse.Namespace, results: Path, out: Path, config: dict[str, Any]
+) -> None:
     write_anchors(Design(Experiment.of(config)), results.parents[1], out)
     design = Design(Experiment.of(config))  # which has found the anchors
     if design.anchors:
         _snakemake(chosen, *(job.outputs[0] for job in design.anchors))
         write_anchor_scores(design, out)
         write_sums(out)
-    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    print(f"{out}: {size / 1e6:.1f} MB")
 
 
 def _honest(chosen: argparse.Namespace) -> None:
