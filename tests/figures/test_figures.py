@@ -15,7 +15,7 @@ from PIL import Image
 
 from convergent_learning.figures import common, style
 from convergent_learning.tables.printed import in_print
-from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.storage import tables_in
 
 NUMBERS = range(1, 7)
 
@@ -79,7 +79,7 @@ def test_sparse_experiments_are_drawn(number, how, make_tables, tmp_path):
 @pytest.mark.slow
 def test_two_datasets_are_drawn_below_each_other(tables, make_tables, tmp_path):
     other = make_tables(dataset="cifar100", rng=1)
-    for name in COLUMNS:
+    for name in tables_in(tables):
         parts = [pd.read_csv(folder / f"{name}.csv") for folder in (tables, other)]
         both = pd.concat(parts) if "dataset" in parts[0] else parts[0]
         both.to_csv(tmp_path / f"{name}.csv", index=False)
