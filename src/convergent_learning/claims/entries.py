@@ -62,20 +62,20 @@ def reason_alone(entry: Entry) -> str:
 
 def print_claims(path: str | Path) -> None:
     """Print a claims.json as a plain table, reasons below each line."""
-    print(
-        f"{'id':<4} {'verdict':<14} {'estimate':>9} {'95% interval':>20} {'threshold':>9} {'n':>3}"
-    )
     for line in _lines(read_claims(path)):
         print(line)
 
 
 def _lines(entries: list[Entry]) -> Iterator[str]:
+    width = max([4, *(len(entry["id"]) for entry in entries)])
+    names = f"{'verdict':<14} {'estimate':>9} {'95% interval':>20} {'threshold':>9} {'n':>3}"
+    yield f"{'id':<{width}} {names}"
     for entry in entries:
         number, low, high = (entry[key] for key in NUMBERS)
         shown = "" if number is None else f"{number:.3f}"
         interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
         yield (
-            f"{entry['id']:<4} {entry['verdict']:<14} {shown:>9} {interval:>20} "
+            f"{entry['id']:<{width}} {entry['verdict']:<14} {shown:>9} {interval:>20} "
             f"{entry['threshold']:>9g} {entry['n']:>3}"
         )
         indent = " " * 5
