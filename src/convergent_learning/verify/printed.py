@@ -66,16 +66,17 @@ def _sum_lines(found: Verification) -> Iterator[str]:
 
 def _claim_lines(claims: list[ClaimResult]) -> Iterator[str]:
     width = max([12, *(len(claim.id) for claim in claims)])
-    yield f"{'claim':<{width}} {'result':<6} {'estimate':>9} {'reference':>9} {'±':>7} {'largest':>8}"
+    named = f"{'result':<6} {'estimate':>9} {'reference':>9} {'±':>7} {'largest':>8}"
+    yield f"{'claim':<{width}} {named}"
     for claim in claims:
         verdict = claim.rebuilt
         if claim.rebuilt != claim.reference:
             verdict = f"{claim.rebuilt} (reference: {claim.reference})"
         note = f"; {claim.note}" if claim.note else ""
         yield (
-            f"{claim.id:<{width}} {_result(not claim.failed):<6} {_number(claim.rebuilt_estimate):>9}"
-            f" {_number(claim.estimate):>9} {claim.tolerance:>7.3f} {claim.deviation:>8.2f}"
-            f"  {verdict}{note}"
+            f"{claim.id:<{width}} {_result(not claim.failed):<6}"
+            f" {_number(claim.rebuilt_estimate):>9} {_number(claim.estimate):>9}"
+            f" {claim.tolerance:>7.3f} {claim.deviation:>8.2f}  {verdict}{note}"
         )
 
 
