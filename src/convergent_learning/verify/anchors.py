@@ -17,8 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
 from convergent_learning.alignment.score_tables import COLUMNS
@@ -176,6 +174,10 @@ def _smallest_first(design: Design, dataset: str, checkout: Path) -> Sequence[li
 
 
 def _write_rounded(source: Path, target: Path) -> None:
+    # Figures are drawn from a reference without it.
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
     with safe_open(source, framework="numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         metadata = file.metadata()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from safetensors import SafetensorError, safe_open
 
 from convergent_learning.config.design import Design
 from convergent_learning.files import damaged_file_named, open_hdf5
@@ -63,6 +62,9 @@ def _stimuli(path: Path) -> str:
 
 def _weights(path: Path) -> str:
     """Over names and bytes of all tensors, whatever the file says of itself."""
+    # Figures are drawn from a reference without it.
+    from safetensors import SafetensorError, safe_open
+
     sha256 = hashlib.sha256()
     with damaged_file_named(path, SafetensorError), safe_open(path, framework="numpy") as file:
         for name in sorted(file.keys()):
