@@ -6,7 +6,7 @@ import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -163,6 +163,16 @@ def _frame(draws: np.ndarray, **keys: object) -> pd.DataFrame:
     return pd.DataFrame({**keys, "draw": np.arange(len(draws)), "score": draws})
 
 
+class _Place(NamedTuple):
+    """What a score is of, besides its metric."""
+
+    system: str
+    group: str
+    seed: int
+    step: int
+    layer: str
+
+
 class _Scores:
     """Scores of one network after another."""
 
@@ -197,36 +207,33 @@ class _Scores:
                     *(layer, shown.name, step),
                 )
         for system in self._systems:
-            about = {"system": system.name, "group": shown.group, "seed": shown.seed, "step": step}
             for layer, found in ranks.items():
-                self._add_rsa(system, {**about, "layer": layer}, found)
+                place = _Place(system.name, shown.group, shown.seed, step, layer)
+                self._add_rsa(system, place, found)
                 if system.responses is not None and step in self._asked.mapped_steps:
-                    self._add_maps(system, {**about, "layer": layer}, responses[layer])
+                    self._add_maps(system, place, responses[layer])
         if step == self._last:
             for layer, found in ranks.items():
                 _add(self._last_ranks, (shown.group, layer), found)
 
-    def _add_rsa(self, system: ScoredSystem, about: dict[str, object], ranks: np.ndarray) -> None:
+    def _add_rsa(self, system: ScoredSystem, place: _Place, ranks: np.ndarray) -> None:
         found = rsa.spearman(ranks[None], system.ranks)[0]
         each = enumerate(found, 1) if len(found) > 1 else ()
         for subject, value in [(_MEAN, found.mean()), *each]:
             row = {"metric": RSA, "direction": "", "subject": str(subject), "score": value}
-            self._rows.append({**about, **row, "normalised": np.nan})
-        step = about["step"]
-        if step in self._asked.resampled_steps:
-            key = (system.name, str(about["group"]), int(str(step)), str(about["layer"]))
+            self._rows.append({**place._asdict(), **row, "normalised": np.nan})
+        if place.step in self._asked.resampled_steps:
+            key = (place.system, place.group, place.step, place.layer)
             draws = self._resamples[system.name].scores(
                 ranks, system.ranks, self._spreads[system.name]
             )
             _add(self._resampled, key, draws)
 
-    def _add_maps(
-        self, system: ScoredSystem, about: dict[str, object], responses: torch.Tensor
-    ) -> None:
+    def _add_maps(self, system: ScoredSystem, place: _Place, responses: torch.Tensor) -> None:
         assert system.responses is not None, "a system of responses"
         layer, recorded = responses.float().cpu(), torch.from_numpy(system.responses)
         if not layer.std(dim=0).any():
-            _LOG.warning("%s: no live unit, no map", about)
+            _LOG.warning("%s: no live unit, no map", place)
             return
         turned, drawn = rotated(layer), self._drawn(layer)
         for metric in self._asked.metrics:
@@ -243,7 +250,7 @@ class _Scores:
                 noisy = direction == "to" or metric == "soft_matching"
                 row = {"metric": metric, "direction": direction, "subject": _MEAN, "score": value}
                 noise = system.ceiling if noisy else np.nan
-                self._rows.append({**about, **row, "normalised": value / noise})
+                self._rows.append({**place._asdict(), **row, "normalised": value / noise})
 
     def _score(
         self,
