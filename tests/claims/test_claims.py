@@ -21,6 +21,7 @@ from convergent_learning.claims.evaluation import (
     write_claims,
 )
 from convergent_learning.tables.pairs import pair_tables
+from convergent_learning.tables.storage import with_stages
 from convergent_learning.tables.summaries import basis_summary
 
 # Fewer layers and families than an experiment has: what is tested is the arithmetic of verdicts.
@@ -76,7 +77,7 @@ def _frames(effects: Effects = TRUE, rng: int = 0, **how) -> dict[str, pd.DataFr
     for figure in range(2, 7):
         tables |= pair_tables(figure, scores, context)
     tables["fig3"] = basis_summary(tables["fig3_pairs"], tables["fig3_null"])
-    return tables | {"datasets": context["datasets"]}
+    return with_stages(tables | {name: context[name] for name in ("datasets", "groups")})
 
 
 def _verdicts(frames: dict[str, pd.DataFrame]) -> dict[str, str]:
@@ -225,15 +226,17 @@ def test_missing_ingredients_are_said_not_raised(true_frames):
     assert "fewer than 2 families" in one_family["C6a"][1]
     table = true_frames["fig5_pairs"]
     no_epoch = reasons(true_frames | {"fig5_pairs": table[table.step != 196]})
-    assert "step 196" in no_epoch["C4a"][1]
-    one_epoch = true_frames["datasets"].assign(steps_per_epoch=784)
-    assert "ends with epoch 1" in reasons(true_frames | {"datasets": one_epoch})["C5"][1]
+    assert "at the stage epoch 1" in no_epoch["C4a"][1]
+    one_epoch = {
+        "groups": true_frames["groups"].assign(steps_per_epoch=784),
+        "fig5_pairs": table.assign(epoch=table.epoch / 4),
+    }
+    assert "ends with epoch 1" in reasons(true_frames | one_epoch)["C5"][1]
     no_accuracy = reasons(true_frames | {"fig5_pairs": table.assign(accuracy=np.nan)})
     assert "no accuracy" in no_accuracy["C5a"][1]
-    empty = {name: frame.iloc[:0] for name, frame in true_frames.items() if name != "datasets"}
-    assert {v for v, _ in reasons(empty | {"datasets": true_frames["datasets"]}).values()} == {
-        "inconclusive"
-    }
+    facts = {name: true_frames[name] for name in ("datasets", "groups")}
+    empty = {name: frame.iloc[:0] for name, frame in true_frames.items()}
+    assert {verdict for verdict, _ in reasons(empty | facts).values()} == {"inconclusive"}
 
 
 def test_conditions_near_chance_are_left_out_of_slopes(true_frames):

@@ -82,7 +82,16 @@ def test_overlays_are_called_like_their_experiment(overlay):
         ),
         ("datasets.0.image_size", 64, ["datasets[0].image_size", "imagefolder"]),
         ("networks.0.mean", [0.5] * 3, ["networks[0].mean", "factory"]),
-        ("networks.0.training", {"epochs": 9}, ["networks[0].training", "epochs", "optimizer"]),
+        (
+            "networks.0.training",
+            {"batch_size": 9},
+            ["networks[0].training", "batch_size", "optimizer"],
+        ),
+        (
+            "networks.0.training",
+            {"epochs": 2},
+            ["networks (resnet18): training.checkpoints", "'3'", "2 epochs"],
+        ),
         ("networks.0", {"architecture": "resnet18", "seeds": [1]}, ["networks[0].width"]),
         (
             "networks.0",

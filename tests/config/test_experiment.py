@@ -192,6 +192,34 @@ def test_groups_of_one_architecture_are_compared_in_distribution():
     assert alike < across["final"]
 
 
+def test_groups_that_train_for_longer_go_on_alone():
+    """At the last step all stand at their own last one; between, who has ended meets the others."""
+    config = copy.deepcopy(DEFAULT)
+    own = {"architecture": "resnet18", "width": 0.25, "layers": "default"}
+    longer = {"epochs": 6, "checkpoints": ["1", "4", "5"]}
+    config["networks"] = [
+        own | {"seeds": [1, 2]},
+        own | {"name": "longer", "seeds": [3, 4], "training": longer},
+    ]
+    experiment = Experiment.of(config)
+    assert experiment.steps_of("cifar10", "resnet18")[-1] == 1560
+    assert experiment.steps_of("cifar10", "longer") == [0, 390, 1560, 1950, 2340]
+    assert experiment.steps("cifar10")[-3:] == [1560, 1950, 2340]
+    [tile] = experiment.tiles("cifar10", "training")
+
+    def pairs(step):
+        there = experiment.shown("cifar10", Sample(IDENTITY, step), tile)
+        assert {n for pair in there.pairs for n in pair} == set(there.networks)
+        return {frozenset((x.group, y.group)) for x, y in there}
+
+    within, across = {frozenset(("longer",))}, {frozenset(("resnet18", "longer"))}
+    assert pairs(390) == within | across | {frozenset(("resnet18",))}
+    assert pairs(780) == {frozenset(("resnet18",))}
+    assert pairs(1560) == within | across
+    assert pairs(1950) == within
+    assert pairs(2340) == pairs(390)
+
+
 def test_the_committed_reference_is_one_of_the_config():
     """Though it is older than some keys: figures are drawn from it, reruns compared with it."""
     reference = ROOT / "results/reference/cifar10"

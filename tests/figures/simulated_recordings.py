@@ -43,19 +43,17 @@ def write_recordings(
     pretrained: Sequence[str] = (),
     gains: bool = True,
 ) -> Path:
-    """Write recordings.csv and fig8*.csv into a tables folder that has layers and datasets.
+    """Write recordings.csv and fig8*.csv into a tables folder that has layers and groups.
 
     Groups in `pretrained` have the last step alone; without `gains` training changes nothing.
     """
     rng = np.random.default_rng(0)
-    layers, datasets = read_table(folder, "layers"), read_table(folder, "datasets")
+    layers, groups = read_table(folder, "layers"), read_table(folder, "groups")
     networks, course = [], []
-    for of in datasets.itertuples():
-        for (group, blocks), system in (
-            (named, system)
-            for named in layers[layers.dataset == of.dataset].groupby("group", sort=False)
-            for system in systems
-        ):
+    for of in groups.itertuples():
+        group = of.group
+        blocks = layers[(layers.dataset == of.dataset) & (layers.group == group)]
+        for system in systems:
             epochs = [e for e in _EPOCHS if e * of.steps_per_epoch <= of.final_step]
             for epoch in epochs[-1:] if group in pretrained else epochs:
                 key = {"dataset": of.dataset, "recording": system.recording}

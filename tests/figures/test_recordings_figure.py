@@ -32,7 +32,7 @@ def make(make_tables, tmp_path):
     def write(systems, **how):
         folder = tmp_path / "tables"
         folder.mkdir()
-        for name in ("datasets.csv", "layers.csv"):
+        for name in ("datasets.csv", "groups.csv", "layers.csv"):
             shutil.copy(make_tables() / name, folder)
         return write_recordings(folder, systems, **how)
 

@@ -156,12 +156,15 @@ class _World:
             for f, levels in self.families.items()
             for i, level in enumerate(levels)
         ]
-        sizes = (50000, 1000, STEPS_PER_EPOCH, max(STEPS))
         rows = {
             "layers": layer_rows,
             "conditions": conditions,
             "accuracy": accuracy,
-            "datasets": [(dataset, 10, CHANCE, *sizes, "", "")],
+            "datasets": [(dataset, 10, CHANCE, 50000, 1000, "", "")],
+            "groups": [
+                (dataset, a, "true", "natural", "supervised", STEPS_PER_EPOCH, max(STEPS))
+                for a in self.layers
+            ],
         }
         return {name: pd.DataFrame(each, columns=COLUMNS[name]) for name, each in rows.items()}
 

@@ -11,7 +11,8 @@ from convergent_learning.claims.evaluation import evaluate_frames, part_entry
 from convergent_learning.figures import fig7
 from convergent_learning.tables.pairs import pair_tables
 from convergent_learning.tables.schema import COLUMNS
-from convergent_learning.tables.storage import write_table
+from convergent_learning.tables.stages import rows_of
+from convergent_learning.tables.storage import with_stages, write_table
 from convergent_learning.tables.summaries import between, spans_of_layers, summaries
 
 LAYERS = [(f"b{i}", i / 7, "block") for i in range(6)] + [
@@ -27,8 +28,8 @@ GROUPS = pd.DataFrame(
         ("U", "true", "natural", "none"),
     ],
     columns=["group", "labels", "images", "objective"],
-)
-DATASETS = pd.DataFrame([{"dataset": "d", "final_step": 20, "steps_per_epoch": 10, "chance": 0.1}])
+).assign(dataset="d", steps_per_epoch=10, final_step=20)
+DATASETS = pd.DataFrame([{"dataset": "d", "chance": 0.1}])
 WITHIN = 0.8
 
 
@@ -68,11 +69,11 @@ def pairs():
 
 @pytest.fixture(scope="module")
 def frames(pairs):
-    return {"datasets": DATASETS, "groups": GROUPS, "fig7_pairs": pairs}
+    return with_stages({"datasets": DATASETS, "groups": GROUPS, "fig7_pairs": pairs})
 
 
 def test_shares_are_ratios_of_means(pairs):
-    made = summaries(7, {"fig7_pairs": pairs}, {"groups": GROUPS, "datasets": DATASETS})
+    made = summaries(7, {"fig7_pairs": pairs}, {"groups": GROUPS})
     shares = made["fig7_shares"].set_index(["group", "third"])
     last = spans_of_layers(pairs[pairs.step == 20])
     for (group, third), row in shares.iterrows():
@@ -111,7 +112,7 @@ def test_the_interval_of_a_share_covers_it():
         columns = ["dataset", "group_x", "seed_x", "group_y", "seed_y", "step", "epoch", "layer"]
         table = pd.DataFrame(rows, columns=[*columns, "depth", "role", "metric", "score"])
         groups = GROUPS[:2].assign(group=["S", "G"])
-        made = summaries(7, {"fig7_pairs": table}, {"groups": groups, "datasets": DATASETS})
+        made = summaries(7, {"fig7_pairs": table}, {"groups": groups})
         [row] = made["fig7_shares"].query("third == 'all'").itertuples()
         covered.append(row.share_low < 0.5 < row.share_high)
     assert np.mean(covered) > 0.84
@@ -140,8 +141,8 @@ def test_the_claim_has_the_weakest_verdict_of_a_and_b_of_all_groups(frames):
     """c has no say, and untrained networks are no group of their own."""
     names = ("fig2_pairs", "fig3_pairs", "fig3", "fig4_pairs", "fig5_pairs", "fig6_pairs")
     own = frames | {name: pd.DataFrame(columns=COLUMNS[name]) for name in names}
-    kept = own["groups"][own["groups"].group != "nothing"]
-    claims = {entry["id"]: entry for entry in evaluate_frames(own | {"groups": kept})}
+    kept = {name: rows_of(frame, {*GROUPS.group} - {"nothing"}) for name, frame in own.items()}
+    claims = {entry["id"]: entry for entry in evaluate_frames(kept)}
     parts = {name for name in claims if name.startswith("C8") and claims[name]["part"]}
     assert parts == {f"C8{x}-{g}" for x in "abc" for g in ("same", "late-parts")}
     assert claims["C8"]["verdict"] == "supported"
@@ -173,7 +174,8 @@ def test_pairs_of_another_architecture_are_left_out(pairs):
         columns=["dataset", "group", "layer", "role", "units"],
     )
     known = DATASETS.assign(stimuli=100)
-    found = pair_tables(7, scores, {"datasets": known, "layers": layers})["fig7_pairs"]
+    facts = {"datasets": known, "groups": GROUPS, "layers": layers}
+    found = pair_tables(7, scores, facts)["fig7_pairs"]
     across = found[found.group_x != found.group_y]
     assert "same" not in {*across.group_x, *across.group_y}
     assert len(found[found.group_x == "same"]) == 3 * 3 * len(LAYERS)
@@ -195,7 +197,6 @@ def test_the_figure_is_drawn(pairs, tmp_path):
             "width",
         ],
     )
-    facts = {"groups": GROUPS, "datasets": DATASETS}
     datasets = DATASETS.reindex(
         columns=[
             "dataset",
@@ -203,15 +204,16 @@ def test_the_figure_is_drawn(pairs, tmp_path):
             "chance",
             "train_images",
             "stimuli",
-            "steps_per_epoch",
-            "final_step",
             "sha256_train",
             "sha256_test",
         ],
         fill_value=1,
     )
-    made = summaries(7, {"fig7_pairs": pairs}, facts)
-    for name, table in (made | {"groups": GROUPS, "layers": layers, "datasets": datasets}).items():
+    made = summaries(7, {"fig7_pairs": pairs}, {"groups": GROUPS})
+    training = pd.DataFrame(columns=COLUMNS["fig1_training"])
+    training.loc[0] = ["d", "nothing", 41, 20, 2, 2.3, 0.11, 2.4, 0.1]
+    facts = {"groups": GROUPS, "layers": layers, "datasets": datasets, "fig1_training": training}
+    for name, table in (made | facts).items():
         write_table(table, tmp_path, name)
     fig7.draw(tmp_path, tmp_path / "fig7.pdf", tmp_path / "fig7.png")
     assert (tmp_path / "fig7.pdf").read_bytes().startswith(b"%PDF")
@@ -219,6 +221,7 @@ def test_the_figure_is_drawn(pairs, tmp_path):
     assert "same (without labels, simclr)" in caption
     assert "late-parts (images: phase scrambling 180)" in caption
     assert "U (not trained)" in caption
+    assert "nothing (shuffled labels, of which it gets 11% right)" in caption
     assert (
         "Of same, which learned without labels, accuracies are those of a linear probe" in caption
     )

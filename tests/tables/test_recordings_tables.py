@@ -9,6 +9,7 @@ import pytest
 from convergent_learning.claims.definitions import part_named
 from convergent_learning.claims.evaluation import part_entry
 from convergent_learning.tables.recordings import recording_tables, summaries_of_networks
+from convergent_learning.tables.storage import with_stages
 
 BLOCKS, STEPS = 6, (0, 10, 20, 40)
 LAYERS = [(f"b{i}", i / 6, "block") for i in range(BLOCKS)] + [("fc", 1.0, "logits")]
@@ -58,7 +59,7 @@ def write(folder, missing=(), seeds=(1, 2, 3)):
 @pytest.fixture
 def facts():
     layers = pd.DataFrame(LAYERS, columns=["layer", "depth", "role"]).assign(dataset="d", group="g")
-    datasets = [{"dataset": "d", "final_step": STEPS[-1], "steps_per_epoch": 10, "chance": 0.1}]
+    groups = [{"dataset": "d", "group": "g", "final_step": STEPS[-1], "steps_per_epoch": 10}]
     pairs = [
         {
             "dataset": "d", "group": "g", "seed_x": x, "seed_y": y, "step": step,
@@ -72,7 +73,7 @@ def facts():
     ]  # fmt: skip
     return {
         "layers": layers,
-        "datasets": pd.DataFrame(datasets),
+        "groups": pd.DataFrame(groups),
         "fig5_pairs": pd.DataFrame(pairs),
     }
 
@@ -132,7 +133,8 @@ def test_summaries_follow_from_networks_and_pairs(tmp_path, facts):
 def claimed(tables, facts, part):
     systems = pd.DataFrame(SYSTEMS, columns=["recording", "system"])
     about = systems.assign(ceiling_low=0.3, ceiling_high=0.6)
-    return part_entry(part_named(part), {**facts, **tables, "recordings": about})
+    frames = with_stages({**facts, **tables, "recordings": about})
+    return part_entry(part_named(part), frames)
 
 
 @pytest.mark.parametrize("part", ["C9a-r1 IT", "C9b-r2 V4"])
@@ -152,17 +154,17 @@ def test_a_rise_that_is_missing_leaves_the_second_part_open(tmp_path, facts, mon
 
 
 def test_what_training_of_one_epoch_cannot_say_is_said(tmp_path, facts):
-    facts["datasets"]["steps_per_epoch"] = 40
+    facts["groups"]["steps_per_epoch"] = 40
     tables = recording_tables(write(tmp_path), facts)
     assert claimed(tables, facts, "C9a-r1 IT")["verdict"] == "supported"
     assert "training ends with epoch 1" in claimed(tables, facts, "C9b-r1 IT")["reason"]
 
 
 def test_without_a_checkpoint_after_epoch_one_the_first_part_is_judged(tmp_path, facts):
-    facts["datasets"]["steps_per_epoch"] = 15
+    facts["groups"]["steps_per_epoch"] = 15
     tables = recording_tables(write(tmp_path), facts)
     assert claimed(tables, facts, "C9a-r1 IT")["verdict"] == "supported"
-    assert "that give b1" in claimed(tables, facts, "C9b-r1 IT")["reason"]
+    assert "at the stage epoch 1" in claimed(tables, facts, "C9b-r1 IT")["reason"]
 
 
 def test_fewer_than_three_networks_have_no_verdict(tmp_path, facts):

@@ -15,7 +15,7 @@ from convergent_learning.tables.figure_tables import write_tables
 from convergent_learning.tables.pairs import pair_tables
 from convergent_learning.tables.schema import COLUMNS, Role, with_role
 from convergent_learning.tables.scores import read_scores
-from convergent_learning.tables.storage import read_table
+from convergent_learning.tables.storage import read_table, read_tables
 from convergent_learning.tables.summaries import summaries
 
 FAMILIES = {"colour": ["bw"], "contrast": ["50", "5"], "eidolon_I": ["8"], "eidolon_II": ["8"]}
@@ -127,7 +127,7 @@ def test_fig6_drops_and_accuracies(experiment):
 
 def test_near_chance_conditions_are_marked(experiment):
     folder, _, files = experiment
-    setting = {n: read_table(folder / "tables", n) for n in ("datasets", "layers", "conditions")}
+    setting = read_tables(folder / "tables", ("datasets", "groups", "layers", "conditions"))
     accuracy = read_table(folder / "tables", "accuracy")
     accuracy.loc[accuracy.stimuli == "contrast", "accuracy"] = 0.11
     table = pair_tables(6, read_scores(files), setting | {"accuracy": accuracy})["fig6_pairs"]
@@ -136,7 +136,7 @@ def test_near_chance_conditions_are_marked(experiment):
 
 def test_conditions_without_an_accuracy_keep_their_drops_and_leave_the_slopes(experiment):
     folder, _, files = experiment
-    setting = {n: read_table(folder / "tables", n) for n in ("datasets", "layers", "conditions")}
+    setting = read_tables(folder / "tables", ("datasets", "groups", "layers", "conditions"))
     accuracy = read_table(folder / "tables", "accuracy")
     accuracy.loc[accuracy.stimuli == "contrast", "accuracy"] = np.nan
     setting["accuracy"] = accuracy
@@ -180,7 +180,8 @@ def test_missing_column_and_repeated_rows_are_named(experiment, tmp_path):
 def test_unknown_layer_and_bad_tables_are_named(experiment, tmp_path):
     folder, _, files = experiment
     layers = read_table(folder / "tables", "layers")
-    shutil.copy(folder / "tables/datasets.csv", tmp_path)
+    for name in ("datasets", "groups"):
+        shutil.copy(folder / f"tables/{name}.csv", tmp_path)
     layers[layers.layer != "relu"].to_csv(tmp_path / "layers.csv", index=False)
     with pytest.raises(ValueError, match=r"resnet18/relu.*layers\.csv"):
         write_tables(4, files, tmp_path)
@@ -195,7 +196,7 @@ def test_unknown_layer_and_bad_tables_are_named(experiment, tmp_path):
 
 def test_rerun_gives_the_same_bytes(experiment, tmp_path):
     folder, _, files = experiment
-    for name in ("datasets", "layers"):
+    for name in ("datasets", "groups", "layers"):
         shutil.copy(folder / f"tables/{name}.csv", tmp_path)
     for figure in (2, 3, 4):
         write_tables(figure, files[::-1], tmp_path)

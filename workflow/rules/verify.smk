@@ -38,7 +38,6 @@ rule anchors:
         identity=value("anchors", "identity"),
         rotated=value("anchors", "rotated"),
         centers=value("anchors", "centers"),
-        pairs=value("anchors", "pairs"),
         ridge=config["alignment"]["ridge"],
         draws=config["alignment"]["rotations"],
         seed=config["seed"],

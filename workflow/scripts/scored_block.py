@@ -26,7 +26,6 @@ with job(snakemake) as record:
         Path(out.scores),
         asked.metric_code,
         earlier=map(Path, record["taken_over"]),
-        pairs=asked.pairs,
         centers=asked.centers,
         ridge=asked.ridge,
         rotated=asked.rotated,

@@ -15,7 +15,6 @@ with job(snakemake) as record:
         Path(snakemake.output[0]),
         asked.metric_code,
         earlier=map(Path, record["taken_over"]),
-        pairs=asked.pairs,
         transfer_from=fitted[0] / f"{asked.identity}.h5" if fitted else None,
         centers=asked.centers,
         ridge=asked.ridge,

@@ -32,7 +32,8 @@ from convergent_learning.claims.ingredients import (
 from convergent_learning.tables.depth import complete_layers, slope
 from convergent_learning.tables.drops import condition_slopes, from_colour, third_drops, usable
 from convergent_learning.tables.intervals import PAIR, Interval, Pairs, jackknife
-from convergent_learning.tables.storage import Tables, final_step
+from convergent_learning.tables.stages import TRAINED, UNTRAINED
+from convergent_learning.tables.storage import Tables
 from convergent_learning.tables.summaries import between, supervised
 
 _NO_GAIN = "training adds no alignment here"
@@ -76,31 +77,31 @@ def rotations_permutation(tables: Tables) -> Contrast:
 
 def basis(tables: Tables) -> Contrast:
     """C2a: what permutation loses when the basis is rotated."""
-    difference, notes = basis_gaps(tables, [final_step(tables)])
-    values = _pair_mean(difference[final_step(tables)])
+    difference, notes = basis_gaps(tables, [TRAINED])
+    values = _pair_mean(difference[TRAINED])
     return Contrast(values, notes=(passing_shares(tables), *notes))
 
 
 def basis_learned(tables: Tables) -> Contrast:
     """C2b: the same, trained minus untrained."""
-    difference, notes = basis_gaps(tables, [0, final_step(tables)])
-    gained = difference[final_step(tables)] - difference[0]
-    gaps = f"learned minus rotated is {difference[final_step(tables)].mean():.3f} trained"
-    gaps += f" and {difference[0].mean():.3f} at step 0"
+    difference, notes = basis_gaps(tables, [UNTRAINED, TRAINED])
+    gained = difference[TRAINED] - difference[UNTRAINED]
+    gaps = f"learned minus rotated is {difference[TRAINED].mean():.3f} trained"
+    gaps += f" and {difference[UNTRAINED].mean():.3f} at step 0"
     return Contrast(_pair_mean(gained), notes=(gaps, passing_shares(tables), *notes))
 
 
 def matches(tables: Tables) -> Contrast:
     """C3a: share of best matches within one layer."""
-    shares, notes = match_shares(tables, [final_step(tables)])
-    return Contrast(shares[final_step(tables)], notes=notes)
+    shares, notes = match_shares(tables, [TRAINED])
+    return Contrast(shares[TRAINED], notes=notes)
 
 
 def matches_learned(tables: Tables) -> Contrast:
     """C3b: that share, trained minus untrained."""
-    shares, notes = match_shares(tables, [0, final_step(tables)])
-    both = f"{shares[final_step(tables)].mean():.3f} trained, {shares[0].mean():.3f} untrained"
-    return Contrast(shares[final_step(tables)] - shares[0], notes=(both, *notes))
+    shares, notes = match_shares(tables, [UNTRAINED, TRAINED])
+    both = f"{shares[TRAINED].mean():.3f} trained, {shares[UNTRAINED].mean():.3f} untrained"
+    return Contrast(shares[TRAINED] - shares[UNTRAINED], notes=(both, *notes))
 
 
 def early_more(tables: Tables) -> Contrast:

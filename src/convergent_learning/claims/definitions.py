@@ -40,6 +40,11 @@ class Part(NamedTuple):
     remark: Callable[[float], str] = lambda estimate: ""
 
     @property
+    def across_kinds(self) -> bool:
+        """Whether it is about groups of several kinds, or about each group."""
+        return self.figure in (7, 8)
+
+    @property
     def letter(self) -> str:
         """What follows the number of its claim."""
         return self.id.lstrip("C0123456789")
@@ -295,7 +300,7 @@ def claims_of(tables: Tables) -> tuple[Claim, ...]:
 
     C8 needs groups of figure 7, C9 recordings.
     """
-    groups = contrasts.compared_groups(tables) if "groups" in tables else []
+    groups = contrasts.compared_groups(tables) if "fig7_pairs" in tables else []
     systems = systems_of(tables["recordings"]) if "recordings" in tables else []
     claims = (
         Claim(

@@ -13,11 +13,19 @@ from convergent_learning.claims.contrasts import Contrast
 from convergent_learning.claims.definitions import Claim, Part, claims_of
 from convergent_learning.claims.entries import NUMBERS, Entry
 from convergent_learning.claims.ingredients import NoStatistic
+from convergent_learning.claims.kinds import of_one_kind
 from convergent_learning.tables.intervals import MIN_FAMILIES, MIN_NETWORKS
-from convergent_learning.tables.storage import Tables, of_dataset, read_tables, tables_in
+from convergent_learning.tables.storage import (
+    Tables,
+    of_dataset,
+    read_tables,
+    tables_in,
+    with_stages,
+)
 
-_OPTIONAL = ("groups", "fig7_pairs", "recordings", "fig8_networks", "fig8")
-_TABLES = ["datasets", "fig2_pairs", "fig3_pairs", "fig3", "fig4_pairs", "fig5_pairs", "fig6_pairs"]
+_OPTIONAL = ("fig7_pairs", "recordings", "fig8_networks", "fig8")
+_TABLES = ["datasets", "groups", "fig2_pairs", "fig3_pairs", "fig3", "fig4_pairs"]
+_TABLES += ["fig5_pairs", "fig6_pairs"]
 _WEAKEST_FIRST = ["not supported", "inconclusive", "supported"]
 _UNKNOWN = (
     "no verdict: the interval cannot be computed, as too little remains without some network or "
@@ -28,7 +36,8 @@ _UNKNOWN = (
 def evaluate_claims(tables: str | Path) -> list[Entry]:
     """Verdict of every part of every claim, and of every claim.
 
-    The statistic of a part is a mean over groups of the mean over their pairs of networks,
+    The statistic of a part is a mean over groups (of one kind, see `kinds`, but for C8 and C9) of
+    the mean over their pairs of networks,
     with the interval of `tables.intervals`. Supported: the interval lies above the threshold;
     not supported: at or below it; else inconclusive. A claim has the weakest verdict of its parts
     and the estimate of the first. With several datasets each has its own claims, its name in front
@@ -60,7 +69,7 @@ def evaluate_frames(frames: Tables) -> list[Entry]:
     datasets = list(frames["datasets"].dataset)
     entries = []
     for dataset in datasets:
-        own = of_dataset(frames, dataset)
+        own = of_dataset(with_stages(frames), dataset)
         prefix = f"{dataset}: " if len(datasets) > 1 else ""
         for claim in claims_of(own):
             parts = [part_entry(part, own) for part in claim.parts]
@@ -77,7 +86,10 @@ def write_claims(tables: str | Path, out_json: str | Path) -> None:
 
 
 def part_entry(part: Part, tables: Tables) -> Entry:
-    """The entry of one part, from the tables of one dataset."""
+    """The entry of one part, from the tables of one dataset, with their stages."""
+    kind: tuple[str, ...] = ()
+    if not part.across_kinds:
+        tables, kind = of_one_kind(tables)
     try:
         contrast = part.contrast(tables)
     except NoStatistic as missing:
@@ -90,8 +102,8 @@ def part_entry(part: Part, tables: Tables) -> Entry:
         **dict(zip(NUMBERS, map(_number, numbers), strict=True)),
         n=int(interval.n_networks),
         verdict=verdict,
-        reason="; ".join([why, *contrast.notes]),
-        notes=list(contrast.notes),
+        reason="; ".join([why, *contrast.notes, *kind]),
+        notes=[*contrast.notes, *kind],
     )
 
 

@@ -13,10 +13,12 @@ from convergent_learning.tables.depth import complete_layers, slope
 from convergent_learning.tables.intervals import ALPHA, PAIR
 from convergent_learning.tables.matches import chance_within_one, matching_shares
 from convergent_learning.tables.recordings import late_scores
-from convergent_learning.tables.storage import Tables, final_step
+from convergent_learning.tables.stages import EPOCH_ONE, TRAINED, UNTRAINED, with_stage
+from convergent_learning.tables.storage import Tables
 from convergent_learning.tables.summaries import of_groups, spans_of_layers, supervised
 
 MIN_ROWS_PER_UNIT = 10
+_LEVELS = {"b0": UNTRAINED, "b1": EPOCH_ONE, "bF": TRAINED}
 
 
 class NoStatistic(ValueError):
@@ -28,7 +30,7 @@ def depth_rows(tables: Tables, metrics: list[str]) -> pd.DataFrame:
     rows = tables["fig2_pairs"]
     rows = rows[
         (rows.group_x == rows.group_y)
-        & (rows.step == final_step(tables))
+        & (rows.stage == TRAINED)
         & (rows.baseline == "learned")
         & (rows.center == "position")
         & (rows.role != "logits")
@@ -59,16 +61,36 @@ def left_out_note(layers: list[str], why: str) -> tuple[str, ...]:
     return (f"layers left out, {why}: {', '.join(layers)}",) if layers else ()
 
 
-def basis_gaps(tables: Tables, steps: list[int]) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """(pair × layer, step) learned minus rotated, permutation."""
+def basis_gaps(tables: Tables, stages: Sequence[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """(pair × layer, stage) learned minus rotated, permutation, of groups with all these stages."""
     rows = tables["fig3_pairs"]
-    rows = rows[(rows.metric == "permutation") & (rows.role != "logits") & rows.step.isin(steps)]
-    missing = [str(step) for step in steps if step not in set(rows.step)]
-    if missing:
-        raise NoStatistic(f"no rotated-basis scores of permutation at step {', '.join(missing)}")
+    rows = rows[(rows.metric == "permutation") & (rows.role != "logits")]
+    rows, lacking = _with_all(rows, stages, "rotated-basis scores of permutation")
     rows, unknown = complete_layers(rows, ["difference"])
-    wide = rows.set_index([*PAIR, "layer", "step"]).difference.unstack("step")
-    return wide, left_out_note(unknown, "without a score")
+    wide = rows.set_index([*PAIR, "layer", "stage"]).difference.unstack("stage")
+    return wide, lacking + left_out_note(unknown, "without a score")
+
+
+def _with_all(
+    rows: pd.DataFrame, stages: Sequence[str], what: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Rows at these stages, of the groups that have them all; which others were left out.
+
+    Raises NoStatistic naming the stages that none has.
+    """
+    rows = rows[rows.stage.isin(stages)]
+    missing = [stage for stage in stages if stage not in set(rows.stage)]
+    if EPOCH_ONE in missing and rows.epoch.max() == 1:
+        raise NoStatistic("training ends with epoch 1, so there is nothing later to compare")
+    if missing:
+        raise NoStatistic(f"no {what} of networks at the stage {', '.join(missing)}")
+    counts = rows.groupby("group").stage.nunique()
+    whole = counts.index[counts == len(stages)]
+    if whole.empty:
+        raise NoStatistic(f"no group has {what} at each of the stages {', '.join(stages)}")
+    lacking = sorted(set(counts.index) - set(whole))
+    said = f"groups left out, without each of the stages {', '.join(stages)}: {', '.join(lacking)}"
+    return rows[rows.group.isin(whole)], (said,) if lacking else ()
 
 
 def passing_shares(tables: Tables) -> str:
@@ -76,50 +98,43 @@ def passing_shares(tables: Tables) -> str:
     rows = tables["fig3"]
     rows = rows[(rows.metric == "permutation") & (rows.role != "logits")]
     said = []
-    for name, step in (("trained", final_step(tables)), ("untrained", 0)):
-        p = rows[rows.step == step].p_adjusted.dropna()
-        said.append(f"{int((p <= ALPHA).sum())} of {len(p)} layers {name}")
+    for stage in (TRAINED, UNTRAINED):
+        p = rows[rows.stage == stage].p_adjusted.dropna()
+        said.append(f"{int((p <= ALPHA).sum())} of {len(p)} layers {stage}")
     draws = rows.n_draws.max()
     return f"adjusted p ≤ {ALPHA} ({draws:.0f} draws) in {' and '.join(said)}"
 
 
-def match_shares(tables: Tables, steps: list[int]) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """(pair, step) share of best matches within one layer, Procrustes."""
+def match_shares(tables: Tables, stages: Sequence[str]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """(pair, stage) share of best matches within one layer, Procrustes."""
     maps = tables["fig4_pairs"]
-    maps = maps[(maps.metric == "procrustes") & maps.step.isin(steps)]
-    shares = matching_shares(maps)
-    missing = [str(step) for step in steps if step not in set(shares.step)]
-    if missing:
-        raise NoStatistic(f"no layer × layer scores of procrustes at step {', '.join(missing)}")
+    shares = matching_shares(maps[maps.metric == "procrustes"])
+    shares = with_stage(shares, tables["groups"])
+    shares, lacking = _with_all(shares, stages, "layer × layer scores of procrustes")
     chance = shares.groupby("group").n_layers.max().map(chance_within_one)
     said = ", ".join(f"{value:.2f} ({name})" for name, value in chance.items())
     notes = (f"a match at random would be within one layer with probability {said}",)
-    return shares.set_index([*PAIR, "step"]).value.unstack("step"), notes
+    return shares.set_index([*PAIR, "stage"]).value.unstack("stage"), notes + lacking
 
 
 def training_levels(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Mean score over layers and accuracy of each pair at step 0, after epoch 1 and at the end."""
-    final, epoch = final_step(tables), int(tables["datasets"].steps_per_epoch.iloc[0])
-    if final <= epoch:
-        raise NoStatistic("training ends with epoch 1, so there is nothing later to compare")
-    steps = {0: "0", epoch: "1", final: "F"}
+    stages = {UNTRAINED: "0", EPOCH_ONE: "1", TRAINED: "F"}
     rows = tables["fig5_pairs"]
-    rows = rows[(rows.metric == "procrustes") & (rows.role != "logits") & rows.step.isin(steps)]
-    missing = [str(step) for step in steps if step not in set(rows.step)]
-    if missing:
-        raise NoStatistic(
-            f"no procrustes scores at step {', '.join(missing)} (epoch 1 ends at {epoch})"
-        )
+    rows = rows[(rows.metric == "procrustes") & (rows.role != "logits")]
+    rows, lacking = _with_all(rows, [*stages], "procrustes scores")
     rows, unknown = complete_layers(rows, ["score"])
-    means = rows.groupby([*PAIR, "step"])[["score", "accuracy"]].mean().unstack("step")
-    means.columns = [f"{'s' if name == 'score' else 'acc'}{steps[step]}" for name, step in means]
+    means = rows.groupby([*PAIR, "stage"])[["score", "accuracy"]].mean().unstack("stage")
+    means.columns = [f"{'s' if name == 'score' else 'acc'}{stages[stage]}" for name, stage in means]
     s0, s1, last = means.s0.mean(), means.s1.mean(), means.sF.mean()
     note = (
         f"s1/sF = {s1 / last:.2f} beside s0/sF = {s0 / last:.2f} (s0 {s0:.3f}, s1 {s1:.3f}, "
         f"sF {last:.3f})"
     )
-    share = f"epoch 1 is {epoch / final:.0%} of the steps"
-    return means, (note, share, *left_out_note(unknown, "without a score"))
+    groups = tables["groups"][tables["groups"].group.isin(rows.group)]
+    shares = (groups.steps_per_epoch / groups.final_step).drop_duplicates()
+    share = f"epoch 1 is {', '.join(f'{each:.0%}' for each in shares)} of the steps"
+    return means, (note, share, *lacking, *left_out_note(unknown, "without a score"))
 
 
 def ood_drops(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -137,9 +152,9 @@ def ood_drops(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def final_spans(tables: Tables) -> pd.DataFrame:
-    """Procrustes rows of fig7_pairs at the last step, by what a mean over layers is of."""
+    """Procrustes rows of fig7_pairs after training, by what a mean over layers is of."""
     rows = tables["fig7_pairs"]
-    rows = rows[(rows.metric == "procrustes") & (rows.step == final_step(tables))]
+    rows = rows[(rows.metric == "procrustes") & (rows.stage == TRAINED)]
     if rows.empty:
         raise NoStatistic("no Procrustes scores across groups of one architecture")
     return spans_of_layers(rows)
@@ -150,14 +165,14 @@ def converged(tables: Tables, group: str) -> tuple[str, ...]:
     rows = tables["fig7_pairs"]
     own = of_groups(rows[rows.metric == "procrustes"], group, group)
     own = own[own.role != "logits"]
-    at = [own[own.step == step].score.mean() for step in (final_step(tables), 0)]
+    at = [own[own.stage == stage].score.mean() for stage in (TRAINED, UNTRAINED)]
     return (f"s_GG {at[0]:.3f}, {at[1]:.3f} at step 0",)
 
 
 def parting(tables: Tables, group: str) -> tuple[str, ...]:
     """How the difference to supervised networks grows with depth, in words."""
     rows = tables["fig7_pairs"]
-    rows = rows[(rows.metric == "procrustes") & (rows.step == final_step(tables))]
+    rows = rows[(rows.metric == "procrustes") & (rows.stage == TRAINED)]
     rows = rows[rows.role == "block"]
     reference = supervised(tables["groups"])
     within, across = (
@@ -177,32 +192,21 @@ def system_levels(
     """
     rows = tables["fig8_networks"]
     late = late_scores(rows[(rows.recording == recording) & (rows.system == system)])
-    last, epoch_one = final_step(tables), _epoch_one(late)
-    if "b1" in names and epoch_one == last:
-        raise NoStatistic("training ends with epoch 1")
-    steps = {"b0": 0, "b1": epoch_one, "bF": last}
-    missing = [name for name in names if steps[name] not in set(late.step)]
-    if missing or last == 0:
-        raise NoStatistic(f"no scores with {system} that give {', '.join(missing) or 'bF'}")
+    stages = {name: _LEVELS[name] for name in names}
+    late, _ = _with_all(late, [*stages.values()], f"scores with {system}")
     itself = late.assign(seed_x=late.seed, seed_y=late.seed)
-    wide = itself.groupby([*PAIR, "step"]).score.mean().unstack("step")
-    levels = pd.DataFrame({name: wide[steps[name]] for name in names}).dropna()
+    wide = itself.groupby([*PAIR, "stage"]).score.mean().unstack("stage")
+    levels = pd.DataFrame({name: wide[stage] for name, stage in stages.items()}).dropna()
     if levels.empty:
-        raise NoStatistic(f"no network was scored with {system} at all these steps")
+        raise NoStatistic(f"no network was scored with {system} at all these stages")
     return levels
-
-
-def _epoch_one(rows: pd.DataFrame) -> int:
-    """The step after one epoch; −1 if none was kept."""
-    found = rows[rows.epoch == 1].step
-    return int(found.iloc[0]) if len(found) else -1
 
 
 def resampled_gains(tables: Tables, recording: str, system: str) -> tuple[str, ...]:
     """The rise of each group with its interval over images and subjects, in words."""
     rows = tables["fig8"]
     rows = rows[(rows.recording == recording) & (rows.system == system) & (rows.layer == "late")]
-    rows = rows[(rows.step == final_step(tables)) & rows.stimuli_gain_low.notna()]
+    rows = rows[(rows.stage == TRAINED) & rows.stimuli_gain_low.notna()]
     said = [
         f"{row.group} {row.gain:.3f} ({row.stimuli_gain_low:.3f} to {row.stimuli_gain_high:.3f})"
         for row in rows.itertuples()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -70,7 +70,7 @@ class BlockJobs(Files):
                     replace(one, mapped=()) for one in self._shown_samples(dataset, shown, tile)
                 ],
                 "kept": self._kept(dataset),
-                **self._asked(wildcards["block"], tile),
+                **self._asked(wildcards["block"]),
             },
             dataset=dataset,
             networks=tile.networks,
@@ -83,20 +83,26 @@ class BlockJobs(Files):
         self, dataset: str, samples: Sequence[Sample], tile: Tile
     ) -> dict[str, list[str]]:
         """What the networks of a tile and the stimuli that they are shown are made of."""
-        shown = self._shown_samples(dataset, samples, tile)
-        networks = self._networks(dataset, samples[0], tile)
-        trained = [network for network in networks if network.pretrained is None]
-        ready = [network for network in networks if network.pretrained is not None]
+        shown = {s: self.experiment.shown(dataset, s, tile).networks for s in samples}
+        stimuli = [self.stimulus_set(dataset, sample.condition) for sample in samples]
         return {
-            "checkpoints": [
-                self.checkpoint(dataset, network, step)
-                for step in dict.fromkeys(sample.step for sample in samples)
-                for network in trained
-            ],
-            "pretrained": [self.description(dataset, network) for network in ready],
+            **self._shown_files(dataset, shown),
             "dataset": [self.dataset_file(dataset)],
-            "stimuli": list(dict.fromkeys(one.stimuli for one in shown)),
+            "stimuli": list(dict.fromkeys(stimuli)),
         }
+
+    def _shown_files(
+        self, dataset: str, shown: Mapping[Sample, Sequence[Network]]
+    ) -> dict[str, list[str]]:
+        """Files of the networks that samples are of, each once."""
+        each = [(network, sample.step) for sample in shown for network in shown[sample]]
+        files: dict[str, list[str]] = {"checkpoints": [], "pretrained": []}
+        for network, step in dict.fromkeys(each):
+            if network.pretrained is None:
+                files["checkpoints"].append(self._checkpoint_at(dataset, network, step))
+            else:
+                files["pretrained"].append(self.description(dataset, network))
+        return {kind: list(dict.fromkeys(paths)) for kind, paths in files.items()}
 
     def _facts(self, wildcards: dict[str, str]) -> list[str]:
         """Files of what the networks of a tile are and know."""
@@ -114,29 +120,26 @@ class BlockJobs(Files):
         return [self._shown_sample(dataset, sample, tile) for sample in samples]
 
     def _shown_sample(self, dataset: str, sample: Sample, tile: Tile) -> ShownSample:
-        networks = self._networks(dataset, sample, tile)
+        there = self.experiment.shown(dataset, sample, tile)
         mapped = self.experiment.mapped(dataset, sample)
         return ShownSample(
             self.stimulus_set(dataset, sample.condition),
             sample.step,
-            tuple(self._shown(dataset, network, sample.step) for network in networks),
-            tuple(network.name for network in networks if network in mapped),
+            tuple(self._shown(dataset, network, sample.step) for network in there.networks),
+            tuple(network.name for network in there.networks if network in mapped),
             sample.name,
-            self._pairs(tile),
+            tuple((x.name, y.name) for x, y in there),
         )
 
-    def _networks(self, dataset: str, sample: Sample, tile: Tile) -> list[Network]:
-        """Networks of the tile in the order of the config."""
-        return [n for n in self.experiment.at(dataset, sample.step) if n in tile.networks]
-
-    def _pairs(self, tile: Tile) -> tuple[tuple[str, str], ...]:
-        """Names of the pairs of the tile."""
-        return tuple((x.name, y.name) for x, y in tile)
+    def _checkpoint_at(self, dataset: str, network: Network, step: int) -> str:
+        """The file of a network's checkpoint at a step, or of its last one before."""
+        step = min(step, self.experiment.last_step(dataset, network.group))
+        return self.checkpoint(dataset, network, step)
 
     def _shown(self, dataset: str, network: Network, step: int) -> Shown:
         layers = self.experiment.layers(dataset, network.group)
         source = network.pretrained or (
-            self.checkpoint(dataset, network, step),
+            self._checkpoint_at(dataset, network, step),
             self.experiment.plan(dataset, network),
         )
         return Shown(network.group, network.seed, layers, source)
@@ -154,7 +157,7 @@ class BlockJobs(Files):
             {
                 "samples": [sample.name for sample in samples],
                 "identity": None if identity is None else identity.name,
-                **self._asked(block, tile),
+                **self._asked(block),
             },
             dataset=dataset,
             networks=tile.networks,
@@ -168,7 +171,7 @@ class BlockJobs(Files):
         """Of a scoring job: beside a GPU several match units."""
         return _THREADS_BESIDE_GPU if self.experiment.config.gpu else 1
 
-    def _asked(self, block: str, tile: Tile) -> dict[str, Any]:
+    def _asked(self, block: str) -> dict[str, Any]:
         """Which scores a block is asked for."""
         whole = block in WHOLE_BLOCKS
         return {
@@ -177,7 +180,6 @@ class BlockJobs(Files):
             "centers": ["position", "unit"] if whole else ["position"],
             "context": whole,
             "rotated": [m for m in self.experiment.metrics if whole and m in ROTATED_METRICS],
-            "pairs": self._pairs(tile),
         }
 
     def _fitted_on(self, dataset: str, samples: Sequence[Sample]) -> Sample | None:

@@ -68,9 +68,10 @@ def _problems(config: Config) -> Iterator[str]:
             known[entry.name] = entry.info
     yield from _network_problems(config.networks, known.values())
     yield from _portable_problems(config.training)
+    there = [entry for entry in config.datasets if entry.name in known]
     for group in config.networks:
         if not group.is_pretrained:
-            yield from _task_problems(group.own_training(config.training), group, config.datasets)
+            yield from _task_problems(group.own_training(config.training), group, there)
     yield from _stimulus_problems(config, known.values())
     yield from _alignment_problems(config.alignment)
     for group in config.networks:
@@ -105,11 +106,15 @@ def _dataset_problems(entry: Dataset, key: str, training: Training) -> Iterator[
             f"training.batch_size: {training.batch_size} exceeds the {entry.images} training images"
             f" of {entry.name}; lower it or raise {key}.train_images"
         )
+    yield from _checkpoint_problems(training, entry, "training.checkpoints")
+
+
+def _checkpoint_problems(training: Training, dataset: Dataset, key: str) -> Iterator[str]:
+    steps_per_epoch = max(1, dataset.images // training.batch_size)
     try:
-        steps_per_epoch = max(1, entry.images // training.batch_size)
         checkpoint_steps(tuple(map(str, training.checkpoints)), training.epochs, steps_per_epoch)
     except ValueError as error:
-        yield f"training.checkpoints: {error}"
+        yield f"{key}: {error}"
 
 
 def _network_problems(
@@ -144,9 +149,14 @@ def _portable_problems(training: Training) -> Iterator[str]:
         )
 
 
-def _task_problems(training: Training, group: Group, datasets: Iterable[Dataset]) -> Iterator[str]:
+def _task_problems(
+    training: Training, group: Group, datasets: Collection[Dataset]
+) -> Iterator[str]:
     """Of what a group is trained on, and for."""
     key = f"networks ({group.name}): training"
+    if {"epochs", "checkpoints"} & group.training.model_fields_set:
+        for dataset in datasets:
+            yield from _checkpoint_problems(training, dataset, f"{key}.checkpoints")
     if training.labels_name not in LABELS:
         yield _unknown(f"{key}.labels", training.labels_name, LABELS)
     if training.objective not in objectives():

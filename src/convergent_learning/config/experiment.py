@@ -63,7 +63,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Sample:
-    """Networks' responses to a condition at a training step: what a moments file holds."""
+    """Networks' responses to a condition at a training step: what a moments file holds.
+
+    At the last step of the experiment every network is shown its own last checkpoint.
+    """
 
     condition: Condition
     step: int
@@ -200,24 +203,65 @@ class Experiment:
         )
 
     def steps(self, dataset: str) -> list[int]:
-        """Training steps of the checkpoints, 0 first; only 0 where nothing is trained."""
+        """Training steps of the checkpoints of all groups, ascending; only 0 if none is trained."""
         return self._steps[dataset]
 
     @cached_property
     def _steps(self) -> dict[str, list[int]]:
-        plans = {name: self.plan(name, n) for name in self.datasets for n in self.trained[:1]}
-        return {n: plans[n].checkpoint_steps if n in plans else [0] for n in self.datasets}
+        return {
+            name: sorted({0}.union(*(self.steps_of(name, group) for group in self.groups)))
+            for name in self.datasets
+        }
 
-    def first_epoch(self, dataset: str) -> int:
-        """The training step after one epoch; 1 where nothing is trained."""
-        return max(1, self.steps(dataset)[-1] // self.config.training.epochs)
+    def steps_of(self, dataset: str, group: str) -> list[int]:
+        """Training steps of a group's own checkpoints; none of one that comes trained."""
+        return self._steps_of[dataset, group]
+
+    @cached_property
+    def _steps_of(self) -> dict[tuple[str, str], list[int]]:
+        steps: dict[tuple[str, str], list[int]] = {}
+        for name, group in itertools.product(self.datasets, self.groups):
+            plan = self.learned(group, name)
+            steps[name, group] = [] if plan is None else plan.checkpoint_steps
+        return steps
+
+    def last_step(self, dataset: str, group: str) -> int:
+        """The training step that a group ends at; the experiment's, of one that comes trained."""
+        return (self.steps_of(dataset, group) or self.steps(dataset))[-1]
+
+    def first_epoch(self, dataset: str, group: str) -> int:
+        """The training step of a group after one epoch; 1 of one that comes trained."""
+        plan = self.learned(group, dataset)
+        return 1 if plan is None else plan.steps_per_epoch
 
     def at(self, dataset: str, step: int) -> list[Network]:
-        """Networks that are shown the stimuli at `step`, in the order of the config.
+        """Networks that have a checkpoint at `step`, in the order of the config; all at the end.
 
-        Those that come trained are shown them beside the final checkpoints.
+        Those that come trained are shown stimuli beside the final checkpoints.
         """
-        return self.networks if step == self.steps(dataset)[-1] else self.trained
+        if step == self.steps(dataset)[-1]:
+            return self.networks
+        return [n for n in self.trained if step in self.steps_of(dataset, n.group)]
+
+    def shown(self, dataset: str, sample: Sample, tile: Tile) -> Tile:
+        """The networks and pairs of a tile that there are of a sample.
+
+        Two networks whose training has ended are compared in the last sample.
+        """
+        goes_on = {
+            network.name: sample.step < self.last_step(dataset, network.group)
+            for network in self.at(dataset, sample.step)
+        }
+        is_last = sample.step == self.steps(dataset)[-1]
+        pairs = [
+            (x, y)
+            for x, y in tile
+            if {x.name, y.name} <= {*goes_on} and (is_last or goes_on[x.name] or goes_on[y.name])
+        ]
+        wanted = {network.name for pair in pairs for network in pair}
+        wanted |= {name for name, more in goes_on.items() if more or is_last}
+        networks = [network for network in tile.networks if network.name in wanted]
+        return Tile(tile.name, tuple(networks), tuple(pairs))
 
     def mapped(self, dataset: str, sample: Sample) -> list[Network]:
         """Networks of which a sample gets all layer pairs: untrained and final, in distribution."""
@@ -260,9 +304,11 @@ class Experiment:
 
         A network without a partner is in a tile too: its accuracy is asked for.
         """
-        sample = self.blocks(dataset)[block][0]
-        networks = self.at(dataset, sample.step)
-        pairs = self._compared(networks, self.mapped(dataset, sample), sample.condition == IDENTITY)
+        samples = self.blocks(dataset)[block]
+        ever = {network for sample in samples for network in self.at(dataset, sample.step)}
+        networks = [network for network in self.networks if network in ever]
+        mapped = self.mapped(dataset, samples[0])
+        pairs = self._compared(networks, mapped, samples[0].condition == IDENTITY)
         size = self.config.alignment.networks_per_job
         if size is None:
             return [Tile("", tuple(networks), tuple(pairs))]
@@ -330,10 +376,10 @@ class Experiment:
                 return name
         return None
 
-    def learned(self, group: str) -> TrainingPlan | None:
-        """How the first network of a group is trained; None of one that comes trained."""
+    def learned(self, group: str, dataset: str | None = None) -> TrainingPlan | None:
+        """How a group's first network is trained on a dataset; None of one that comes trained."""
         own = (network for network in self.trained if network.group == group)
-        return next((self.plan(self.datasets[0], network) for network in own), None)
+        return next((self.plan(dataset or self.datasets[0], network) for network in own), None)
 
     def _are_partners(self, x: Network, y: Network) -> bool:
         """Whether two networks of a group are compared."""

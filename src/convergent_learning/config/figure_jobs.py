@@ -10,16 +10,16 @@ from convergent_learning.config.experiment import IDENTITY, Experiment
 from convergent_learning.config.jobs import BlockJob, Files, Job
 from convergent_learning.config.recording_jobs import SCORED
 from convergent_learning.stimuli import families, level_text
-from convergent_learning.tables.schema import COLUMNS, tables_of_figure
+from convergent_learning.tables.schema import tables_of_figure
 
 # Facts of the experiment that a figure reads besides its own tables: one asked for by name computes
 # no more.
 _FACTS = {
-    1: ("accuracy", "datasets", "conditions"),
-    6: ("datasets", "layers", "conditions"),
-    7: ("datasets", "layers", "groups"),
-    8: ("datasets", "layers", "recordings", "fig5_pairs"),
-    **dict.fromkeys((2, 3, 4, 5), ("datasets", "layers")),
+    1: ("accuracy", "datasets", "groups", "conditions"),
+    6: ("datasets", "groups", "layers", "conditions"),
+    8: ("datasets", "groups", "layers", "recordings", "fig5_pairs"),
+    7: ("datasets", "groups", "layers", "fig1_training"),
+    **dict.fromkeys((2, 3, 4, 5), ("datasets", "groups", "layers")),
 }
 
 
@@ -90,8 +90,8 @@ class FigureJobs(Files):
             {"architectures": {g.name: g.architecture for g in self.experiment.config.networks}},
         )
         yield self._fact_table("conditions", [], {"conditions": self._condition_facts()})
-        if 7 in self.experiment.figures:
-            yield self._fact_table("groups", [], {"groups": self._group_facts()})
+        facts = [row for dataset in datasets for row in self._group_facts(dataset)]
+        yield self._fact_table("groups", [], {"groups": facts})
         if 8 in self.experiment.figures:
             entries = self.experiment.config.recordings
             yield self._fact_table("recordings", [self.recording_file(e.name) for e in entries])
@@ -114,13 +114,10 @@ class FigureJobs(Files):
 
     def _dataset_facts(self, dataset: str) -> dict[str, Any]:
         """What the table of datasets says besides what the file holds."""
-        last = self.experiment.steps(dataset)[-1]
         return {
             "dataset": dataset,
             "train_images": self.experiment.dataset(dataset).images,
             "stimuli": self.experiment.config.stimuli.images,
-            "steps_per_epoch": self.experiment.first_epoch(dataset),
-            "final_step": last,
         }
 
     def _condition_facts(self) -> list[dict[str, Any]]:
@@ -144,14 +141,17 @@ class FigureJobs(Files):
                 )
         return rows
 
-    def _group_facts(self) -> list[dict[str, str]]:
-        """Rows of the table of groups: what each learns from what."""
-        rows = []
+    def _group_facts(self, dataset: str) -> Iterator[dict[str, Any]]:
+        """Rows of the table of groups: what each learns from what, and for how long."""
         for name in self.experiment.groups:
-            plan = self.experiment.learned(name)
+            plan = self.experiment.learned(name, dataset)
             told = ("", "", "") if plan is None else (plan.labels, plan.images, plan.objective)
-            rows.append(dict(zip(COLUMNS["groups"], (name, *told), strict=True)))
-        return rows
+            yield dict(zip(("labels", "images", "objective"), told, strict=True)) | {
+                "dataset": dataset,
+                "group": name,
+                "steps_per_epoch": self.experiment.first_epoch(dataset, name),
+                "final_step": self.experiment.last_step(dataset, name),
+            }
 
     def _stimulus_tiles(self) -> Job:
         dataset = self.experiment.datasets[0]

@@ -57,6 +57,19 @@ Decay = Annotated[
     UpToOne, Field(description="Factor of the learning rate at each milestone of `step`.")
 ]
 
+Epochs = Annotated[Count, Field(description="Passes over the training images.")]
+CropPadding = Annotated[
+    int,
+    Field(ge=0, description="Zero padding in pixels before a random crop; 0 crops nothing."),
+]
+Flip = Annotated[bool, Field(description="Whether half of the images are flipped horizontally.")]
+Checkpoints = Annotated[
+    Listed[TextOrNumber],
+    Field(
+        description='Checkpoints in epochs (`"1/16"`, `"2"`) or steps (`"100 steps"`); the'
+        " untrained network and the last step are always kept."
+    ),
+]
 Labels = Annotated[
     Literal[True] | str,  # YAML reads `true` as a boolean
     described("`true` or the name of another way to label"),
@@ -89,7 +102,7 @@ Queue = Annotated[Count, Field(description="Keys that `moco` compares each image
 class Training(Keys):
     """How networks are trained."""
 
-    epochs: Count = Field(description="Passes over the training images.")
+    epochs: Epochs
     batch_size: int = Field(ge=2, description="Images in an optimiser step.")
     optimizer: Optimizer
     learning_rate: LearningRate
@@ -100,10 +113,8 @@ class Training(Keys):
     warmup: Warmup
     milestones: Milestones
     decay: Decay
-    crop_padding: int = Field(
-        ge=0, description="Zero padding in pixels before a random crop; 0 crops nothing."
-    )
-    flip: bool = Field(description="Whether half of the images are flipped horizontally.")
+    crop_padding: CropPadding
+    flip: Flip
     labels: Labels = YOUNGER["labels"]
     images: Images = YOUNGER["images"]
     objective: Objective = YOUNGER["objective"]
@@ -120,10 +131,7 @@ class Training(Keys):
     trainings_per_gpu: Count = Field(
         description="Trainings of one group that run at once in one job and share a GPU."
     )
-    checkpoints: Listed[TextOrNumber] = Field(
-        description='Checkpoints in epochs (`"1/16"`, `"2"`) or steps (`"100 steps"`); the'
-        " untrained network and the last step are always kept."
-    )
+    checkpoints: Checkpoints
 
     @property
     def labels_name(self) -> str:
@@ -134,6 +142,7 @@ class Training(Keys):
 class Overrides(Keys):
     """What a group's training does differently from `training`."""
 
+    epochs: Given[Epochs] = None
     optimizer: Given[Optimizer] = None
     learning_rate: Given[LearningRate] = None
     momentum: Given[Momentum] = None
@@ -143,10 +152,13 @@ class Overrides(Keys):
     warmup: Given[Warmup] = None
     milestones: Given[Milestones] = None
     decay: Given[Decay] = None
+    crop_padding: Given[CropPadding] = None
+    flip: Given[Flip] = None
     labels: Given[Labels] = None
     images: Given[Images] = None
     objective: Given[Objective] = None
     queue: Given[Queue] = None
+    checkpoints: Given[Checkpoints] = None
 
 
 Layers = Annotated[

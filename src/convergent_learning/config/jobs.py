@@ -115,3 +115,8 @@ class Files:
 
     def checkpoint(self, dataset: str, network: Network, step: int) -> str:
         return f"{self.network_folder(dataset, network)}/step{step}.safetensors"
+
+    def last_checkpoint(self, dataset: str, network: Network) -> str:
+        """That of the last step of a network that is trained here."""
+        step = self.experiment.last_step(dataset, network.group)
+        return self.checkpoint(dataset, network, step)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from convergent_learning.activations.shown import ShownSample
 from convergent_learning.config.block_jobs import BlockJobs
-from convergent_learning.config.experiment import Condition, Sample
+from convergent_learning.config.experiment import Condition, Network, Sample, Tile
 from convergent_learning.config.jobs import Job
 from convergent_learning.recordings.canonical import sources
 from convergent_learning.recordings.recording import MAPPED
@@ -38,6 +38,7 @@ class RecordingJobs(BlockJobs):
             condition = Condition(entry.name)
             steps = self.experiment.steps(dataset)
             samples = [Sample(condition, step) for step in steps]
+            shown = {sample: self._shown_networks(dataset, sample) for sample in samples}
             recording = [self.recording_file(entry.name)]
             yield Job(
                 "recording_stimuli",
@@ -53,7 +54,12 @@ class RecordingJobs(BlockJobs):
                 "recording_scores",
                 "scores",
                 wildcards,
-                self._shown_files(dataset, entry.name) | {"recording": recording},
+                {
+                    **self._shown_files(dataset, shown),
+                    "dataset": [self.dataset_file(dataset)],
+                    "stimuli": [self.recorded_stimuli(dataset, entry.name)],
+                    "recording": recording,
+                },
                 [self.recorded_file(dataset, entry.name, kind) for kind in SCORED],
                 {
                     "samples": [self._shown_to(dataset, sample) for sample in samples],
@@ -64,25 +70,12 @@ class RecordingJobs(BlockJobs):
                 samples=samples,
             )
 
-    def _shown_files(self, dataset: str, recording: str) -> dict[str, list[str]]:
-        """Networks at all steps, and the images that they are shown."""
-        return {
-            "checkpoints": [
-                self.checkpoint(dataset, network, step)
-                for step in self.experiment.steps(dataset)
-                for network in self.experiment.trained
-            ],
-            "pretrained": [
-                self.description(dataset, network)
-                for network in self.experiment.networks
-                if network.pretrained is not None
-            ],
-            "dataset": [self.dataset_file(dataset)],
-            "stimuli": [self.recorded_stimuli(dataset, recording)],
-        }
+    def _shown_networks(self, dataset: str, sample: Sample) -> Sequence[Network]:
+        everyone = Tile("", tuple(self.experiment.networks), ())
+        return self.experiment.shown(dataset, sample, everyone).networks
 
     def _shown_to(self, dataset: str, sample: Sample) -> ShownSample:
-        networks = self.experiment.at(dataset, sample.step)
+        networks = self._shown_networks(dataset, sample)
         return ShownSample(
             self.recorded_stimuli(dataset, sample.condition.stimuli),
             sample.step,
@@ -95,9 +88,10 @@ class RecordingJobs(BlockJobs):
     def _asked_of(self, dataset: str) -> dict[str, Any]:
         """See `activations.recorded.Asked`."""
         steps, alignment = self.experiment.steps(dataset), self.experiment.config.alignment
+        epochs = {self.experiment.first_epoch(dataset, name) for name in self.experiment.groups}
         return {
             "metrics": tuple(m for m in self.experiment.metrics if m in MAPPED),
-            "mapped_steps": (steps[0], self.experiment.first_epoch(dataset), steps[-1]),
+            "mapped_steps": tuple(sorted({steps[0], *epochs, steps[-1]})),
             "resampled_steps": (steps[0], steps[-1]),
             "n_folds": alignment.folds,
             "ridge": alignment.ridge,

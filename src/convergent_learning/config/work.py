@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from convergent_learning.config.design import Design
-from convergent_learning.config.experiment import Experiment, Network, Sample
+from convergent_learning.config.experiment import Experiment, Network, Sample, Tile
 from convergent_learning.config.jobs import BlockJob, Job
 from convergent_learning.config.score_work import (
     LayerPair,
@@ -101,7 +101,8 @@ class Workload:
     def _recording_scores(self, job: Job) -> Work:
         amounts, values = {"start:scores": 1.0}, 0.0
         for sample in job.samples:
-            for network in self.experiment.at(job.dataset, sample.step):
+            everyone = Tile("", tuple(job.networks), ())
+            for network in self.experiment.shown(job.dataset, sample, everyone).networks:
                 size = self._size(job, network)
                 _add(amounts, _forward(size, _RECORDED))
                 own = sum(layer.values for layer in size.layers)
@@ -143,7 +144,8 @@ class Workload:
         amounts: dict[str, float] = {"start:moments": 1.0}
         memory = disk = moments = 0.0
         for sample in job.samples:
-            sizes = {n.name: self._size(job, n) for n in self._shown(job, sample)}
+            there = self.experiment.shown(job.dataset, sample, job.tile)
+            sizes = {n.name: self._size(job, n) for n in there.networks}
             values = sum(layer.values for size in sizes.values() for layer in size.layers)
             activations = self._images * width * values
             live = not kept and activations > self._summed
@@ -162,11 +164,6 @@ class Workload:
             moments += own + cross
             disk += kept * activations
         return Work(amounts, memory / _MEGA, moments + disk, moments)
-
-    def _shown(self, job: BlockJob, sample: Sample) -> list[Network]:
-        """Networks of the job that are shown a sample."""
-        there = self.experiment.at(job.dataset, sample.step)
-        return [network for network in job.tile.networks if network in there]
 
     def _products(
         self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize]
@@ -224,7 +221,7 @@ class Workload:
         Stimuli that correspond, and shuffled ones.
         """
         mapped = self.experiment.mapped(job.dataset, sample)
-        pairs = [(x, y) for x, y in job.tile if x.name in sizes and y.name in sizes]
+        pairs = self.experiment.shown(job.dataset, sample, job.tile).pairs
         counted = [*compared(pairs, mapped), *across(pairs, mapped), *compared(pairs, [])]
         for (x, y), count, own in counted:
             yield count, layer_pairs(sizes[x.name], sizes[y.name], own=own)

@@ -19,7 +19,7 @@ from convergent_learning.tables.storage import (
     of_dataset,
     read_table,
     read_tables,
-    tables_in,
+    with_stages,
 )
 
 _FIRST_EPOCH_SHARE = 0.5  # of the width of an axis over training
@@ -46,7 +46,7 @@ def draw_by_dataset(
     folder : path
         The tables folder.
     names : sequence of str
-        Tables to read; `datasets` is read beside them.
+        Tables to read; `datasets` and `groups` are read beside them.
     height : callable
         Height in mm for the tables of one dataset.
     panels : callable
@@ -54,7 +54,7 @@ def draw_by_dataset(
     provenance : str
         What made the figure, for the metadata of both files.
     """
-    tables = read_tables(folder, ["datasets", *names])
+    tables = with_stages(read_tables(folder, ["datasets", "groups", *names]))
     parts = [of_dataset(tables, dataset) for dataset in tables["datasets"].dataset]
     heights = [height(part) for part in parts]
     with style.applied():
@@ -197,11 +197,9 @@ def sizes(frame: pd.DataFrame, by: str = "group") -> str:
 
 def probe_sentence(folder: str | Path) -> str:
     """Whose accuracies are those of a linear probe, with a space before; "" if nobody's are."""
-    if "groups" not in tables_in(folder):
-        return ""
     groups = read_table(folder, "groups")
-    names = groups.group[~groups.objective.isin(("supervised", "none", ""))]
-    if names.empty:
+    names = groups.group[~groups.objective.isin(("supervised", "none", ""))].unique()
+    if not len(names):
         return ""
     printed = ", ".join(style.group(name) for name in names)
     return f" Of {printed}, which learned without labels, accuracies are those of a linear probe."

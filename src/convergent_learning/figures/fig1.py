@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from convergent_learning.figures import common, style
-from convergent_learning.tables.storage import Tables, final_step, read_table, read_tables
+from convergent_learning.tables.stages import TRAINED
+from convergent_learning.tables.storage import Tables, read_table, read_tables, with_stages
 
 _TILE_MM = 13.5
 _MIN_COLUMNS = 10  # so that a few families do not make large tiles
@@ -39,10 +40,9 @@ def draw(
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and accuracies taken from the tables."""
-    loaded = read_tables(tables, ["datasets", "conditions", "accuracy"])
+    loaded = with_stages(read_tables(tables, ["datasets", "groups", "conditions", "accuracy"]))
     accuracy, conditions = loaded["accuracy"], loaded["conditions"]
-    final = accuracy.merge(loaded["datasets"][["dataset", "final_step"]])
-    final = final[(final.stimuli == "id") & (final.step == final.final_step)]
+    final = accuracy[(accuracy.stimuli == "id") & (accuracy.stage == TRAINED)]
     networks = [
         f"{style.group(name)}, {rows.seed.nunique()} networks, accuracy "
         f"{rows.accuracy.mean():.3f} ({rows.accuracy.min():.3f}–{rows.accuracy.max():.3f})"
@@ -168,7 +168,7 @@ def _draw_accuracy(ax: Axes, tables: Tables) -> None:
     style.panel(ax, "d")
     names, conditions = _groups(tables), tables["conditions"]
     accuracy = tables["accuracy"]
-    accuracy = accuracy[accuracy.step == final_step(tables)]
+    accuracy = accuracy[accuracy.stage == TRAINED]
     decided = accuracy[accuracy.accuracy.notna()][["stimuli", "condition"]].drop_duplicates()
     conditions = conditions.merge(decided, on=["stimuli", "condition"])
     common.chance_line(ax, tables, 0.004, "left", "top")

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from convergent_learning.figures import common, style
-from convergent_learning.tables.storage import Tables, final_step, read_table
+from convergent_learning.tables.stages import TRAINED, UNTRAINED
+from convergent_learning.tables.storage import Tables, read_table
 
 _LABEL = "held-out correlation"
 
@@ -76,7 +77,7 @@ def _height(tables: Tables) -> float:
 def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     rows = _rows(tables) or [[(a, a)] for a in common.groups(tables)]
     axes = figure.subplots(len(rows), len(style.METRICS), sharex=True, sharey=True, squeeze=False)
-    fig2, final = tables["fig2"], final_step(tables)
+    fig2 = tables["fig2"]
     for row, pairs in enumerate(rows):
         for column, metric in enumerate(style.METRICS):
             ax = axes[row, column]
@@ -88,10 +89,10 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
                 of_pair = fig2[(fig2.group_x == x) & (fig2.group_y == y)]
                 of_metric = of_pair[of_pair.metric == metric]
                 if len(pairs) > 1:
-                    _thin_curves(ax, of_metric, final, metric)
+                    _thin_curves(ax, of_metric, metric)
                 else:
                     common.depth_axis(ax, layers)
-                    _curves(ax, of_metric, layers, final, metric)
+                    _curves(ax, of_metric, layers, metric)
         axes[row, 0].set_ylabel(f"{_row_label(pairs)}\n{_LABEL}")
     axes[0, 0].set_ylim(min(-0.05, fig2["low"].clip(lower=-0.2).min()), 1.02)
     for ax in axes[-1]:
@@ -103,14 +104,18 @@ def _row_label(pairs: list[tuple[str, str]]) -> str:
     return style.pair(*pairs[0]) if len(pairs) == 1 else "across groups"
 
 
-def series(rows: pd.DataFrame, final: int) -> dict[str, pd.DataFrame]:
-    """The curves of one metric and pair of groups, without those that have no points."""
+def series(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The curves of one metric and pair of groups, without those that have no points.
+
+    rows : of fig2 with their stages
+    """
+    trained = rows.stage == TRAINED
     learned, centred = rows.baseline == "learned", rows.center == "position"
     curves = {
-        "trained": rows[learned & centred & (rows.step == final)],
-        "untrained": rows[learned & centred & (rows.step == 0)],
-        "shuffled stimuli": rows[~learned & centred & (rows.step == final)],
-        "trained, unit-centred": rows[learned & ~centred & (rows.step == final)],
+        "trained": rows[learned & centred & trained],
+        "untrained": rows[learned & centred & (rows.stage == UNTRAINED)],
+        "shuffled stimuli": rows[~learned & centred & trained],
+        "trained, unit-centred": rows[learned & ~centred & trained],
     }
     return {name: points for name, points in curves.items() if len(points)}
 
@@ -120,12 +125,12 @@ def joined(layers: pd.DataFrame, points: pd.DataFrame) -> bool:
     return set(layers[layers.role == "block"].layer) <= set(points.layer_x)
 
 
-def _curves(ax: Axes, rows: pd.DataFrame, layers: pd.DataFrame, final: int, metric: str) -> None:
+def _curves(ax: Axes, rows: pd.DataFrame, layers: pd.DataFrame, metric: str) -> None:
     if rows.empty:
         style.note(ax, "no layers of\nequal width")
         return
     colour, grey = style.metric_colour(metric), style.GREY
-    curves = series(rows, final)
+    curves = series(rows)
     empty = rows.iloc[:0]
     trained = curves.get("trained", empty)
     join = joined(layers, trained)
@@ -139,10 +144,10 @@ def _curves(ax: Axes, rows: pd.DataFrame, layers: pd.DataFrame, final: int, metr
     common.along_depth(ax, trained, colour, join=join)
 
 
-def _thin_curves(ax: Axes, rows: pd.DataFrame, final: int, metric: str) -> None:
+def _thin_curves(ax: Axes, rows: pd.DataFrame, metric: str) -> None:
     """The blocks of one of many pairs of groups: no bands, which would hide each other."""
     colours = {"untrained": style.GREY, "trained": style.metric_colour(metric)}
-    curves = series(rows, final)
+    curves = series(rows)
     for name, dashes in (("untrained", "--"), ("trained", "-")):
         if name in curves:
             curve = _blocks(curves[name]).sort_values("depth")

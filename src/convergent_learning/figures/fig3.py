@@ -13,7 +13,8 @@ from matplotlib.patches import Patch
 
 from convergent_learning.figures import common, style
 from convergent_learning.tables.intervals import ALPHA
-from convergent_learning.tables.storage import Tables, final_step, read_table
+from convergent_learning.tables.stages import TRAINED, UNTRAINED
+from convergent_learning.tables.storage import Tables, read_table
 
 _METRIC = "permutation"
 
@@ -49,19 +50,18 @@ def _height(tables: Tables) -> float:
 def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     names = common.groups(tables)
     axes = figure.subplots(len(names), 3, sharex=True, squeeze=False)
-    fig3, final = tables["fig3"], final_step(tables)
-    fig3 = fig3[fig3.metric == _METRIC]
+    fig3 = tables["fig3"][tables["fig3"].metric == _METRIC]
     for row, name in enumerate(names):
         rows = fig3[fig3.group == name]
         layers = tables["layers"][tables["layers"].group == name]
-        stages = ((final, "trained"), (0, "untrained (step 0)"))
-        for column, (step, title) in enumerate(stages):
+        stages = ((TRAINED, "trained"), (UNTRAINED, "untrained (step 0)"))
+        for column, (stage, title) in enumerate(stages):
             ax = axes[row, column]
             style.panel(ax, style.nth_letter(3 * row + column), title if row == 0 else "")
             common.depth_axis(ax, layers)
             ax.axhline(0, color=style.GREY, linewidth=0.5)
-            _scores(ax, rows[rows.step == step])
-        _differences(axes[row, 2], rows, final)
+            _scores(ax, rows[rows.stage == stage])
+        _differences(axes[row, 2], rows)
         title = "learned − rotated" if row == 0 else ""
         style.panel(axes[row, 2], style.nth_letter(3 * row + 2), title)
         common.depth_axis(axes[row, 2], layers)
@@ -102,10 +102,10 @@ def _scores(ax: Axes, rows: pd.DataFrame) -> None:
     ax.text(0.42, 0.97, text, transform=ax.transAxes, ha="center", va="top", fontsize=6)
 
 
-def _differences(ax: Axes, rows: pd.DataFrame, final: int) -> None:
+def _differences(ax: Axes, rows: pd.DataFrame) -> None:
     columns = ("difference", "difference_low", "difference_high")
     ax.axhline(0, color=style.GREY, linewidth=0.5)
-    untrained, trained = rows[rows.step == 0], rows[rows.step == final]
+    untrained, trained = rows[rows.stage == UNTRAINED], rows[rows.stage == TRAINED]
     common.along_depth(ax, untrained, style.GREY, columns, linestyle="--", marker=".")
     common.along_depth(ax, trained, style.metric_colour(_METRIC), columns)
 

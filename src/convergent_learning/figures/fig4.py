@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 
 from convergent_learning.figures import common, style
 from convergent_learning.tables.matches import CLAIMED_SHARE, chance_within_one
-from convergent_learning.tables.storage import Tables, final_step, read_tables
+from convergent_learning.tables.stages import TRAINED, UNTRAINED
+from convergent_learning.tables.storage import Tables, read_tables
 
 _METRIC = "procrustes"
 _SHARES_MM = 48
@@ -48,7 +49,6 @@ class _Block(NamedTuple):
     """Maps of one stage: a row a source group, and the targets beside each other."""
 
     stage: str
-    step: int
     maps: list[list[tuple[str, str]]]
 
 
@@ -58,7 +58,7 @@ def _blocks(tables: Tables) -> list[_Block]:
     every = [[(source, target) for target in names] for source in names]
     within = [[(name, name) for name in names]]
     untrained = within if _many(tables) else every
-    stages = ("trained", final_step(tables), every), ("untrained", 0, untrained)
+    stages = (TRAINED, every), (UNTRAINED, untrained)
     return [_Block(*stage) for stage in stages]
 
 
@@ -98,7 +98,7 @@ def _draw_maps(figure: SubFigure, tables: Tables) -> None:
         most = 20 // len(block.maps[0])
         for (row, column), ax in np.ndenumerate(axes):
             source, target = block.maps[row][column]
-            rows = fig4[(fig4.step == block.step) & (fig4.source_group == source)]
+            rows = fig4[(fig4.stage == block.stage) & (fig4.source_group == source)]
             rows = rows[rows.target_group == target]
             meshes.append(_draw_map(ax, rows, low, high, most))
             if row == 0:
@@ -173,7 +173,7 @@ def _ticks(roles: list[str], most: int) -> tuple[np.ndarray, list[str]]:
 
 
 def _draw_shares(figure: SubFigure, tables: Tables) -> None:
-    names, final = common.groups(tables), final_step(tables)
+    names = common.groups(tables)
     matches = tables["fig4_matches"]
     matches = matches[matches["mean"].notna()]
     metrics = [metric for metric in style.METRICS if metric in set(matches.metric)]
@@ -184,7 +184,7 @@ def _draw_shares(figure: SubFigure, tables: Tables) -> None:
         if rows.empty:
             style.note(ax, "no matches within this group")
             continue
-        _draw_share(ax, rows, metrics, final)
+        _draw_share(ax, rows, metrics)
         if _many(tables):
             ax.tick_params(axis="x", rotation=60)
     axes[0].set_ylabel("share of layers whose best\nmatch is within one layer")
@@ -192,13 +192,13 @@ def _draw_shares(figure: SubFigure, tables: Tables) -> None:
     common.legend_below(figure, _key(), 4 if len(names) > 1 else 2)
 
 
-def _draw_share(ax: Axes, rows: pd.DataFrame, metrics: list[str], final: int) -> None:
+def _draw_share(ax: Axes, rows: pd.DataFrame, metrics: list[str]) -> None:
     chance = chance_within_one(int(rows.n_layers.max()))
     ax.axhline(CLAIMED_SHARE, color=style.INK, linewidth=0.7, linestyle="--")
     ax.axhline(chance, color=style.GREY, linewidth=0.9, linestyle=":")
     for place, metric in enumerate(metrics):
-        for step, shift, face in ((final, -0.12, None), (0, 0.12, "white")):
-            row = rows[(rows.metric == metric) & (rows.step == step)]
+        for stage, shift, face in ((TRAINED, -0.12, None), (UNTRAINED, 0.12, "white")):
+            row = rows[(rows.metric == metric) & (rows.stage == stage)]
             colour = style.metric_colour(metric)
             look = {"color": colour, "mfc": face or colour, "ms": 4, "elinewidth": 0.9}
             points = row[["mean", "low", "high"]].clip(0, 1)

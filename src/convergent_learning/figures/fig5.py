@@ -27,22 +27,28 @@ def draw(
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
-    loaded = read_tables(tables, ["datasets", "fig5"])
-    fig5, datasets = loaded["fig5"], loaded["datasets"]
-    shares = [
-        f"{share:.0%} of the steps of {dataset}"
-        for dataset, share in zip(
-            datasets.dataset, datasets.steps_per_epoch / datasets.final_step, strict=True
-        )
-    ]
+    fig5, groups = read_tables(tables, ["fig5", "groups"]).values()
     return (
         "Alignment over training. Top: mean over layers (without logits) by metric. Middle: "
         "Procrustes layer by layer, light for early and dark for late blocks; the thick lines are "
         "the first and the last third. Bottom: test accuracy of each network (thin) and their "
         "mean; dotted, chance. The first epoch, shaded, is stretched to half of the axis; it is "
-        f"{' and '.join(shares)}. {common.sizes(fig5)} {common.interval_sentence(fig5)}"
+        f"{_first_epochs(groups)}. {common.sizes(fig5)} {common.interval_sentence(fig5)}"
         + common.probe_sentence(tables)
     )
+
+
+def _first_epochs(groups: pd.DataFrame) -> str:
+    """Which share of its steps the first epoch of each group is; said once if all share it."""
+    trained = groups[groups.final_step > 0]
+    shares = trained.steps_per_epoch / trained.final_step
+    alike = (shares.groupby(trained.dataset).nunique() == 1).all()
+    named = trained.dataset if alike else trained.group.map(style.group) + " on " + trained.dataset
+    said = [
+        f"{share:.0%} of the steps of {name}"
+        for name, share in shares.groupby(named, sort=False).first().items()
+    ]
+    return " and ".join(said)
 
 
 def _height(tables: Tables) -> float:
@@ -51,14 +57,14 @@ def _height(tables: Tables) -> float:
 
 def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     names = common.groups(tables)
-    axes = figure.subplots(3, len(names), sharex=True, sharey="row", squeeze=False)
+    axes = figure.subplots(3, len(names), sharex="col", sharey="row", squeeze=False)
     fig5, curves, thirds = tables["fig5"], [], []
     for column, name in enumerate(names):
         rows = fig5[fig5.group == name]
         for row in range(3):
             letter = style.nth_letter(row * len(names) + column)
             style.panel(axes[row, column], letter, style.group(name) if row == 0 else "")
-            common.epoch_axis(axes[row, column], fig5.epoch, few=len(names) > 3)
+            common.epoch_axis(axes[row, column], rows.epoch, few=len(names) > 3)
         curves.append(_alignment(axes[0, column], rows[rows.layer == "all"]))
         thirds.append(_layers(axes[1, column], rows[rows.metric == _METRIC]))
         _accuracy(axes[2, column], tables, name)

@@ -11,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from convergent_learning.figures import common, style
+from convergent_learning.tables.stages import TRAINED, UNTRAINED
 from convergent_learning.tables.storage import Tables, read_tables
 from convergent_learning.tables.summaries import of_groups, supervised
 
 _METRIC = "procrustes"
 _SPANS = ("early", "all", "late")
-_TABLES = ["layers", "groups", "fig7", "fig7_shares"]
+_TABLES = ["layers", "groups", "fig1_training", "fig7", "fig7_shares"]
 
 _Looks = dict[str, tuple[str, str]]  # colour and marker by group
 
@@ -31,11 +32,17 @@ def draw(
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
     loaded = read_tables(tables, _TABLES)
-    groups, fig7 = loaded["groups"], loaded["fig7"]
+    groups, fig7 = loaded["groups"].drop_duplicates("group"), loaded["fig7"]
     reference = supervised(groups)
     within = fig7[fig7.group_x == fig7.group_y]
     shown = groups[groups.group.isin(within.group_x) & (groups.group != reference)]
-    told = [f"{style.group(row.group)} ({_told(row)})" for row in shown.itertuples()]
+    [first] = groups[groups.group == reference].itertuples()
+    epochs = first.final_step / first.steps_per_epoch
+    told = [
+        f"{style.group(row.group)} ({_told(row)}{_longer(row, epochs)}"
+        f"{_learned(row, loaded['fig1_training'])})"
+        for row in shown.itertuples()
+    ]
     return (
         f"What drives convergence: groups of one architecture beside {style.group(reference)} (S), "
         f"which learns the true labels of natural images: {'; '.join(told)}. All are shown the "
@@ -60,6 +67,20 @@ def _told(row: Any) -> str:
     if row.images != "natural":
         said.append(f"images: {row.images.replace('_', ' ')}")
     return ", ".join(said) or "supervised"
+
+
+def _longer(row: Any, epochs: float) -> str:
+    """For how long a group is trained, if not for as long as the supervised one; else nothing."""
+    own = row.final_step / row.steps_per_epoch
+    return "" if own == epochs or row.objective == "none" else f", for {own:g} epochs"
+
+
+def _learned(row: Any, training: pd.DataFrame) -> str:
+    """What a group has learned of labels that are not the true ones: nothing is said of others."""
+    if row.labels == "true":
+        return ""
+    own = training[(training.group == row.group) & (training.step == row.final_step)]
+    return f", of which it gets {own.train_accuracy.mean():.0%} right" if len(own) else ""
 
 
 def _height(tables: Tables) -> float:
@@ -99,7 +120,7 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
 def _with_supervised(
     ax: Axes, fig7: pd.DataFrame, reference: str, looks: _Looks, untrained: list[str]
 ) -> None:
-    last = fig7[fig7.step == fig7.step.max()]
+    last = fig7[fig7.stage == TRAINED]
     common.along_depth(ax, _layers(of_groups(last, reference, reference)), style.INK)
     for name in untrained:
         rows = _layers(of_groups(last, reference, name))
@@ -112,8 +133,8 @@ def _with_supervised(
 def _within(ax: Axes, fig7: pd.DataFrame, looks: _Looks) -> None:
     for name, (colour, marker) in looks.items():
         rows = _layers(of_groups(fig7, name, name))
-        common.along_depth(ax, rows[rows.step == fig7.step.max()], colour, marker=marker)
-        start = rows[(rows.step == 0) & (rows.role == "block")].sort_values("depth")
+        common.along_depth(ax, rows[rows.stage == TRAINED], colour, marker=marker)
+        start = rows[(rows.stage == UNTRAINED) & (rows.role == "block")].sort_values("depth")
         ax.plot(start.depth, start["mean"], "--", color=colour, linewidth=0.7, zorder=2)
 
 

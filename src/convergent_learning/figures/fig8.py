@@ -15,9 +15,10 @@ from matplotlib.ticker import MaxNLocator
 
 from convergent_learning.figures import common, style
 from convergent_learning.tables.printed import in_print
-from convergent_learning.tables.storage import Tables, final_step, read_tables
+from convergent_learning.tables.stages import TRAINED, UNTRAINED
+from convergent_learning.tables.storage import Tables, read_tables
 
-UNTRAINED: dict[str, Any] = {"linestyle": "--", "mfc": "white", "linewidth": 0.8, "zorder": 2.5}
+_HOLLOW: dict[str, Any] = {"linestyle": "--", "mfc": "white", "linewidth": 0.8, "zorder": 2.5}
 _AMONG_NETWORKS: dict[str, Any] = {"linestyle": ":", "mfc": "white", "linewidth": 1.0}
 _TABLES = ["layers", "recordings", "fig8", "fig8_course", "fig8_best"]
 _MEAN = ["mean", "low", "high"]
@@ -131,7 +132,6 @@ def _height(tables: Tables) -> float:
 
 
 def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
-    last = final_step(tables)
     looks = looks_of(common.groups(tables))
     mapped = not _maps(tables["fig8"]).empty
     columns = 3 if mapped else 2
@@ -148,13 +148,13 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
         for ax, title in zip(axes[row, :drawn], titles, strict=False):
             style.panel(ax, style.nth_letter(letters), title)
             letters += 1
-        _by_depth(axes[row, 0], tables, own, system, looks, last)
+        _by_depth(axes[row, 0], tables, own, system, looks)
         _over_training(axes[row, 1], own["fig8_course"], tables["fig8"].epoch, looks, mapped)
         if drawn == 3:
-            _responses(axes[row, 2], tables, own, system, looks, last)
+            _responses(axes[row, 2], tables, own, system, looks)
         for ax in axes[row, drawn:]:
             ax.remove()
-    common.legend_below(figure, _legend(tables, looks, last), 4)
+    common.legend_below(figure, _legend(tables, looks), 4)
 
 
 def _of_system(table: pd.DataFrame, system: Any) -> pd.DataFrame:
@@ -166,10 +166,10 @@ def _maps(fig8: pd.DataFrame) -> pd.DataFrame:
     return fig8[fig8.direction == "to"]
 
 
-def _by_depth(ax: Axes, tables: Tables, own: Tables, system: Any, looks: Looks, last: int) -> None:
+def _by_depth(ax: Axes, tables: Tables, own: Tables, system: Any, looks: Looks) -> None:
     rows = own["fig8"][own["fig8"].metric == "rsa"]
-    drawn = _curves(ax, tables["layers"], rows, looks, last)
-    starred = _stars(ax, drawn[drawn.step == last], own["fig8_best"], looks)
+    drawn = _curves(ax, tables["layers"], rows, looks)
+    starred = _stars(ax, drawn[drawn.stage == TRAINED], own["fig8_best"], looks)
     wide = starred[["mean", "stimuli_low", "stimuli_high"]].set_axis(_MEAN, axis=1)
     low, high = common.limits(pd.concat([drawn[_MEAN], wide]), _MEAN[:1], _MEAN[1:])
     ax.set_ylabel("Spearman correlation\nof dissimilarities")
@@ -184,21 +184,18 @@ def _by_depth(ax: Axes, tables: Tables, own: Tables, system: Any, looks: Looks, 
     ax.set_ylim(low, high)
 
 
-def _curves(
-    ax: Axes, layers: pd.DataFrame, rows: pd.DataFrame, looks: Looks, last: int
-) -> pd.DataFrame:
+def _curves(ax: Axes, layers: pd.DataFrame, rows: pd.DataFrame, looks: Looks) -> pd.DataFrame:
     """Curves of each group, trained and untrained; returns the rows that are drawn."""
     common.depth_axis(ax, layers)
     ax.set_xlabel("depth")
-    single = rows[rows.depth.notna() & rows.step.isin((0, last)) & rows["mean"].notna()]
+    single = rows[rows.depth.notna() & rows.stage.isin((UNTRAINED, TRAINED)) & rows["mean"].notna()]
     if single.empty:
         style.note(ax, "no scores")
     for name, (colour, marker) in looks.items():
         group, aside = single[single.group == name], _aside(name, looks)
-        if last > 0:
-            untrained = group[group.step == 0]
-            _along_depth(ax, untrained, colour, aside, marker=marker, **UNTRAINED)
-        _along_depth(ax, group[group.step == last], colour, aside, marker=marker)
+        untrained = group[group.stage == UNTRAINED]
+        _along_depth(ax, untrained, colour, aside, marker=marker, **_HOLLOW)
+        _along_depth(ax, group[group.stage == TRAINED], colour, aside, marker=marker)
     return single
 
 
@@ -336,11 +333,11 @@ def _why_no_rise(rows: pd.DataFrame, group: str, system: bool, networks: bool) -
     return f"{name}: no clear rise{which}"
 
 
-def _responses(ax: Axes, tables: Tables, own: Tables, system: Any, looks: Looks, last: int) -> None:
+def _responses(ax: Axes, tables: Tables, own: Tables, system: Any, looks: Looks) -> None:
     rows = _maps(own["fig8"])
     linear = rows.metric == "linear"
-    drawn = _curves(ax, tables["layers"], rows[linear], looks, last)
-    others = rows[~linear & (rows.step == last) & (rows.role == "block")]
+    drawn = _curves(ax, tables["layers"], rows[linear], looks)
+    others = rows[~linear & (rows.stage == TRAINED) & (rows.role == "block")]
     for (metric, group), curve in others.groupby(["metric", "group"], sort=False):
         curve = curve.sort_values("depth")
         colour = style.metric_colour(str(metric))
@@ -357,13 +354,13 @@ def _responses(ax: Axes, tables: Tables, own: Tables, system: Any, looks: Looks,
     ax.set_ylabel("held-out correlation,\nlayer to recording")
 
 
-def _legend(tables: Tables, looks: Looks, last: int) -> list[Artist]:
+def _legend(tables: Tables, looks: Looks) -> list[Artist]:
     keys: list[Artist] = [
         common.key(style.group(name), color=colour, marker=marker)
         for name, (colour, marker) in looks.items()
     ]
-    if last > 0 and (tables["fig8"].step == 0).any():
-        keys.append(common.key("untrained", marker="o", **UNTRAINED))
+    if (tables["fig8"].stage == UNTRAINED).any():
+        keys.append(common.key("untrained", marker="o", **_HOLLOW))
     star: dict[str, Any] = {"linestyle": "none", "marker": "*", "ms": 6.5, "mew": 0.5}
     best = tables["fig8_best"]
     if (best.p <= _ALPHA).any():

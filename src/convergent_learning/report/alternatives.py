@@ -8,7 +8,8 @@ import pandas as pd
 
 from convergent_learning.figures import style
 from convergent_learning.figures.fig8 import ceiling_in_words
-from convergent_learning.tables.storage import read_table
+from convergent_learning.tables.stages import TRAINED, UNTRAINED
+from convergent_learning.tables.storage import read_table, read_tables, with_stages
 
 
 def alternative(number: int, tables: Path) -> str:
@@ -17,8 +18,8 @@ def alternative(number: int, tables: Path) -> str:
 
 
 def _stimuli_and_networks(tables: Path) -> str:
-    conditions, accuracy = read_table(tables, "conditions"), read_table(tables, "accuracy")
-    last = accuracy[accuracy.step == accuracy.groupby("dataset").step.transform("max")]
+    conditions, accuracy = read_table(tables, "conditions"), _staged(tables, "accuracy")
+    last = accuracy[accuracy.stage == TRAINED]
     means = last.groupby(["stimuli", "condition"], sort=False).accuracy.mean().dropna()
     plain = means[means.index.get_level_values("stimuli") == "id"]
     shifted = means.drop(plain.index)
@@ -39,8 +40,7 @@ def _stimuli_and_networks(tables: Path) -> str:
 
 
 def _metrics_across_depth(tables: Path) -> str:
-    fig2, datasets = read_table(tables, "fig2"), read_table(tables, "datasets")
-    rows = fig2.merge(datasets[["dataset", "final_step"]])
+    rows = _staged(tables, "fig2")
     own = rows[
         (rows.group_x == rows.group_y)
         & (rows.baseline == "learned")
@@ -48,7 +48,7 @@ def _metrics_across_depth(tables: Path) -> str:
         & (rows.role == "block")
         & rows.metric.isin(style.METRICS)
     ]
-    means = own.assign(stage=own.step > 0).groupby(["metric", "stage"])["mean"].mean()
+    means = own.groupby(["metric", own.stage == TRAINED])["mean"].mean()
     said = [
         f"{style.metric_label(metric)} {value:.2f} {'after' if trained else 'before'} training"
         for (metric, trained), value in means.items()
@@ -60,9 +60,9 @@ def _metrics_across_depth(tables: Path) -> str:
 
 
 def _privileged_basis(tables: Path) -> str:
-    fig3 = read_table(tables, "fig3")
+    fig3 = _staged(tables, "fig3")
     blocks = fig3[fig3.role == "block"]
-    means = blocks.groupby(blocks.step > 0)[["learned", "rotated"]].mean()
+    means = blocks.groupby(blocks.stage == TRAINED)[["learned", "rotated"]].mean()
     said = [
         f"{'after' if trained else 'before'} training {row.learned:.2f} with the learned and "
         f"{row.rotated:.2f} with rotated axes"
@@ -72,11 +72,11 @@ def _privileged_basis(tables: Path) -> str:
 
 
 def _layer_by_layer(tables: Path) -> str:
-    matches = read_table(tables, "fig4_matches")
+    matches = _staged(tables, "fig4_matches")
     rows = matches[(matches.metric == "procrustes") & matches["mean"].notna()]
     said = [
-        f"{style.group(name)} {share:.2f} {'after' if step else 'before'} training"
-        for name, step, share in rows[["group", "step", "mean"]].itertuples(index=False)
+        f"{style.group(name)} {share:.2f} {'after' if stage == TRAINED else 'before'} training"
+        for name, stage, share in rows[["group", "stage", "mean"]].itertuples(index=False)
     ]
     return (
         "Heat maps of the Procrustes score of every source layer on every target layer, and the "
@@ -132,10 +132,8 @@ def _drivers(tables: Path) -> str:
 
 
 def _networks_and_brains(tables: Path) -> str:
-    fig8, datasets = read_table(tables, "fig8"), read_table(tables, "datasets")
-    recordings = read_table(tables, "recordings")
-    rows = fig8.merge(datasets[["dataset", "final_step"]])
-    ends = (rows.step == 0) | (rows.step == rows.final_step)
+    rows, recordings = _staged(tables, "fig8"), read_table(tables, "recordings")
+    ends = rows.stage.isin((UNTRAINED, TRAINED))
     late = rows[(rows.metric == "rsa") & (rows.layer == "late") & ends & rows["mean"].notna()]
     said = []
     for system in recordings.itertuples():
@@ -156,7 +154,7 @@ def _networks_and_brains(tables: Path) -> str:
 
 def _before_and_after(rows: pd.DataFrame) -> str:
     """Scores before and after training, as far as there are both."""
-    after = rows.step == rows.final_step
+    after = rows.stage == TRAINED
     before, trained = rows[~after]["mean"], rows[after]["mean"]
     said = [
         f"{score.mean():.2f} {when}"
@@ -164,6 +162,11 @@ def _before_and_after(rows: pd.DataFrame) -> str:
         if len(score)
     ]
     return f"{' and '.join(said)} training"
+
+
+def _staged(tables: Path, name: str) -> pd.DataFrame:
+    """A table with the stages of its rows."""
+    return with_stages(read_tables(tables, (name, "groups")))[name]
 
 
 _WRITERS = {

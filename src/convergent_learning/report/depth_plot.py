@@ -9,7 +9,7 @@ import pandas as pd
 
 from convergent_learning.figures import fig2, style
 from convergent_learning.report import plots
-from convergent_learning.tables.storage import read_table
+from convergent_learning.tables.storage import read_tables, with_stages
 
 _ALL = "all"
 _SAID = ["Layer", "Curve", "Depth"]
@@ -23,15 +23,14 @@ _LOOKS: dict[str, dict[str, Any]] = {
 
 def depth_plot(tables: Path) -> plots.Plot:
     """Every curve of figure 2, and the context measures that it has no room for."""
-    means, datasets = read_table(tables, "fig2"), read_table(tables, "datasets")
-    layers = read_table(tables, "layers")
-    final = dict(zip(datasets.dataset, datasets.final_step, strict=True))
+    frames = with_stages(read_tables(tables, ("fig2", "datasets", "groups", "layers")))
+    means, datasets, _, layers = frames.values()
     curves: list[plots.Curve] = []
     keys = ["dataset", "group_x", "group_y", "metric"]
     for (dataset, x, y, metric), rows in means.groupby(keys, sort=False):
         own = layers[(layers.dataset == dataset) & (layers.group == x)]
         shown: plots.Shown = {"dataset": [dataset], "networks": [f"{x} {y}"], "metric": [metric]}
-        for name, points in fig2.series(rows, final[dataset]).items():
+        for name, points in fig2.series(rows).items():
             curves += _curve(points, name, metric, shown, fig2.joined(own, points))
     lowest = min(-0.05, means[["mean", "low"]].clip(lower=-0.2).min(axis=None))
     panel = plots.Panel(

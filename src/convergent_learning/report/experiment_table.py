@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pandas as pd
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.group import Group, Training
 from convergent_learning.figures import style
-from convergent_learning.tables.storage import read_table
+from convergent_learning.tables.stages import TRAINED
+from convergent_learning.tables.storage import read_table, read_tables, with_stages
 
 _OPTIMIZERS = {"sgd": "SGD with Nesterov momentum", "adamw": "AdamW"}
 
@@ -24,11 +26,10 @@ def experiment_table(experiment: Experiment, tables: Path) -> dict[str, str]:
         "Datasets": "; ".join(_dataset(row) for row in datasets.to_dict("records")),
         "Networks": "; ".join(_networks(entry) for entry in config.networks),
         "Training": _training(config.training) if experiment.trained else "",
-        "Checkpoints": "; ".join(
-            f"{name}: steps {', '.join(map(str, experiment.steps(name)))}"
-            for name in experiment.datasets
+        "Checkpoints": "; ".join(_checkpoints(experiment)),
+        "Test accuracy": _final_accuracy(
+            with_stages(read_tables(tables, ("accuracy", "groups")))["accuracy"]
         ),
-        "Test accuracy": _final_accuracy(read_table(tables, "accuracy")),
         "Stimuli": f"{config.stimuli.images:,} test images, the same for every network",
         "Conditions": _conditions(conditions) + _duplicates(tables),
         "Alignment": f"{', '.join(map(style.metric_label, alignment.metrics))};"
@@ -40,8 +41,8 @@ def experiment_table(experiment: Experiment, tables: Path) -> dict[str, str]:
 
 def _dataset(row: dict[str, Any]) -> str:
     return (
-        f"{row['dataset']}: {row['train_images']:,.0f} training images, {row['classes']:.0f}"
-        f" classes, {row['steps_per_epoch']:.0f} steps per epoch"
+        f"{row['dataset']}: {row['train_images']:,.0f} training images,"
+        f" {row['classes']:.0f} classes"
     )
 
 
@@ -55,8 +56,21 @@ def _networks(entry: Group) -> str:
         said.append(f"made by {entry.factory}")
     if entry.weights:
         said.append(f"with the weights {entry.weights}")
-    changed = [f"{key} {value}" for key, value in entry.training.dump().items()]
+    differs = entry.training.dump()
+    changed = [f"{key} {value}" for key, value in differs.items() if key != "checkpoints"]
     return ", ".join([" ".join(said), *changed, f"seeds {', '.join(map(str, entry.seeds))}"])
+
+
+def _checkpoints(experiment: Experiment) -> Iterator[str]:
+    """Steps of the checkpoints of each dataset, of groups with the same ones together."""
+    for dataset in experiment.datasets:
+        groups: dict[tuple[int, ...], list[str]] = {}
+        for name in experiment.groups:
+            groups.setdefault((*experiment.steps_of(dataset, name),), []).append(style.group(name))
+        for steps, names in groups.items():
+            of_groups = f" ({', '.join(names)})" if len(groups) > 1 else ""
+            if steps:
+                yield f"{dataset}{of_groups}: steps {', '.join(map(str, steps))}"
 
 
 def _training(plan: Training) -> str:
@@ -69,7 +83,7 @@ def _training(plan: Training) -> str:
 
 def _final_accuracy(accuracy: pd.DataFrame) -> str:
     identity = accuracy[(accuracy.stimuli == "id") & accuracy.accuracy.notna()]
-    last = identity[identity.step == identity.groupby("dataset").step.transform("max")]
+    last = identity[identity.stage == TRAINED]
     ranges = last.groupby(["dataset", "group"], sort=False).accuracy.agg(["min", "max"])
     return "; ".join(
         f"{style.group(group)} on {dataset} {row['min']:.3f} to {row['max']:.3f}"

@@ -13,7 +13,8 @@ import pandas as pd
 from convergent_learning.figures import common, fig8, style
 from convergent_learning.report import plots
 from convergent_learning.tables.printed import in_print
-from convergent_learning.tables.storage import of_dataset, read_tables
+from convergent_learning.tables.stages import TRAINED, UNTRAINED
+from convergent_learning.tables.storage import of_dataset, read_tables, with_stages
 
 _ALONG_DEPTH = ["Layer", "Networks", "Depth"]
 _OVER_TRAINING = ["Networks", "Epoch"]
@@ -23,12 +24,12 @@ _KEYS = ["dataset", "recording", "system", "metric", "direction"]
 
 def recording_plot(tables: Path) -> plots.Plot | None:
     """Scores of every metric by depth and over training; None without scores."""
-    frames = read_tables(tables, ("datasets", "layers", "recordings", "fig8"))
-    datasets, _, recordings, scores = frames.values()
+    names = ("datasets", "groups", "layers", "recordings", "fig8")
+    frames = with_stages(read_tables(tables, names))
+    datasets, _, _, recordings, scores = frames.values()
     scores = scores[scores["mean"].notna()]
     if scores.empty:
         return None
-    final = dict(zip(datasets.dataset, datasets.final_step, strict=True))
     looks = {
         dataset: fig8.looks_of(common.groups(of_dataset(frames, dataset)))
         for dataset in datasets.dataset
@@ -41,7 +42,7 @@ def recording_plot(tables: Path) -> plots.Plot | None:
         for group, (colour, marker) in looks[dataset].items():
             own = rows[rows.group == group]
             look = {"colour": colour, "marker": marker}
-            by_depth += _depth_curves(own, group, shown, look, final[dataset])
+            by_depth += _depth_curves(own, group, shown, look)
             by_epoch += _epoch_curve(own, group, shown, look)
         if metric == "rsa":
             ceiling = _ceiling(recordings, recording, system, shown)
@@ -135,15 +136,15 @@ def _metric(metric: str, direction: str) -> str:
 
 
 def _depth_curves(
-    rows: pd.DataFrame, group: str, shown: plots.Shown, look: dict[str, Any], last: int
+    rows: pd.DataFrame, group: str, shown: plots.Shown, look: dict[str, Any]
 ) -> list[plots.Curve]:
     """After training, and untrained where the group has a step 0 before the last."""
     single = rows[rows.depth.notna()]
     curves: list[plots.Curve] = []
     untrained: dict[str, Any] = {"dash": "dash", "width": 1.2, "hollow": True}
-    for step, stage, more in ((last, "trained", {}), (0, "untrained", untrained)):
-        points = single[single.step == step]
-        if points.empty or (step == 0 and stage == "untrained" and last == 0):
+    for stage, more in ((TRAINED, {}), (UNTRAINED, untrained)):
+        points = single[single.stage == stage]
+        if points.empty:
             continue
         name = f"{style.group(group)}, {stage}"
         said = (points.layer, name, points.depth.map("{:.2f}".format))

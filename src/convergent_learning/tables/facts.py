@@ -22,10 +22,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def write_datasets(facts: Sequence[dict[str, Any]], files: Sequence[Path], out: Path) -> None:
-    """One row for each dataset: classes, chance, sizes, steps and the digests of the raw records.
+    """One row for each dataset: classes, chance, sizes and the digests of the raw records.
 
-    `facts` say what the config decides: dataset, train_images, stimuli, steps_per_epoch and
-    final_step; `files` are the datasets.
+    `facts` say what the config decides: dataset, train_images and stimuli; `files` are the
+    datasets.
     """
     rows = []
     for known, path in zip(facts, files, strict=True):
@@ -59,7 +59,7 @@ def write_conditions(conditions: Sequence[dict[str, Any]], out: Path) -> None:
 
 
 def write_groups(groups: Sequence[dict[str, Any]], out: Path) -> None:
-    """One row for each group: what its networks learn from what."""
+    """One row for each group in each dataset: what its networks learn from what, for how long."""
     _write(pd.DataFrame(groups, columns=COLUMNS["groups"]), out)
 
 

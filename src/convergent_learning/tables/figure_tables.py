@@ -33,26 +33,24 @@ def write_tables(
         Score files (parquet) that hold at least what the figure shows; more does no harm. Of figure
         8, those of `activations.recorded`.
     tables : path
-        The tables folder: datasets.csv and layers.csv (and conditions.csv for figure 6, groups.csv
-        for figure 7, fig5_pairs.csv for figure 8) are read from it, and the figure's tables written
-        to it.
+        The tables folder: datasets.csv, groups.csv and layers.csv (and conditions.csv for figure 6,
+        fig5_pairs.csv for figure 8) are read from it, and the figure's tables written to it.
     accuracy : sequence of path
         Accuracy files (CSV), whole or in parts; figures 5 and 6 need them.
 
     Raises
     ------
     ValueError
-        If a file is missing, truncated or lacks a column, or names an unknown layer or dataset.
+        If a file is missing, truncated or lacks a column, or names an unknown layer, group or
+        dataset.
     """
     if figure in _WITH_ACCURACY and not accuracy:
         raise ValueError(f"figure {figure} needs accuracy files: give the `accuracy` argument")
-    facts = read_tables(tables, ("datasets", "layers"))
+    facts = read_tables(tables, ("datasets", "groups", "layers"))
     if figure in _WITH_ACCURACY:
         facts["accuracy"] = read_accuracy(accuracy)
     if figure == 6:
         facts["conditions"] = read_table(tables, "conditions")
-    if figure == 7:
-        facts["groups"] = read_table(tables, "groups")
     if figure == _RECORDED:
         facts["fig5_pairs"] = read_table(tables, "fig5_pairs")
         for name, frame in recording_tables(map(Path, scores), facts).items():

@@ -8,16 +8,18 @@ import pandas as pd
 from convergent_learning.tables.depth import nearest_depth
 from convergent_learning.tables.drops import NEAR_CHANCE
 from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.stages import TRAINED, UNTRAINED, with_epoch, with_stage
 from convergent_learning.tables.storage import Tables
 
 _PAIR = ["dataset", "group_x", "seed_x", "group_y", "seed_y"]
 _SAME = ["dataset", "group", "seed_x", "seed_y"]
+_ENDS = (UNTRAINED, TRAINED)
 
 
 def pair_tables(figure: int, scores: pd.DataFrame, facts: Tables) -> Tables:
     """The tables of a figure that have a row per pair (and fig3_null), from fold-averaged scores.
 
-    `facts` holds datasets and layers, for figures 5 and 6 accuracy and for 6 conditions.
+    `facts` holds datasets, groups and layers, for figures 5 and 6 accuracy and for 6 conditions.
     """
     scores = _with_facts(scores, facts)
     plain = scores[scores.baseline != "rotated"]
@@ -42,14 +44,17 @@ def pair_tables(figure: int, scores: pd.DataFrame, facts: Tables) -> Tables:
 
 
 def _with_facts(scores: pd.DataFrame, facts: Tables) -> pd.DataFrame:
-    """Add the roles of both layers, and number of stimuli, steps and chance of the dataset."""
+    """Add the roles of both layers, number of stimuli and chance of the dataset, stages and epochs.
+
+    Scores of the last step of all are of networks that each stand at their own.
+    """
     datasets = facts["datasets"].rename(columns={"stimuli": "n_stimuli"})
-    datasets = datasets[["dataset", "n_stimuli", "steps_per_epoch", "final_step", "chance"]]
+    datasets = datasets[["dataset", "n_stimuli", "chance"]]
     scores = _with_roles(scores, facts["layers"]).merge(datasets, on="dataset", how="left")
-    unknown = scores.loc[scores.final_step.isna(), "dataset"]
+    unknown = scores.loc[scores.n_stimuli.isna(), "dataset"]
     if len(unknown):
         raise ValueError(f"dataset {unknown.iloc[0]} of the scores is not in datasets.csv")
-    return scores
+    return with_stage(with_epoch(scores, facts["groups"]), facts["groups"])
 
 
 def _with_roles(scores: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
@@ -72,7 +77,7 @@ def _own_layers(scores: pd.DataFrame) -> pd.DataFrame:
     own = scores[same].rename(
         columns={f"{name}_x": name for name in ("group", "layer", "depth", "role")}
     )
-    constant = ["depth", "role", "n_stimuli", "steps_per_epoch", "final_step", "chance"]
+    constant = ["depth", "role", "n_stimuli", "epoch", "stage", "chance"]
     keys = [*_SAME, "step", "stimuli", "condition", "layer", *constant]
     keys += ["metric", "center", "baseline", "draw"]
     return own.groupby(keys, as_index=False, sort=True).score.mean(skipna=False)
@@ -88,13 +93,12 @@ def _same_layers(learned: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
     )
     same = learned[(x == y) & (learned.layer_x == learned.layer_y)]
     same = same.rename(columns={f"{name}_x": name for name in ("layer", "depth", "role")})
-    same = same.assign(epoch=same.step / same.steps_per_epoch)
     keys = [*_PAIR, "step", "epoch", "layer", "depth", "role", "metric"]
     return same.groupby(keys, as_index=False, sort=True).score.mean(skipna=False)
 
 
 def _depth_pairs(plain: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
-    ends = plain[(plain.stimuli == "id") & ((plain.step == 0) | (plain.step == plain.final_step))]
+    ends = plain[(plain.stimuli == "id") & plain.stage.isin(_ENDS)]
     counterparts = _counterparts(ends)
     chosen = ends.merge(counterparts, on=["dataset", "group_x", "group_y", "layer_x", "layer_y"])
     chosen = chosen.rename(columns={"depth_x": "depth", "role_x": "role"})
@@ -149,7 +153,7 @@ def _rotated(own: pd.DataFrame, rotated: pd.DataFrame) -> tuple[pd.DataFrame, pd
 
 
 def _maps(learned: pd.DataFrame) -> pd.DataFrame:
-    ends = learned[(learned.step == 0) | (learned.step == learned.final_step)]
+    ends = learned[learned.stage.isin(_ENDS)]
     # A file of one layer pair a row is a map only where layers are crossed: own-layer rows of the
     # context metrics are in fig2.
     crossed = ends[ends.layer_x != ends.layer_y].metric.unique()
@@ -172,9 +176,8 @@ def _maps(learned: pd.DataFrame) -> pd.DataFrame:
 
 
 def _training_pairs(own: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
-    table = own.assign(epoch=own.step / own.steps_per_epoch)
     id_accuracy = accuracy[accuracy.stimuli == "id"]
-    table = _with_accuracy(table, id_accuracy, ["dataset", "group", "step"], "accuracy")
+    table = _with_accuracy(own, id_accuracy, ["dataset", "group", "step"], "accuracy")
     return table.sort_values([*_SAME, "metric", "step", "depth"])
 
 
@@ -202,7 +205,7 @@ def _ood_pairs(plain: pd.DataFrame, own: pd.DataFrame, facts: Tables) -> pd.Data
         if baseline not in wide:
             wide[baseline] = np.nan
     wide = wide.rename(columns={"learned": "ood"}).merge(
-        own[own.step == own.final_step][[*cell, "score"]].rename(columns={"score": "id"}), on=cell
+        own[own.stage == TRAINED][[*cell, "score"]].rename(columns={"score": "id"}), on=cell
     )
     wide["drop"] = wide.id - wide.ood
     wide = wide.merge(conditions[["stimuli", "condition", "family", "order"]], how="left")

@@ -14,6 +14,7 @@ from convergent_learning.tables.depth import complete_layers, label_thirds
 from convergent_learning.tables.intervals import Pairs, jackknife
 from convergent_learning.tables.means import mean_over_pairs
 from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.stages import with_epoch
 from convergent_learning.tables.storage import Tables
 
 _SYSTEM = ["dataset", "recording", "system"]
@@ -29,14 +30,15 @@ def recording_tables(scored: Iterable[Path], facts: Tables) -> Tables:
     ----------
     scored : the parquet files of `activations.recorded.write_recording_scores`, of all datasets and
         recordings.
-    facts : datasets, layers and fig5_pairs.
+    facts : groups, layers and fig5_pairs.
     """
     parts = _read(scored)
     networks = _networks(parts["scores"], facts)
     tables = {"fig8_networks": networks, **summaries_of_networks(networks, facts["fig5_pairs"])}
     means, best = tables["fig8"], tables["fig8_best"]
     cell = [*_SYSTEM, "group", "step", "layer", *_METRIC]
-    tables["fig8"] = means.merge(_over_stimuli(parts["resampled"], networks), on=cell, how="left")
+    resampled = with_epoch(parts["resampled"], facts["groups"]).drop(columns="epoch")
+    tables["fig8"] = means.merge(_over_stimuli(resampled, networks), on=cell, how="left")
     tables["fig8_best"] = best.merge(_p_values(best, parts["shuffled"]))
     return {name: frame.reindex(columns=COLUMNS[name]) for name, frame in tables.items()}
 
@@ -75,9 +77,7 @@ def _read(files: Iterable[Path]) -> Tables:
 
 def _networks(scores: pd.DataFrame, facts: Tables) -> pd.DataFrame:
     layers = facts["layers"][["dataset", "group", *_LAYER]]
-    steps = facts["datasets"][["dataset", "steps_per_epoch"]]
-    table = scores.merge(layers, on=["dataset", "group", "layer"]).merge(steps, on="dataset")
-    table["epoch"] = table.step / table.steps_per_epoch
+    table = with_epoch(scores.merge(layers, on=["dataset", "group", "layer"]), facts["groups"])
     order = [*_SYSTEM, "group", "seed", "step", *_METRIC, "depth", "subject"]
     return table.sort_values(order, ignore_index=True)
 

@@ -100,7 +100,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "classes": "number of classes",
         "train_images": "images of the training subset",
         "steps_per_epoch": "training steps of an epoch",
-        "final_step": "last training step",
+        "final_step": "last training step of the group",
         "units": "units of the layer",
         "positions": "kept positions of the layer",
         "height": "rows of the kept grid",
@@ -142,7 +142,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "test_loss": "loss on the test images",
         "test_accuracy": "accuracy on the test images",
         "p": "rank of the score among draws of chance, as a p-value",
-        "p_adjusted": "p, Benjamini–Hochberg over the layers of a dataset, step and metric",
+        "p_adjusted": "p, Benjamini–Hochberg over the layers of a dataset and metric, by stage",
         "intercept": "of the regression line",
     },
     (Role.MEASURED, int): {
@@ -219,8 +219,12 @@ TABLES = {
     ),
     "datasets": _table(
         "A data set",
-        """dataset classes chance train_images stimuli steps_per_epoch final_step sha256_train
-        sha256_test""",
+        "dataset classes chance train_images stimuli sha256_train sha256_test",
+    ),
+    "groups": _table(
+        "A group of networks, what they learn from what (nothing is said of those that come"
+        " trained), and for how long",
+        "dataset group labels images objective steps_per_epoch final_step",
     ),
     "layers": _table(
         "A scored layer of a group",
@@ -317,9 +321,6 @@ TABLES = {
         """dataset group metric third slope slope_low slope_high intercept n_conditions n_families
         n_networks n_pairs""",
     ),
-    "groups": _table(
-        "A group of networks, and what they learn from what", "group labels images objective"
-    ),
     "fig7_pairs": _table(
         "A pair of networks of one architecture, within or across groups, a step and a layer",
         """dataset group_x seed_x group_y seed_y step epoch layer depth role metric score""",
@@ -365,7 +366,7 @@ TABLES = {
 }
 # Of experiments with groups of one architecture, or with recordings, only.
 OPTIONAL = (
-    *("groups", "fig7_pairs", "fig7", "fig7_shares"),
+    *("fig7_pairs", "fig7", "fig7_shares"),
     *("recordings", "fig8_networks", "fig8", "fig8_course", "fig8_best"),
 )
 COLUMNS = {name: table.columns for name, table in TABLES.items()}

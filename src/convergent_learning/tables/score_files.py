@@ -77,7 +77,7 @@ class BlockScores:
         self,
         metrics: Mapping[str, str],
         earlier: Iterable[Path],
-        pairs: NamePairs | None,
+        pairs: NamePairs | None = None,
         **how: Any,
     ):
         self._metrics, self._pairs, self._how = metrics, pairs, how

@@ -12,7 +12,6 @@ import h5py
 
 from convergent_learning.activations.block import Block
 from convergent_learning.activations.shown import ShownSample
-from convergent_learning.alignment.reading import NamePairs
 from convergent_learning.progress import track
 from convergent_learning.tables.score_files import BlockScores
 
@@ -27,7 +26,6 @@ def score_block(
     metrics: Mapping[str, str],
     *,
     earlier: Iterable[Path],
-    pairs: NamePairs | None,
     **how: Any,
 ) -> list[Path]:
     """Write the scores of all `samples` as one parquet file `out`.
@@ -36,11 +34,11 @@ def score_block(
     whose maps are tried on the others, if there is one. Nothing of them is on the disk.
 
     block : where the moments come from
-    metrics, earlier, pairs, how : see ``score_files.write_scores``
+    metrics, earlier, how : see ``score_files.write_scores``
 
     Returns the earlier files that rows were taken from.
     """
-    scores = BlockScores(metrics, earlier, pairs, **how)
+    scores = BlockScores(metrics, earlier, **how)
     with _moments(block, identity, counted=False) as fitted:
         for sample in track(samples, out.name):
             with _moments(block, sample) as moments:

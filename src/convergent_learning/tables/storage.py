@@ -9,6 +9,7 @@ import pandas as pd
 
 from convergent_learning.files import replace_when_done
 from convergent_learning.tables.schema import COLUMNS, OPTIONAL, Role, column, with_role
+from convergent_learning.tables.stages import has_stages, with_stage
 
 Tables = dict[str, pd.DataFrame]
 
@@ -80,6 +81,10 @@ def of_dataset(tables: Tables, dataset: str) -> Tables:
     }
 
 
-def final_step(tables: Tables) -> int:
-    """Last training step of the dataset whose rows `tables` are."""
-    return int(tables["datasets"].final_step.iloc[0])
+def with_stages(tables: Tables) -> Tables:
+    """Tables, of which `groups` is one, with the column `stage` where rows have steps."""
+    groups = tables["groups"]
+    return {
+        name: with_stage(frame, groups) if has_stages(frame) else frame
+        for name, frame in tables.items()
+    }

@@ -18,6 +18,7 @@ from convergent_learning.tables.intervals import (
 from convergent_learning.tables.matches import best_matches, matching_shares
 from convergent_learning.tables.means import cell_intervals, mean_over_pairs, pair_matrix
 from convergent_learning.tables.schema import COLUMNS
+from convergent_learning.tables.stages import TRAINED, with_epoch, with_stage
 from convergent_learning.tables.storage import Tables
 
 _GROUP, _LAYER = ["dataset", "group"], ["layer", "depth", "role"]
@@ -36,7 +37,7 @@ def summaries(figure: int, pairs: Tables, facts: Tables) -> Tables:
             "fig4_matches": mean_over_pairs(shares, ["step", "metric", "n_layers"]),
         }
     elif figure == 5:
-        networks = _fig5_networks(facts["accuracy"], facts["datasets"])
+        networks = _fig5_networks(facts["accuracy"], facts["groups"])
         tables = {
             "fig5": _fig5(pairs["fig5_pairs"]),
             "fig5_networks": networks,
@@ -45,7 +46,7 @@ def summaries(figure: int, pairs: Tables, facts: Tables) -> Tables:
     elif figure == 7:
         tables = {
             "fig7": _fig7(pairs["fig7_pairs"]),
-            "fig7_shares": _fig7_shares(pairs["fig7_pairs"], facts["groups"], facts["datasets"]),
+            "fig7_shares": _fig7_shares(pairs["fig7_pairs"], facts["groups"]),
         }
     else:
         drops = third_drops(pairs["fig6_pairs"])
@@ -80,7 +81,8 @@ def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
     table["p"] = _p_values(table, null, cell)
     # Logits are in no claim: their axes are the labels', and they must not help others to pass.
     counted = table.p.where(table.role != "logits")
-    tests = counted.groupby([table.dataset, table.step, table.metric])
+    last = table.groupby(["dataset", "group"]).step.transform("max")
+    tests = counted.groupby([table.dataset, table.step == last, table.metric])
     table["p_adjusted"] = tests.transform(lambda p: adjust_p_values(p.to_numpy()))
     return table.sort_values(["dataset", "group", "metric", "step", "depth"])
 
@@ -129,9 +131,8 @@ def _fig5(pairs: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["dataset", "group", "metric", "role", "depth", "layer", "step"])
 
 
-def _fig5_networks(accuracy: pd.DataFrame, datasets: pd.DataFrame) -> pd.DataFrame:
-    known = accuracy[accuracy.stimuli == "id"].merge(datasets[["dataset", "steps_per_epoch"]])
-    known = known.assign(epoch=known.step / known.steps_per_epoch)
+def _fig5_networks(accuracy: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
+    known = with_epoch(accuracy[accuracy.stimuli == "id"], groups)
     return known.sort_values(["dataset", "group", "seed", "step"])
 
 
@@ -162,14 +163,14 @@ def spans_of_layers(pairs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([everywhere, thirds.drop(columns="group")], ignore_index=True)
 
 
-def _fig7_shares(pairs: pd.DataFrame, groups: pd.DataFrame, datasets: pd.DataFrame) -> pd.DataFrame:
+def _fig7_shares(pairs: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """Ratios of means; intervals by linearisation, pairs of both means jackknifed together."""
-    last = pairs.merge(datasets[["dataset", "final_step"]])
-    spans = spans_of_layers(last[last.step == last.final_step])
+    staged = with_stage(pairs, groups)
+    spans = spans_of_layers(staged[staged.stage == TRAINED])
     reference = supervised(groups)
     rows = []
     for (dataset, metric, third), span in spans.groupby(["dataset", "metric", "third"], sort=True):
-        for group in groups.group[groups.group != reference]:
+        for group in groups.group[groups.group != reference].unique():
             within = between(span, reference, reference)
             across = between(span, reference, group)
             if across.empty:  # of another architecture

@@ -56,9 +56,8 @@ def write_anchors(design: Design, checkout: Path, out: Path) -> None:
     plans: dict[str, dict[str, dict]] = {}
     left = _MOST_BYTES
     for dataset in experiment.datasets:
-        step = experiment.steps(dataset)[-1]
         for networks in _smallest_first(design, dataset, checkout):
-            files = [checkout / design.checkpoint(dataset, n, step) for n in networks]
+            files = [checkout / design.last_checkpoint(dataset, network) for network in networks]
             written = [out / NAME / dataset / f"{n.name}.safetensors" for n in networks]
             for source, target in zip(files, written, strict=True):
                 _write_rounded(source, target)
@@ -161,14 +160,13 @@ def anchor_files(reference: Path) -> Iterator[str]:
 
 def _smallest_first(design: Design, dataset: str, checkout: Path) -> Sequence[list[Network]]:
     """The first networks of each trained group, groups with small files first."""
-    step = design.experiment.steps(dataset)[-1]
     groups: dict[str, list[Network]] = {}
     for network in design.experiment.trained:
         groups.setdefault(network.group, []).append(network)
     chosen = [networks[:_SEEDS] for networks in groups.values()]
 
     def size(networks: list[Network]) -> int:
-        return (checkout / design.checkpoint(dataset, networks[0], step)).stat().st_size
+        return (checkout / design.last_checkpoint(dataset, networks[0])).stat().st_size
 
     return sorted(chosen, key=size)
 

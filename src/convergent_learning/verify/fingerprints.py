@@ -50,7 +50,7 @@ def _files(design: Design) -> Iterator[tuple[str, str, str, str]]:
             shown_set = design.recorded_stimuli(dataset, recording.name)
             yield STIMULI, dataset, f"recording {recording.name}", shown_set
         for network in experiment.trained:
-            for step in experiment.steps(dataset):
+            for step in experiment.steps_of(dataset, network.group):
                 name = f"{network.name} step {step}"
                 yield WEIGHTS, dataset, name, design.checkpoint(dataset, network, step)
 

@@ -9,14 +9,15 @@ from pandas.api.types import is_numeric_dtype
 
 from convergent_learning.alignment.registry import metrics
 from convergent_learning.tables.schema import COLUMNS, TABLES, Role, column, with_role
+from convergent_learning.tables.stages import UNTRAINED
 
 TILES = "fig1_stimuli.png"
 AMONG_METRICS = " among metrics"
 # What the rows of a pool share, besides table and column: their spread is measured together.
 POOLED_BY = ("metric", "center", "baseline", "stage", "group", "layer")
 POOL = ["table", "column", *POOLED_BY]
-UNTRAINED = "untrained"
 NUMBER, INTERVAL_END, CONTRAST = KINDS = "number", "interval end", "contrast"
+_GROUPS = ("group", "group_x", "group_y", "source_group", "target_group")
 _ENDS = {"ci_low", "ci_high", *(end for table in TABLES for end in with_role(table, Role.END))}
 
 
@@ -60,7 +61,7 @@ def pools(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """For each row the pool that it belongs to: the columns `POOLED_BY`, empty where it has none.
 
     Stage is `untrained` at step 0, where the weights are the same on any machine, `first epoch`
-    within it, where numbers move most, `final` at the last step of the table, else `trained`.
+    within it, where numbers move most, `final` at the last step of its groups, else `trained`.
     Of two groups, or two layers, the group is named by both and the layer is the second one's if
     the first is mapped onto it; rows without layers are pooled by third or family of stimuli.
     """
@@ -69,7 +70,8 @@ def pools(name: str, table: pd.DataFrame) -> pd.DataFrame:
     if "epoch" in table:
         stage[table.epoch < 1] = "first epoch"
     if "step" in table:
-        stage[table.step == table.groupby("dataset").step.transform("max")] = "final"
+        named = [each for each in _GROUPS if each in table]
+        stage[table.step == table.groupby(["dataset", *named]).step.transform("max")] = "final"
         stage[table.step == 0] = UNTRAINED
     pooled |= {"stage": stage, "group": _group(table), "layer": _layer(table)}
     return pd.DataFrame(pooled, index=table.index)
