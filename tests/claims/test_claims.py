@@ -76,7 +76,7 @@ def _frames(effects: Effects = TRUE, rng: int = 0, **how) -> dict[str, pd.DataFr
     tables = {}
     for figure in range(2, 7):
         tables |= pair_tables(figure, scores, context)
-    tables["fig3"] = basis_summary(tables["fig3_pairs"], tables["fig3_null"])
+    tables["fig3"] = basis_summary(tables["fig3_pairs"], tables["fig3_null"], context["groups"])
     return with_stages(tables | {name: context[name] for name in ("datasets", "groups")})
 
 
@@ -287,7 +287,7 @@ def test_file_format_and_printing(tmp_path, capsys):
     entries = json.loads((tmp_path / "claims.json").read_text())
     assert entries == evaluate_claims(tmp_path / "tables")
     keys = "id claim statistic estimate ci_low ci_high threshold n verdict reason"
-    keys += " dataset part figure notes"
+    keys += " dataset part figure notes groups"
     assert all(list(entry) == keys.split() for entry in entries)
     assert read_claims(tmp_path / "claims.json") == entries
     for entry in entries:

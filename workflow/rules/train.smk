@@ -78,7 +78,7 @@ rule pretrained:
         mem_mb=memory("pretrained"),
         runtime=minutes("pretrained"),
     params:
-        pretrained=value("pretrained", "pretrained"),
+        followed=value("pretrained", "followed"),
         layers=value("pretrained", "layers"),
         image_size=value("pretrained", "image_size"),
         code=code("pretrained.py", Pretrained, Layer),

@@ -33,7 +33,7 @@ class LoadedNetwork:
     def __init__(self, shown: Shown, step: int, about: dict[str, Any]):
         self.shown, self.asked_step = shown, step
         self.device = default_device()
-        self.checkpoint = _load(shown, step, about, self.device)
+        self.checkpoint = _load(shown, about, self.device)
         self.outputs = LayerOutputs(
             self.checkpoint.network, shown.layers, self.checkpoint.architecture
         )
@@ -95,10 +95,10 @@ class Loader:
         return network
 
 
-def _load(shown: Shown, step: int, about: dict[str, Any], device: torch.device) -> Checkpoint:
+def _load(shown: Shown, about: dict[str, Any], device: torch.device) -> Checkpoint:
     if isinstance(shown.source, Pretrained):
         normalisation = (about["mean"], about["std"])
-        return load_pretrained(shown.source, about["dataset"], step, normalisation, device)
+        return load_pretrained(shown.source, about["dataset"], normalisation, device)
     path, plan = shown.source
     refuse_other_plan(Path(path), plan)
     return load_checkpoint(Path(path), device)

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 _MEMORY, _MEMORY_ON_GPU = 2 << 30, 16 << 30
 _Networks: TypeAlias = "Mapping[str, Activations]"
 CHUNK = (1024, 256)  # units of x, of y: a megabyte
-SHARED = ("dataset", "step", "stimuli", "condition", "stimulus_digest")
-PER_NETWORK = ("group", "seed", "weights_digest", "dtype", "positions", "identity")
+SHARED = ("dataset", "stimuli", "condition", "stimulus_digest")
+PER_NETWORK = ("group", "seed", "step", "weights_digest", "dtype", "positions", "identity")
 PER_LAYER = ("layer", "order", "depth", "role")
 
 
@@ -213,6 +213,8 @@ def _describe(
     first = next(iter(networks.values()))
     target.attrs.update({key: first.attrs[key] for key in SHARED})
     target.attrs.update(
+        # Where networks stand at different ones, that of the network trained for longest.
+        step=max(int(network.attrs["step"]) for network in networks.values()),
         n=len(fold_of),
         n_folds=n_folds,
         fold_seed=seed,

@@ -19,7 +19,7 @@ _TYPES = {
     "n": int,
     **dict.fromkeys(("verdict", "reason", "dataset", "part"), str),
     "figure": int | None,
-    "notes": list,
+    **dict.fromkeys(("notes", "groups"), list),
 }
 
 Entry = dict[str, Any]
@@ -69,14 +69,14 @@ def print_claims(path: str | Path) -> None:
 def _lines(entries: list[Entry]) -> Iterator[str]:
     width = max([4, *(len(entry["id"]) for entry in entries)])
     names = f"{'verdict':<14} {'estimate':>9} {'95% interval':>20} {'threshold':>9} {'n':>3}"
-    yield f"{'id':<{width}} {names}"
+    yield f"{'id':<{width}} {names}  groups"
     for entry in entries:
         number, low, high = (entry[key] for key in NUMBERS)
         shown = "" if number is None else f"{number:.3f}"
         interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
         yield (
             f"{entry['id']:<{width}} {entry['verdict']:<14} {shown:>9} {interval:>20} "
-            f"{entry['threshold']:>9g} {entry['n']:>3}"
+            f"{entry['threshold']:>9g} {entry['n']:>3}  {', '.join(entry['groups'])}".rstrip()
         )
         indent = " " * 5
         for text in (entry["claim"], entry["reason"]):

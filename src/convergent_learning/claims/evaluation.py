@@ -7,14 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from convergent_learning.claims.contrasts import Contrast
 from convergent_learning.claims.definitions import Claim, Part, claims_of
 from convergent_learning.claims.entries import NUMBERS, Entry
 from convergent_learning.claims.ingredients import NoStatistic
-from convergent_learning.claims.kinds import of_one_kind
 from convergent_learning.tables.intervals import MIN_FAMILIES, MIN_NETWORKS
+from convergent_learning.tables.kinds import of_one_kind
 from convergent_learning.tables.storage import (
     Tables,
     of_dataset,
@@ -36,10 +35,10 @@ _UNKNOWN = (
 def evaluate_claims(tables: str | Path) -> list[Entry]:
     """Verdict of every part of every claim, and of every claim.
 
-    The statistic of a part is a mean over groups (of one kind, see `kinds`, but for C8 and C9) of
-    the mean over their pairs of networks,
-    with the interval of `tables.intervals`. Supported: the interval lies above the threshold;
-    not supported: at or below it; else inconclusive. A claim has the weakest verdict of its parts
+    The statistic of a part is a mean over groups (of one kind, see `tables.kinds`, but for C8 and
+    C9) of the mean over their pairs of networks, with the interval of `tables.intervals`.
+    Supported: the interval lies above the threshold; not supported: at or below it; else
+    inconclusive. A claim has the weakest verdict of its parts
     and the estimate of the first. With several datasets each has its own claims, its name in front
     of the claim's text.
 
@@ -53,7 +52,8 @@ def evaluate_claims(tables: str | Path) -> list[Entry]:
     list of dict
         Keys id, claim, statistic, estimate, ci_low, ci_high, threshold, n (networks), verdict
         (supported, not supported, inconclusive), reason, dataset, part (its letter; empty for a
-        claim), figure (None for a claim) and notes; numbers are None where there is none.
+        claim), figure (None for a claim), notes and groups (whose networks the statistic is over);
+        numbers are None where there is none.
 
     Raises
     ------
@@ -87,11 +87,8 @@ def write_claims(tables: str | Path, out_json: str | Path) -> None:
 
 def part_entry(part: Part, tables: Tables) -> Entry:
     """The entry of one part, from the tables of one dataset, with their stages."""
-    kind: tuple[str, ...] = ()
-    if not part.across_kinds:
-        tables, kind = of_one_kind(tables)
     try:
-        contrast = part.contrast(tables)
+        contrast = part.contrast(tables if part.across_kinds else of_one_kind(tables))
     except NoStatistic as missing:
         return _entry(part, reason=f"no verdict: {missing}")
     interval = contrast.interval()
@@ -102,8 +99,9 @@ def part_entry(part: Part, tables: Tables) -> Entry:
         **dict(zip(NUMBERS, map(_number, numbers), strict=True)),
         n=int(interval.n_networks),
         verdict=verdict,
-        reason="; ".join([why, *contrast.notes, *kind]),
-        notes=[*contrast.notes, *kind],
+        reason="; ".join([why, *contrast.notes]),
+        notes=list(contrast.notes),
+        groups=list(dict.fromkeys(group for group, _ in _networks_of(contrast))),
     )
 
 
@@ -121,6 +119,7 @@ def _entry(part: Part, **found: object) -> Entry:
         "part": part.letter,
         "figure": part.figure,
         "notes": [],
+        "groups": [],
         **found,
     }
 
@@ -128,7 +127,7 @@ def _entry(part: Part, **found: object) -> Entry:
 def _verdict(
     part: Part, contrast: Contrast, estimate: float, low: float, high: float
 ) -> tuple[str, str]:
-    few = _too_few(contrast.values.index.to_frame(index=False))
+    few = _too_few(contrast)
     if few:
         return (
             "inconclusive",
@@ -149,15 +148,21 @@ def _verdict(
     return "inconclusive", f"{numbers} includes {at}"
 
 
-def _too_few(pairs: pd.DataFrame) -> list[str]:
+def _too_few(contrast: Contrast) -> list[str]:
     """Groups with fewer than three networks among the pairs."""
-    group_x, group_y = (name if name in pairs else "group" for name in ("group_x", "group_y"))
-    networks = {
-        *zip(pairs[group_x], pairs.seed_x, strict=True),
-        *zip(pairs[group_y], pairs.seed_y, strict=True),
-    }
-    counts = Counter(str(group) for group, _ in networks)
+    counts = Counter(group for group, _ in _networks_of(contrast))
     return sorted(group for group, count in counts.items() if count < MIN_NETWORKS)
+
+
+def _networks_of(contrast: Contrast) -> list[tuple[str, int]]:
+    """Group and seed of the networks that the statistic is over, each once."""
+    pairs = contrast.values.index.to_frame(index=False)
+    group_x, group_y = (name if name in pairs else "group" for name in ("group_x", "group_y"))
+    networks = [
+        *zip(pairs[group_x].astype(str), pairs.seed_x, strict=True),
+        *zip(pairs[group_y].astype(str), pairs.seed_y, strict=True),
+    ]
+    return list(dict.fromkeys(networks))
 
 
 def _claim_entry(claim: Claim, every: list[Entry]) -> Entry:

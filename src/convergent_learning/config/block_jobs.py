@@ -9,6 +9,8 @@ from typing import Any
 from convergent_learning.activations.shown import Shown, ShownSample
 from convergent_learning.config.experiment import IDENTITY, Network, Sample, Tile
 from convergent_learning.config.jobs import BlockJob, Files
+from convergent_learning.networks.pretrained import Pretrained
+from convergent_learning.training.plan import TrainingPlan
 
 # Metrics that a rotation of the basis can lower, and whose figure shows it.
 ROTATED_METRICS = ("permutation",)
@@ -133,15 +135,19 @@ class BlockJobs(Files):
 
     def _checkpoint_at(self, dataset: str, network: Network, step: int) -> str:
         """The file of a network's checkpoint at a step, or of its last one before."""
-        step = min(step, self.experiment.last_step(dataset, network.group))
-        return self.checkpoint(dataset, network, step)
+        return self.checkpoint(dataset, network, self._own_step(dataset, network, step))
+
+    def _own_step(self, dataset: str, network: Network, step: int) -> int:
+        return min(step, self.experiment.last_step(dataset, network.group))
 
     def _shown(self, dataset: str, network: Network, step: int) -> Shown:
         layers = self.experiment.layers(dataset, network.group)
-        source = network.pretrained or (
-            self._checkpoint_at(dataset, network, step),
-            self.experiment.plan(dataset, network),
-        )
+        source: tuple[str, TrainingPlan] | Pretrained
+        if network.pretrained is None:
+            plan = self.experiment.plan(dataset, network)
+            source = self._checkpoint_at(dataset, network, step), plan
+        else:
+            source = network.pretrained.at(self._own_step(dataset, network, step))
         return Shown(network.group, network.seed, layers, source)
 
     def _scores(self, wildcards: dict[str, str], samples: Sequence[Sample], tile: Tile) -> BlockJob:

@@ -203,45 +203,45 @@ class Experiment:
         )
 
     def steps(self, dataset: str) -> list[int]:
-        """Training steps of the checkpoints of all groups, ascending; only 0 if none is trained."""
+        """Training steps of the checkpoints of all groups, ascending; only 0 if none has any."""
         return self._steps[dataset]
 
     @cached_property
     def _steps(self) -> dict[str, list[int]]:
         return {
-            name: sorted({0}.union(*(self.steps_of(name, group) for group in self.groups)))
+            name: sorted(set().union(*(self.steps_of(name, group) for group in self.groups))) or [0]
             for name in self.datasets
         }
 
     def steps_of(self, dataset: str, group: str) -> list[int]:
-        """Training steps of a group's own checkpoints; none of one that comes trained."""
+        """Training steps of a group's own checkpoints; none of one that is given as it is."""
         return self._steps_of[dataset, group]
 
     @cached_property
     def _steps_of(self) -> dict[tuple[str, str], list[int]]:
         steps: dict[tuple[str, str], list[int]] = {}
         for name, group in itertools.product(self.datasets, self.groups):
-            plan = self.learned(group, name)
-            steps[name, group] = [] if plan is None else plan.checkpoint_steps
+            plan, given = self.learned(group, name), self.groups[group].steps
+            steps[name, group] = sorted(given or ()) if plan is None else plan.checkpoint_steps
         return steps
 
     def last_step(self, dataset: str, group: str) -> int:
-        """The training step that a group ends at; the experiment's, of one that comes trained."""
-        return (self.steps_of(dataset, group) or self.steps(dataset))[-1]
+        """The training step that a group ends at; 0 of one that is given as it is."""
+        return max(self.steps_of(dataset, group), default=0)
 
     def first_epoch(self, dataset: str, group: str) -> int:
-        """The training step of a group after one epoch; 1 of one that comes trained."""
+        """The training step of a group after one epoch; 0 where that is not known."""
         plan = self.learned(group, dataset)
-        return 1 if plan is None else plan.steps_per_epoch
+        return self.groups[group].steps_per_epoch or 0 if plan is None else plan.steps_per_epoch
 
     def at(self, dataset: str, step: int) -> list[Network]:
         """Networks that have a checkpoint at `step`, in the order of the config; all at the end.
 
-        Those that come trained are shown stimuli beside the final checkpoints.
+        Those that are given as they are are shown stimuli beside the final checkpoints.
         """
         if step == self.steps(dataset)[-1]:
             return self.networks
-        return [n for n in self.trained if step in self.steps_of(dataset, n.group)]
+        return [n for n in self.networks if step in self.steps_of(dataset, n.group)]
 
     def shown(self, dataset: str, sample: Sample, tile: Tile) -> Tile:
         """The networks and pairs of a tile that there are of a sample.
@@ -266,7 +266,7 @@ class Experiment:
     def mapped(self, dataset: str, sample: Sample) -> list[Network]:
         """Networks of which a sample gets all layer pairs: untrained and final, in distribution."""
         steps = self.steps(dataset)
-        if sample.condition != IDENTITY or sample.step not in (steps[0], steps[-1]):
+        if sample.condition != IDENTITY or sample.step not in (0, steps[-1]):
             return []
         first = self.config.alignment.map_seeds
         return [
@@ -289,10 +289,10 @@ class Experiment:
         """
         steps = self.steps(dataset)
         blocks = {"final": [Sample(IDENTITY, steps[-1])]}
-        if self.trained:
-            blocks["untrained"] = [Sample(IDENTITY, steps[0])]
-        if len(steps) > 2:
-            blocks["training"] = [Sample(IDENTITY, step) for step in steps[1:-1]]
+        if 0 in steps[:-1]:
+            blocks["untrained"] = [Sample(IDENTITY, 0)]
+        if between := [step for step in steps[:-1] if step > 0]:
+            blocks["training"] = [Sample(IDENTITY, step) for step in between]
         for condition in self.conditions:
             family = families().get(condition.stimuli)
             block = condition.stimuli if family is None else family.kind

@@ -161,6 +161,7 @@ class Overrides(Keys):
     checkpoints: Given[Checkpoints] = None
 
 
+Step = Annotated[int, Field(ge=0)]
 Layers = Annotated[
     Annotated[Literal["default"], Tag("word")] | Annotated[ListedOnce[str], Tag("list")],
     WordOrList,
@@ -214,6 +215,14 @@ class Group(Keys):
         None,
         description="File with a state dict for the factory (`{seed}` becomes the seed), or,"
         " without a factory, the name of torchvision's published weights.",
+    )
+    steps: Given[ListedOnce[Step]] = Field(
+        None,
+        description="Training steps that `weights` of a factory are of (`{step}` in the path"
+        " becomes the step); 0 is the untrained network.",
+    )
+    steps_per_epoch: Given[Count] = Field(
+        None, description="Training steps of an epoch, with `steps`: claims about epochs need it."
     )
     mean: Given[Channels[Number]] = Field(
         None, description="Mean of each channel that a network not trained here expects."

@@ -117,14 +117,17 @@ class NetworkJobs(Files):
         for network in self.experiment.networks:
             if network.pretrained is None:
                 continue
+            steps = self.experiment.steps_of(dataset, network.group) or [0]
+            followed = [network.pretrained.at(step) for step in steps]
+            files = [file for each in followed for file in each.files]
             yield Job(
                 "pretrained",
                 "training",
                 {"dataset": dataset, "network": network.name},
-                {"files": network.pretrained.files},
+                {"files": list(dict.fromkeys(files))},
                 [self.description(dataset, network)],
                 {
-                    "pretrained": network.pretrained,
+                    "followed": followed,
                     "layers": self.experiment.layers(dataset, network.group),
                     "image_size": self.experiment.dataset(dataset).info.side,
                 },

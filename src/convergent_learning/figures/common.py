@@ -74,6 +74,13 @@ def groups(tables: Tables) -> list[str]:
     return list(dict.fromkeys(tables["layers"].group))
 
 
+def title(tables: Tables, group: str) -> str:
+    """What a group is called in print, and whether its networks are given as they are."""
+    about = tables["groups"][tables["groups"].group == group]
+    given = (about.final_step == 0).any()
+    return f"{style.group(group)} (as given)" if given else style.group(group)
+
+
 def along_depth(
     ax: Axes,
     rows: pd.DataFrame,

@@ -131,12 +131,17 @@ def _draw_stimuli(figure: SubFigure, stimuli: pd.DataFrame, tiles: list[np.ndarr
 
 
 def _groups(tables: Tables) -> list[str]:
-    return list(dict.fromkeys(tables["fig1_training"].group))
+    return list(tables["groups"].group)
 
 
 def _draw_training(figure: SubFigure, tables: Tables) -> None:
     axes = figure.subplots(1, 2)
     training, names = tables["fig1_training"], _groups(tables)
+    if training.empty:
+        for ax, letter in zip(axes, "bc", strict=True):
+            style.panel(ax, letter)
+            style.note(ax, "no network is trained here")
+        return
     for ax, letter, quantity in zip(axes, "bc", ("loss", "accuracy"), strict=True):
         style.panel(ax, letter)
         for place, name in enumerate(names):

@@ -93,15 +93,18 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
                 else:
                     common.depth_axis(ax, layers)
                     _curves(ax, of_metric, layers, metric)
-        axes[row, 0].set_ylabel(f"{_row_label(pairs)}\n{_LABEL}")
+        axes[row, 0].set_ylabel(f"{_row_label(tables, pairs)}\n{_LABEL}")
     axes[0, 0].set_ylim(min(-0.05, fig2["low"].clip(lower=-0.2).min()), 1.02)
     for ax in axes[-1]:
         ax.set_xlabel("relative depth")
     common.legend_below(figure, _key(), 6)
 
 
-def _row_label(pairs: list[tuple[str, str]]) -> str:
-    return style.pair(*pairs[0]) if len(pairs) == 1 else "across groups"
+def _row_label(tables: Tables, pairs: list[tuple[str, str]]) -> str:
+    if len(pairs) > 1:
+        return "across groups"
+    [(x, y)] = pairs
+    return common.title(tables, x) if x == y else style.pair(x, y)
 
 
 def series(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:

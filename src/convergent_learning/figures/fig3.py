@@ -37,8 +37,8 @@ def caption(tables: str | Path) -> str:
         f"with the source network's axes rotated at random (grey band: 95% of {draws} draws; "
         "line: their mean), after training and at step 0; right, learned minus rotated. Filled "
         f"markers: p ≤ {ALPHA} by rank among the draws, Benjamini–Hochberg over the layers of all "
-        "groups. Shaded: pooled features (squares) and logits (triangles); the logits' "
-        f"axes are fixed by the labels, and no test counts them. {common.sizes(fig3)} "
+        "groups that learn the same. Shaded: pooled features (squares) and logits (triangles); "
+        f"the logits' axes are fixed by the labels, and no test counts them. {common.sizes(fig3)} "
         f"{common.interval_sentence(fig3, 'learned_low')}"
     )
 
@@ -65,7 +65,7 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
         title = "learned − rotated" if row == 0 else ""
         style.panel(axes[row, 2], style.nth_letter(3 * row + 2), title)
         common.depth_axis(axes[row, 2], layers)
-        axes[row, 0].set_ylabel(f"{style.group(name)}\nheld-out correlation")
+        axes[row, 0].set_ylabel(f"{common.title(tables, name)}\nheld-out correlation")
         axes[row, 2].set_ylabel("difference")
     scores = common.limits(fig3, ["learned", "rotated"], ["learned_low", "learned_high"])
     differences = common.limits(fig3, ["difference"], ["difference_low", "difference_high"])

@@ -180,7 +180,7 @@ def _draw_shares(figure: SubFigure, tables: Tables) -> None:
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for place, (ax, name) in enumerate(zip(axes, names, strict=True)):
         rows = matches[matches.group == name]
-        style.panel(ax, style.nth_letter(2 + place), style.group(name))
+        style.panel(ax, style.nth_letter(2 + place), common.title(tables, name))
         if rows.empty:
             style.note(ax, "no matches within this group")
             continue

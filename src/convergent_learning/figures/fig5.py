@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
 from convergent_learning.figures import common, style
 from convergent_learning.tables.storage import Tables, read_tables
@@ -63,12 +64,12 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
         rows = fig5[fig5.group == name]
         for row in range(3):
             letter = style.nth_letter(row * len(names) + column)
-            style.panel(axes[row, column], letter, style.group(name) if row == 0 else "")
-            common.epoch_axis(axes[row, column], rows.epoch, few=len(names) > 3)
+            style.panel(axes[row, column], letter, "" if row else common.title(tables, name))
+            unit = _time_axis(axes[row, column], tables["groups"], rows, len(names) > 3)
         curves.append(_alignment(axes[0, column], rows[rows.layer == "all"]))
         thirds.append(_layers(axes[1, column], rows[rows.metric == _METRIC]))
         _accuracy(axes[2, column], tables, name)
-        axes[2, column].set_xlabel("epoch")
+        axes[2, column].set_xlabel(unit)
     # Labels keep their distance in the limits that all panels of a row share in the end.
     for ax, drawn in zip(axes[0], curves, strict=True):
         _label_metrics(ax, drawn)
@@ -78,6 +79,17 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     axes[1, 0].set_ylabel("held-out correlation,\nProcrustes by layer")
     axes[2, 0].set_ylabel("test accuracy")
     axes[2, 0].set_ylim(0, 1)
+
+
+def _time_axis(ax: Axes, groups: pd.DataFrame, rows: pd.DataFrame, few: bool) -> str:
+    """Set the horizontal axis of a group; returns its unit."""
+    lengths = groups.steps_per_epoch[groups.group.isin(rows.group)]
+    if (lengths > 0).all():
+        common.epoch_axis(ax, rows.epoch, few)
+        return "epoch"
+    ax.set_xlim(-0.02 * rows.step.max(), max(1.3 * rows.step.max(), 1))
+    ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+    return "step"
 
 
 def _alignment(ax: Axes, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -24,11 +25,10 @@ from convergent_learning.randomness import derived_seed
 def load_pretrained(
     pretrained: Pretrained,
     dataset: str,
-    step: int,
     normalisation: tuple[list[float], list[float]],
     device: torch.device,
 ) -> Checkpoint:
-    """The network on `device`, in evaluation mode, as if it were a checkpoint of `step`.
+    """The network on `device`, in evaluation mode, as if it were a checkpoint of its step.
 
     `normalisation` is the dataset's mean and std, for a network that has none of its own.
     Raises ValueError naming the config key when the factory, the weights' name or the weights' file
@@ -41,7 +41,7 @@ def load_pretrained(
         architecture=pretrained.architecture,
         dataset=dataset,
         seed=pretrained.seed,
-        step=step,
+        step=pretrained.step,
         mean=pretrained.mean or mean,
         std=pretrained.std or std,
         weights_digest=weights_digest(network.state_dict()),
@@ -49,22 +49,27 @@ def load_pretrained(
 
 
 def describe_pretrained(
-    pretrained: Pretrained, layers: tuple[Layer, ...], image_size: int, out: Path
+    followed: Sequence[Pretrained], layers: tuple[Layer, ...], image_size: int, out: Path
 ) -> None:
-    """Build the network, show it an image, see that it has `layers`, and write what it is as JSON.
+    """Build a network, show it an image, see that it has `layers`, and write what it is as JSON.
+
+    followed : the network at each step that there are weights of.
 
     Run before anything is trained, so that a mistake shows at once. Raises ValueError as
     `load_pretrained` and `LayerOutputs` do.
     """
-    network, _ = _build(pretrained)
+    digests = {}
+    for pretrained in followed:
+        network, _ = _build(pretrained)
+        digests[pretrained.step] = weights_digest(network.state_dict())
     outputs = LayerOutputs(network.eval(), layers, pretrained.architecture)
     with torch.inference_mode():
         activations, _ = outputs(torch.zeros(1, 3, image_size, image_size))
     about = {
         "architecture": pretrained.architecture,
         "seed": pretrained.seed,
-        "weights_digest": weights_digest(network.state_dict()),
-        "files": {Path(file).name: sha256_of(Path(file)) for file in pretrained.files},
+        "weights_digest": digests,
+        "files": {file: sha256_of(Path(file)) for each in followed for file in each.files},
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "layers": {name: list(output.shape[1:]) for name, output in activations.items()},
     }

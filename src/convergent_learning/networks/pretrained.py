@@ -6,10 +6,11 @@ Read while the DAG is built, so it imports no torch; `networks.loading` builds w
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ _KEYS = {
     "factory",
     "arguments",
     "weights",
+    "steps",
+    "steps_per_epoch",
     "mean",
     "std",
 }
@@ -36,7 +39,8 @@ class Pretrained:
     `factory` is ``"package.module:function"``, called with `arguments`; `weights` is then a file
     with a state dict, or None if the factory loads its own. Without a factory, `architecture` is a
     torchvision model and `weights` the name of its published weights. `mean` and `std` normalise
-    pixels in [0, 1]; None takes those of the published weights, or of the dataset.
+    pixels in [0, 1]; None takes those of the published weights, or of the dataset. `step` is the
+    training step that the weights are of, 0 where nothing is known of their training.
     """
 
     architecture: str
@@ -47,6 +51,7 @@ class Pretrained:
     weights: str | None
     mean: list[float] | None
     std: list[float] | None
+    step: int = 0
 
     @classmethod
     def of(cls, entry: dict[str, Any], seed: int, experiment_seed: int) -> Pretrained:
@@ -64,6 +69,12 @@ class Pretrained:
             mean=entry.get("mean"),
             std=entry.get("std"),
         )
+
+    def at(self, step: int) -> Pretrained:
+        """The network at a training step: ``{step}`` in the weights' path becomes `step`."""
+        if self.factory is None or self.weights is None or "{step}" not in self.weights:
+            return self
+        return replace(self, step=step, weights=self.weights.replace("{step}", str(step)))
 
     @property
     def files(self) -> list[str]:
@@ -106,6 +117,9 @@ def pretrained_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
         yield f"{key}.seeds: published weights are one network; list one seed"
     elif len(seeds) > 1 and weights is not None and "{seed}" not in weights:
         yield f"{key}.weights: {weights} serves all seeds {seeds}; put {{seed}} into the path"
+    for other in ("steps", "steps_per_epoch"):
+        if other in entry and ("factory" not in entry or weights is None):
+            yield f"{key}.{other}: only with a `factory` and `weights`; remove it"
     if "factory" in entry:
         yield from _factory_problems(entry, key)
     elif entry.get("layers", "default") == "default" and entry["architecture"] not in LAYERS:
@@ -121,7 +135,13 @@ def _factory_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
         )
     if entry.get("layers", "default") == "default":
         yield f"{key}.layers: list graph nodes of {entry['architecture']}, in depth order"
-    for seed in entry["seeds"]:
-        weights = Pretrained.of(entry, seed, 0).weights
+    followed = "{step}" in (entry.get("weights") or "")
+    if "steps" in entry and not followed:
+        yield f"{key}.steps: put {{step}} into the path of `weights`, which all steps share"
+    if followed and "steps" not in entry:
+        yield f"{key}.steps: list the training steps that {{step}} in `weights` stands for"
+        return
+    for seed, step in itertools.product(entry["seeds"], entry.get("steps", (0,))):
+        weights = Pretrained.of(entry, seed, 0).at(step).weights
         if weights is not None and not Path(weights).is_file():
             yield f"{key}.weights: there is no file {weights}"

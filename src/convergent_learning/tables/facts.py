@@ -93,7 +93,8 @@ def write_training(parts: Mapping[tuple[str, str, int], Path], out: Path) -> Non
         _read_curves(path).assign(dataset=dataset, group=group, seed=seed)
         for (dataset, group, seed), path in parts.items()
     ]
-    _write(pd.concat(tables, ignore_index=True)[COLUMNS["fig1_training"]], out)
+    whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    _write(whole.reindex(columns=COLUMNS["fig1_training"]), out)
 
 
 def _read_curves(path: Path) -> pd.DataFrame:

@@ -99,8 +99,8 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
     (Role.EXACT, int): {
         "classes": "number of classes",
         "train_images": "images of the training subset",
-        "steps_per_epoch": "training steps of an epoch",
-        "final_step": "last training step of the group",
+        "steps_per_epoch": "training steps of an epoch; 0 where that is not known",
+        "final_step": "last training step of the group; 0 of one that is given as it is",
         "units": "units of the layer",
         "positions": "kept positions of the layer",
         "height": "rows of the kept grid",
@@ -124,7 +124,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "depth": "rank of the layer among the scored ones, 0 to 1",
         "source_depth": "depth of the source layer",
         "target_depth": "depth of the target layer",
-        "epoch": "epochs trained",
+        "epoch": "epochs trained; steps where `steps_per_epoch` is 0",
         "rows_per_unit": "training rows (stimuli × positions of a training split) per unit",
         "largest_difference": "largest mean difference of the images, pixels from 0 to 1",
         "ceiling_low": "lower noise ceiling of `rsa`: each subject with the mean of the others",
@@ -142,7 +142,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "test_loss": "loss on the test images",
         "test_accuracy": "accuracy on the test images",
         "p": "rank of the score among draws of chance, as a p-value",
-        "p_adjusted": "p, Benjamini–Hochberg over the layers of a dataset and metric, by stage",
+        "p_adjusted": "p, Benjamini–Hochberg over the layers of all groups of a kind",
         "intercept": "of the regression line",
     },
     (Role.MEASURED, int): {

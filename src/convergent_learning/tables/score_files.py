@@ -66,8 +66,21 @@ def write_scores(
         The earlier files that rows were taken from.
     """
     scores = BlockScores(metrics, earlier, pairs, **how)
-    scores.add(moments, transfer_from)
+    for alike in _of_the_same_pairs(moments, pairs):
+        scores.add(alike, transfer_from)
     return scores.write(out)
+
+
+def _of_the_same_pairs(
+    moments: Sequence[Path], chosen: NamePairs | None
+) -> Iterable[Sequence[Path]]:
+    """Files by the pairs of networks that they hold: groups may end at different steps."""
+    held: dict[tuple[tuple[str, str], ...], list[Path]] = {}
+    for path in moments:
+        with MomentsFile(path) as file:
+            pairs = tuple((x.name, y.name) for x, y in file.pairs(chosen))
+        held.setdefault(pairs, []).append(path)
+    return held.values()
 
 
 class BlockScores:
@@ -87,7 +100,7 @@ class BlockScores:
         self._keys: list[str] = []
 
     def add(self, moments: Sequence[Stored], transfer_from: Stored | None = None) -> None:
-        """Compute the scores of some files or open HDF5 files, or take over what is known."""
+        """Compute the scores of files or open HDF5 files of the same pairs, or take known ones."""
         settings = {key: self._how[key] for key in sorted(set(self._how) - set(_WHERE))}
         asked = {
             (path_of(file), *what): key

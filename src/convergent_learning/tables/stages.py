@@ -23,23 +23,24 @@ def with_stage(rows: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     known = [groups_of(rows, groups, side) for side in _sides(rows)]
     last = np.maximum.reduce([each.final_step.to_numpy() for each in known])
     epoch = known[0].steps_per_epoch.to_numpy()
-    stage = np.select(
-        [rows.step == last, rows.step == 0, rows.step == epoch], [TRAINED, UNTRAINED, EPOCH_ONE], ""
-    )
+    after_one = (rows.step == epoch) & (epoch > 0)
+    stages = {TRAINED: rows.step == last, UNTRAINED: rows.step == 0, EPOCH_ONE: after_one}
+    stage = np.select([*stages.values()], [*stages], "")
     return rows.assign(stage=stage)
 
 
 def with_epoch(rows: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """Rows with the column `epoch`, and with no step beyond the last one of their networks.
 
-    At the last step of the experiment each network stands at its own last one.
+    At the last step of the experiment each network stands at its own last one. Where the length
+    of an epoch is not known, `epoch` counts steps.
 
     rows : of networks at training steps; `groups` is the table of groups
     """
     known = [groups_of(rows, groups, side) for side in _sides(rows)]
     last = np.maximum.reduce([each.final_step.to_numpy() for each in known])
     step = np.minimum(rows.step.to_numpy(), last)
-    return rows.assign(step=step, epoch=step / known[0].steps_per_epoch.to_numpy())
+    return rows.assign(step=step, epoch=step / known[0].steps_per_epoch.to_numpy().clip(1))
 
 
 def has_stages(rows: pd.DataFrame) -> bool:

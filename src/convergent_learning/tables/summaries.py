@@ -15,10 +15,11 @@ from convergent_learning.tables.intervals import (
     jackknife,
     rank_p_values,
 )
+from convergent_learning.tables.kinds import kinds
 from convergent_learning.tables.matches import best_matches, matching_shares
 from convergent_learning.tables.means import cell_intervals, mean_over_pairs, pair_matrix
 from convergent_learning.tables.schema import COLUMNS
-from convergent_learning.tables.stages import TRAINED, with_epoch, with_stage
+from convergent_learning.tables.stages import TRAINED, groups_of, with_epoch, with_stage
 from convergent_learning.tables.storage import Tables
 
 _GROUP, _LAYER = ["dataset", "group"], ["layer", "depth", "role"]
@@ -29,7 +30,7 @@ def summaries(figure: int, pairs: Tables, facts: Tables) -> Tables:
     if figure == 2:
         tables = {"fig2": _fig2(pairs["fig2_pairs"])}
     elif figure == 3:
-        tables = {"fig3": basis_summary(pairs["fig3_pairs"], pairs["fig3_null"])}
+        tables = {"fig3": basis_summary(pairs["fig3_pairs"], pairs["fig3_null"], facts["groups"])}
     elif figure == 4:
         shares = matching_shares(pairs["fig4_pairs"])
         tables = {
@@ -64,8 +65,11 @@ def _fig2(pairs: pd.DataFrame) -> pd.DataFrame:
     return mean_over_pairs(pairs, cell, "score").sort_values([*order, "step", "depth"])
 
 
-def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
-    """fig3 from fig3_pairs and fig3_null: means, p and adjusted p of each layer."""
+def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
+    """fig3 from fig3_pairs and fig3_null: means, p and adjusted p of each layer.
+
+    Tests are adjusted over the layers of all groups of a kind at a stage.
+    """
     cell = ["dataset", "group", "step", *_LAYER, "metric"]
     table = _side_by_side(pairs, cell, ("learned", "rotated", "difference"))
     draws = null.groupby(cell).score
@@ -81,8 +85,8 @@ def basis_summary(pairs: pd.DataFrame, null: pd.DataFrame) -> pd.DataFrame:
     table["p"] = _p_values(table, null, cell)
     # Logits are in no claim: their axes are the labels', and they must not help others to pass.
     counted = table.p.where(table.role != "logits")
-    last = table.groupby(["dataset", "group"]).step.transform("max")
-    tests = counted.groupby([table.dataset, table.step == last, table.metric])
+    stage, kind = with_stage(table, groups).stage, kinds(groups_of(table, groups)).to_numpy()
+    tests = counted.groupby([table.dataset, stage, table.metric, kind])
     table["p_adjusted"] = tests.transform(lambda p: adjust_p_values(p.to_numpy()))
     return table.sort_values(["dataset", "group", "metric", "step", "depth"])
 
