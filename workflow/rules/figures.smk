@@ -70,27 +70,25 @@ rule conditions_table:
         "../scripts/conditions_table.py"
 
 
-if 7 in FIGURES:
-
-    rule groups_table:
-        output:
-            report(
-                PATHS.table("groups"),
-                caption="../report/tables.rst",
-                category="Tables",
-                subcategory="Experiment",
-            ),
-        log:
-            log("groups_table"),
-        benchmark:
-            benchmark("groups_table")
-        conda:
-            ENVIRONMENT
-        params:
-            groups=value("groups_table", "groups"),
-            code=code("groups_table.py"),
-        script:
-            "../scripts/groups_table.py"
+rule groups_table:
+    output:
+        report(
+            PATHS.table("groups"),
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory="Experiment",
+        ),
+    log:
+        log("groups_table"),
+    benchmark:
+        benchmark("groups_table")
+    conda:
+        ENVIRONMENT
+    params:
+        groups=value("groups_table", "groups"),
+        code=code("groups_table.py"),
+    script:
+        "../scripts/groups_table.py"
 
 
 rule accuracy_table:

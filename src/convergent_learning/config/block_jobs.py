@@ -97,13 +97,14 @@ class BlockJobs(Files):
         self, dataset: str, shown: Mapping[Sample, Sequence[Network]]
     ) -> dict[str, list[str]]:
         """Files of the networks that samples are of, each once."""
-        each = [(network, sample.step) for sample in shown for network in shown[sample]]
         files: dict[str, list[str]] = {"checkpoints": [], "pretrained": []}
-        for network, step in dict.fromkeys(each):
-            if network.pretrained is None:
-                files["checkpoints"].append(self._checkpoint_at(dataset, network, step))
-            else:
-                files["pretrained"].append(self.description(dataset, network))
+        for sample, networks in shown.items():
+            for network in networks:
+                if network.pretrained is None:
+                    checkpoint = self._checkpoint_at(dataset, network, sample.step)
+                    files["checkpoints"].append(checkpoint)
+                else:
+                    files["pretrained"].append(self.description(dataset, network))
         return {kind: list(dict.fromkeys(paths)) for kind, paths in files.items()}
 
     def _facts(self, wildcards: dict[str, str]) -> list[str]:

@@ -305,8 +305,8 @@ class Experiment:
         A network without a partner is in a tile too: its accuracy is asked for.
         """
         samples = self.blocks(dataset)[block]
-        ever = {network for sample in samples for network in self.at(dataset, sample.step)}
-        networks = [network for network in self.networks if network in ever]
+        ever = {network.name for sample in samples for network in self.at(dataset, sample.step)}
+        networks = [network for network in self.networks if network.name in ever]
         mapped = self.mapped(dataset, samples[0])
         pairs = self._compared(networks, mapped, samples[0].condition == IDENTITY)
         size = self.config.alignment.networks_per_job

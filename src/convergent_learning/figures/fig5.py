@@ -57,11 +57,11 @@ def _height(tables: Tables) -> float:
 
 
 def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
-    names = common.groups(tables)
+    names = _followed(tables)
     axes = figure.subplots(3, len(names), sharex="col", sharey="row", squeeze=False)
     fig5, curves, thirds = tables["fig5"], [], []
     for column, name in enumerate(names):
-        rows = fig5[fig5.group == name]
+        rows = fig5[(fig5.group == name) & (fig5.step.max() > 0)]
         for row in range(3):
             letter = style.nth_letter(row * len(names) + column)
             style.panel(axes[row, column], letter, "" if row else common.title(tables, name))
@@ -79,6 +79,13 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     axes[1, 0].set_ylabel("held-out correlation,\nProcrustes by layer")
     axes[2, 0].set_ylabel("test accuracy")
     axes[2, 0].set_ylim(0, 1)
+
+
+def _followed(tables: Tables) -> list[str]:
+    """Groups that have a training; all, if none has."""
+    about = tables["groups"].set_index("group").final_step
+    names = common.groups(tables)
+    return [name for name in names if about[name] > 0] or names
 
 
 def _time_axis(ax: Axes, groups: pd.DataFrame, rows: pd.DataFrame, few: bool) -> str:
