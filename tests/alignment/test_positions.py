@@ -15,6 +15,14 @@ def test_grid_is_the_largest_power_of_two(h, w, P, expected):
     assert grid_size(h, w, P) == expected
 
 
+@pytest.mark.parametrize(("w", "P", "expected"), [(7, 64, 4), (197, 64, 64), (64, 50, 32)])
+def test_of_one_row_a_power_of_two_is_kept(w, P, expected):
+    row = np.arange(w, dtype=np.float32).reshape(1, 1, 1, w)
+    assert shape_after(1, w, P) == (1, expected)
+    middles = [int((i + 0.5) * w / expected) for i in range(expected)]
+    np.testing.assert_array_equal(sample_positions(row, P)[0, 0, 0], middles)
+
+
 def test_kept_rows_are_the_middles_of_the_cells():
     maps = np.arange(7 * 9, dtype=np.float32).reshape(1, 1, 7, 9)
     rows = [int((i + 0.5) * 7 / 4) for i in range(4)]

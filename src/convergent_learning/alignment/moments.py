@@ -201,7 +201,8 @@ def common_grid(a: Grid, b: Grid) -> Grid:
     if fine[0] % coarse[0] or fine[1] % coarse[1]:
         raise ValueError(
             f"a {a[0]}x{a[1]} and a {b[0]}x{b[1]} grid do not divide: sample both on "
-            "grids that do, with positions=64 (a power-of-two grid) or positions='average'"
+            "grids that do, with positions=64 (a power-of-two grid) or positions='average'; of "
+            "tokens, take the patches alone, which are a square grid"
         )
     return coarse
 

@@ -24,15 +24,16 @@ def sample_positions(activations: _Array, positions: Positions = "all") -> _Arra
         Stimuli x channels (x rows x columns). ``(n, c)`` is returned unchanged.
     positions : "all", int, "center", "average" or "units"
         ``"all"`` keeps every position; an int P a regular g x g grid,
-        g = ``grid_size(h, w, P)``; ``"center"`` the one at row h//2, column w//2;
+        g = ``grid_size(h, w, P)``, or, of a single row, the largest power of two <= min(w, P)
+        columns; ``"center"`` the one at row h//2, column w//2;
         ``"average"`` the mean over positions;
         ``"units"`` makes a unit of each (channel, row, column).
 
     Returns
     -------
     array or tensor of the same dtype
-        ``(n, c, h, w)`` for "all", ``(n, c, g, g)`` for an int, ``(n, c)`` for "center" and
-        "average", ``(n, c·h·w)`` for "units".
+        ``(n, c, h, w)`` for "all", ``(n, c, *shape_after(h, w, P))`` for an int, ``(n, c)`` for
+        "center" and "average", ``(n, c·h·w)`` for "units".
 
     Raises
     ------
@@ -58,8 +59,8 @@ def sample_positions(activations: _Array, positions: Positions = "all") -> _Arra
         return _cast(mean, maps.dtype)
     if positions == "center":
         return maps[:, :, h // 2, w // 2]
-    g = grid_size(h, w, positions)
-    return maps[:, :, _kept(h, g)][:, :, :, _kept(w, g)]
+    rows, columns = shape_after(h, w, positions)
+    return maps[:, :, _kept(h, rows)][:, :, :, _kept(w, columns)]
 
 
 def grid_size(h: int, w: int, P: int) -> int:
@@ -69,8 +70,7 @@ def grid_size(h: int, w: int, P: int) -> int:
     (8, 4, 1)
     """
     check_positions(P)
-    side = min(h, w, math.isqrt(P))
-    return 1 << (side.bit_length() - 1)
+    return _power_of_two(min(h, w, math.isqrt(P)))
 
 
 def shape_after(h: int, w: int, positions: Positions) -> tuple[int, int]:
@@ -80,6 +80,8 @@ def shape_after(h: int, w: int, positions: Positions) -> tuple[int, int]:
         return h, w
     if isinstance(positions, str):
         return 1, 1
+    if h == 1:
+        return 1, _power_of_two(min(w, positions))
     g = grid_size(h, w, positions)
     return g, g
 
@@ -95,6 +97,11 @@ def check_positions(positions: object) -> None:
             f"positions is {positions!r}: use a positive number of positions or one of "
             + ", ".join(repr(mode) for mode in MODES)
         )
+
+
+def _power_of_two(limit: int) -> int:
+    """The largest one <= `limit`."""
+    return 1 << (limit.bit_length() - 1)
 
 
 def _kept(length: int, g: int) -> slice | list[int]:
