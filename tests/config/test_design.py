@@ -84,14 +84,14 @@ def test_disk_of_moments(default):
 
 
 def test_size_of_a_published_network():
-    layers = select_layers("resnet18", "default", 224)
+    layers = select_layers("resnet18", image_size=224)
     network = Network("resnet18", "resnet18", 1, 1.0)
     size = measure(Measured(network, layers, 1000, 224, 64))
     assert size.parameters == 11_689_512
     assert size.flop == pytest.approx(2 * 1.814e9, rel=0.01)
-    assert [(layer.units, layer.side) for layer in size.layers][-4:-1] == [
-        (512, 4),
-        (512, 4),
+    assert [(layer.units, layer.positions) for layer in size.layers][-4:-1] == [
+        (512, 16),
+        (512, 16),
         (512, 1),
     ]
 

@@ -10,6 +10,7 @@ from convergent_learning.networks.architectures import ARCHITECTURES, TORCHVISIO
 from convergent_learning.networks.graph import IMAGE_SIZES, graph_nodes
 from convergent_learning.networks.layers import (
     LAYERS,
+    Layer,
     depths,
     graph_node_names,
     select_layers,
@@ -30,7 +31,7 @@ def test_every_architecture_has_a_layer_table():
 def test_tables_agree_with_the_traced_graph(architecture, image_size):
     nodes = graph_nodes(architecture, image_size)
     assert graph_node_names(architecture, image_size) == nodes
-    names = [layer.name for layer in select_layers(architecture, "default", image_size)]
+    names = [layer.name for layer in select_layers(architecture, image_size=image_size)]
     assert sorted(names, key=nodes.index) == names
 
 
@@ -41,7 +42,7 @@ def test_published_networks_have_the_default_layers(architecture):
         ours = build(architecture, 1000, 1, 224)
     nodes = get_graph_node_names(published)[1]
     assert get_graph_node_names(ours)[1] == nodes
-    assert {layer.node for layer in select_layers(architecture, "default", 224)} <= set(nodes)
+    assert {layer.node for layer in select_layers(architecture, image_size=224)} <= set(nodes)
 
 
 @both_stems
@@ -49,7 +50,7 @@ def test_published_networks_have_the_default_layers(architecture):
 def test_default_layers_are_stem_blocks_pooled_features_logits(architecture, image_size):
     torch.manual_seed(0)
     network = build(architecture, 7, 1 / 16, image_size).eval()
-    layers = select_layers(architecture, "default", image_size)
+    layers = select_layers(architecture, image_size=image_size)
     read = LayerOutputs(network, layers, architecture)
     with torch.inference_mode():
         activations, logits = read(torch.randn(2, 3, image_size, image_size))
@@ -75,19 +76,19 @@ def test_default_layers_are_stem_blocks_pooled_features_logits(architecture, ima
 )  # fmt: skip
 @both_stems
 def test_one_layer_a_block(architecture, count, image_size):
-    assert len(select_layers(architecture, "default", image_size)) == count
+    assert len(select_layers(architecture, image_size=image_size)) == count
 
 
 def test_depth_is_rank_scaled_to_one():
-    layers = select_layers("resnet18", ["relu", "layer2.0.relu_1", "fc"])
+    layers = select_layers("resnet18", [Layer(n) for n in ("relu", "layer2.0.relu_1", "fc")])
     assert depths(layers) == [0, 0.5, 1]
     assert [layer.role for layer in layers] == ["block", "block", "logits"]
 
 
 def test_the_stem_changes_above_64_pixels():
     assert (stem(28), stem(64), stem(65), stem(224)) == ("cifar", "cifar", "imagenet", "imagenet")
-    assert select_layers("vgg11", "default", 64)[-1].name == "classifier"
-    assert select_layers("vgg11", "default", 224)[-1].name == "classifier.6"
+    assert select_layers("vgg11", image_size=64)[-1].name == "classifier"
+    assert select_layers("vgg11", image_size=224)[-1].name == "classifier.6"
 
 
 @both_stems
@@ -95,7 +96,7 @@ def test_patches_and_class_token_of_a_transformer_block_are_layers(image_size):
     node = "encoder.layers.encoder_layer_3.add_1"
     names = graph_node_names("vit_small", image_size)
     assert names.index(f"{node}:class_token") == names.index(node) + 1
-    layers = select_layers("vit_small", [node, f"{node}:class_token"], image_size)
+    layers = select_layers("vit_small", [Layer(node), Layer(f"{node}:class_token")], image_size)
     assert [layer.node for layer in layers] == [node, node]
     read = LayerOutputs(build("vit_small", 3, 1 / 16, image_size).eval(), layers, "vit_small")
     with torch.inference_mode():

@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from convergent_learning.networks.architectures import build
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.outputs import LayerOutputs, as_activations
+from convergent_learning.networks.readers import LayerError
 
 PATCHES, TOKEN = Layer("block", "block"), Layer("block:class_token", "block")
 
@@ -27,37 +29,67 @@ def test_tokens_become_a_grid_row_by_row(stimuli, side, channels, class_tokens):
     if class_tokens:
         torch.testing.assert_close(as_activations(tokens, TOKEN, "mine"), token[:, 0])
     else:
-        with pytest.raises(ValueError, match="grid without class token"):
+        with pytest.raises(LayerError, match=r"no square grid after a class token.*`block:0`"):
             as_activations(tokens, TOKEN, "mine")
 
 
 @given(tokens=st.integers(1, 300))
-def test_tokens_that_are_no_grid_are_refused(tokens):
+def test_tokens_that_are_no_square_are_one_row(tokens):
     squares = {side**2 for side in range(1, 18)}
-    values = torch.zeros(2, tokens, 3)
+    values = torch.randn(2, tokens, 3)
+    made = as_activations(values, PATCHES, "mine")
     if tokens in squares | {square + 1 for square in squares}:
-        assert math.prod(as_activations(values, PATCHES, "mine").shape[2:]) in squares
+        assert math.prod(made.shape[2:]) in squares
     else:
-        with pytest.raises(ValueError, match=rf"layer 'block' of mine.*{tokens} tokens.*name a"):
-            as_activations(values, PATCHES, "mine")
+        assert torch.equal(made[:, :, 0], values.mT)
+
+
+@given(prefix=st.integers(1, 5), side=st.integers(1, 5), data=st.data())
+def test_tokens_are_picked_by_index(prefix, side, data):
+    values = torch.randn(2, prefix + side**2, 3)
+    patches = as_activations(values, Layer(f"block:{prefix}-"), "mine")
+    assert patches.shape == (2, 3, side, side)
+    assert torch.equal(patches.flatten(2).mT, values[:, prefix:])
+    index = data.draw(st.integers(0, prefix - 1))
+    assert torch.equal(as_activations(values, Layer(f"block:{index}"), "mine"), values[:, index])
+    last = data.draw(st.integers(index + 1, prefix))
+    several = as_activations(values, Layer(f"block:{index}-{last}"), "mine")
+    assert torch.equal(several.flatten(2).mT, values[:, index : last + 1])
+
+
+@pytest.mark.parametrize("name", ["block:7", "block:3-7", "block:7-", "block:3-2"])
+def test_tokens_that_there_are_not_are_refused(name):
+    with pytest.raises(LayerError, match=f"layer '{name}' of mine picks tokens beyond its 7"):
+        as_activations(torch.zeros(2, 7, 3), Layer(name), "mine")
 
 
 @pytest.mark.parametrize("shape", [(2, 5), (2, 5, 3, 3)])
-def test_maps_and_vectors_stay_and_have_no_class_token(shape):
+def test_maps_and_vectors_stay_and_have_no_tokens(shape):
     values = torch.randn(shape)
     assert as_activations(values, PATCHES, "mine") is values
-    with pytest.raises(ValueError, match=r"layer 'block:class_token' of mine.*no sequence of"):
-        as_activations(values, TOKEN, "mine")
+    for layer in (TOKEN, Layer("block:0")):
+        with pytest.raises(LayerError, match=f"layer '{layer.name}' of mine.*no sequence of"):
+            as_activations(values, layer, "mine")
 
 
 @pytest.mark.parametrize(
-    ("output", "shown"), [((1, 2), "tuple"), (torch.zeros(2), r"\(2,\)"), (None, "NoneType")]
-)
-def test_outputs_that_are_no_activations_are_refused(output, shown):
-    with pytest.raises(
-        ValueError, match=rf"layer 'block' of mine gives {shown}.*another graph node"
-    ):
-        as_activations(output, PATCHES, "mine")
+    ("layout", "axes", "usual"),
+    [("nhwc", (0, 2, 3, 1), (2, 5, 3, 4)), ("tnc", (2, 0, 1), (2, 5, 1, 6)),
+     ("nct", (0, 1, 2), (2, 5, 1, 6))],
+)  # fmt: skip
+def test_a_layout_names_the_axes(layout, axes, usual):
+    expected = torch.randn(usual)
+    given_so = (expected if layout == "nhwc" else expected[:, :, 0]).permute(axes)
+    assert torch.equal(as_activations(given_so, Layer("block", None, layout), "mine"), expected)
+    with pytest.raises(LayerError, match=rf"\(2, 5\), which `layout: {layout}` does not fit"):
+        as_activations(torch.zeros(2, 5), Layer("block", None, layout), "mine")
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3, 4, 5, 6)])
+def test_outputs_that_are_no_activations_are_refused(shape):
+    shown = re.escape(str(shape))
+    with pytest.raises(LayerError, match=rf"layer 'block' of mine gives {shown}.*another layer"):
+        as_activations(torch.zeros(shape), PATCHES, "mine")
 
 
 class Tokens(nn.Module):
@@ -93,6 +125,35 @@ def test_a_layer_before_an_in_place_relu_keeps_its_values():
     torch.testing.assert_close(activations["relu"], expected.relu())
 
 
+def test_a_layer_before_a_function_in_place_keeps_its_values():
+    class Functional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            return nn.functional.relu(self.stem(x), inplace=True).mean((2, 3))
+
+    network, images = Functional().eval(), torch.randn(2, 3, 8, 8)
+    with torch.inference_mode():
+        for reader in ("graph", "hooks"):
+            activations, _ = LayerOutputs(network, (Layer("stem"),), "mine", reader)(images)
+            assert torch.equal(activations["stem"], network.stem(images))
+
+
 def test_a_missing_layer_is_named_with_those_there_are():
-    with pytest.raises(ValueError, match=r"mine has no layer 'layer9:class_token'.*patch.*head"):
+    with pytest.raises(LayerError, match=r"mine has no layer 'layer9:class_token'.*patch.*head"):
         LayerOutputs(Tokens().eval(), (Layer("layer9:class_token", "block"),), "mine")
+
+
+def test_a_first_axis_that_is_not_the_images_is_refused():
+    network = nn.Sequential(nn.Flatten(2), nn.Flatten(0, 1)).eval()
+    read = LayerOutputs(network, (Layer("1"),), "mine")
+    with pytest.raises(LayerError, match=r"layer '1' of mine gives \(6, 16\) for 2 images"):
+        read(torch.zeros(2, 3, 4, 4))
+
+
+def test_images_that_a_network_does_not_take_are_named():
+    read = LayerOutputs(nn.Sequential(nn.Conv2d(3, 2, 9)).eval(), (Layer("0"),), "mine")
+    with pytest.raises(ValueError, match=r"mine fails on images of 8 x 8 pixels \(RuntimeError"):
+        read.of_one_image(8)

@@ -7,7 +7,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from convergent_learning.networks.layers import Layer
-from convergent_learning.networks.loading import describe_pretrained, load_pretrained
+from convergent_learning.networks.loading import (
+    _without_prefixes,
+    describe_pretrained,
+    load_pretrained,
+)
 from convergent_learning.networks.pretrained import Pretrained, pretrained_problems
 
 MODULE = """
@@ -57,17 +61,16 @@ def test_a_factory_is_called_with_its_arguments_and_seeded_by_the_network():
     assert load(mean=[0.5] * 3, std=[0.25] * 3).mean == [0.5] * 3
 
 
-@pytest.mark.parametrize("form", ["safetensors", "plain", "nested", "of a parallel module"])
-def test_weights_come_from_a_file_for_each_seed(tmp_path, form):
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model", "safetensors"])
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod."])
+def test_weights_come_from_a_file_for_each_seed(tmp_path, wrapper, prefix):
     state = {"0.weight": torch.full((2, 3, 3, 3), 0.5), "0.bias": torch.ones(2)}
-    path = tmp_path / f"w2.{'safetensors' if form == 'safetensors' else 'pt'}"
-    if form == "safetensors":
-        save_file(state, path)
-    elif form == "nested":
-        torch.save({"epoch": 3, "state_dict": state}, path)
+    saved = {prefix + name: tensor for name, tensor in state.items()}
+    path = tmp_path / f"w2.{'safetensors' if wrapper == 'safetensors' else 'pt'}"
+    if wrapper == "safetensors":
+        save_file(saved, path)
     else:
-        prefix = "module." if form == "of a parallel module" else ""
-        torch.save({prefix + name: tensor for name, tensor in state.items()}, path)
+        torch.save(saved if wrapper is None else {"epoch": 3, wrapper: saved}, path)
     weights = str(path).replace("w2", "w{seed}")
     network = load(2, weights=weights, seeds=[2]).network
     assert torch.equal(network[0].weight, state["0.weight"])
@@ -105,6 +108,14 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     torch.save(torch.ones(2), tmp_path / "w.pt")
     with pytest.raises(ValueError, match=r"w\.pt holds a Tensor"):
         load(weights=str(tmp_path / "w.pt"))
+    torch.save({"epoch": 3, "ema": {"0.weight": torch.ones(2)}}, tmp_path / "w.pt")
+    with pytest.raises(ValueError, match=r"w\.pt holds epoch, ema.*under 'state_dict' or 'model'"):
+        load(weights=str(tmp_path / "w.pt"))
+
+
+def test_a_prefix_that_the_network_has_too_stays():
+    state = nn.ModuleDict({"module": nn.Linear(2, 2)}).state_dict()
+    assert _without_prefixes(state, state.keys()) is state
 
 
 def test_published_weights_are_torchvisions(monkeypatch):
@@ -139,6 +150,19 @@ def test_a_description_shows_that_the_layers_are_there(tmp_path):
     assert about["parameters"] == 2 * 27 + 2
     with pytest.raises(ValueError, match=r"tiny has no layer 'block9'.*0, 1, 2"):
         describe_pretrained(pretrained, (Layer("block9", "block"),), 8, tmp_path / "none.json")
+
+
+def test_networks_that_differ_in_nothing_are_one_in_a_set():
+    given = entry(mean=[0.5] * 3, std=[0.25] * 3)
+    one, again, other = (Pretrained.of(given, seed, 0) for seed in (1, 1, 2))
+    assert {one, again, other} == {one, other}
+
+
+def test_default_layers_are_not_read_by_hooks():
+    published = {"architecture": "resnet50", "weights": "IMAGENET1K_V2", "seeds": [1]}
+    assert list(pretrained_problems(published, "networks[0]")) == []
+    (problem,) = pretrained_problems(published | {"reader": "hooks"}, "networks[0]")
+    assert "networks[0].layers: default layers are graph nodes; list modules" in problem
 
 
 def test_its_files_are_the_module_and_the_weights(folder):

@@ -96,7 +96,11 @@ def test_a_network_by_factory_is_scored_against_a_trained_one(checkout):
     assert set(across.layer_y) == {"1", "3", "6"}
     assert across.score.notna().all()
     assert not list((checkout.folder / "results/networks").rglob("own*"))
-    own["layers"] = ["1", "head"]
+    own |= {"layers": ["1", {"name": "5", "role": "pooled"}, "output"], "reader": "hooks"}
+    (scores,) = final_scores(checkout, "factory", [digits], networks)
+    across = scores[(scores.group_x == "resnet18") & (scores.group_y == "own")]
+    assert set(across.layer_y) == {"1", "5", "output"}
+    own |= {"layers": ["1", "head"], "reader": "auto"}
     (checkout.folder / "results/factory/pretrained/digits/own-seed1.json").unlink()
     with pytest.raises(AssertionError, match="own has no layer 'head'"):
         final_scores(checkout, "factory", [digits], networks)

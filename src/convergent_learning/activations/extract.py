@@ -1,7 +1,7 @@
 """A forward pass of a network over a stimulus set: activations to HDF5.
 
-In the file, group `layers` has one dataset for each layer, (n, c, g, g) or (n, c), named by the
-layer's graph node. Attributes say exactly what made it (`forward.attributes_of`). `accuracy` is NaN
+In the file, group `layers` has one dataset for each layer, (n, c, rows, columns) or (n, c), with
+its name. Attributes say exactly what made it (`forward.attributes_of`). `accuracy` is NaN
 where the labels of the stimuli are not among the network's decisions.
 """
 
@@ -68,18 +68,17 @@ def _holds(path: Path, identity: str) -> bool:
 
 def _fill(file: h5py.File, network: LoadedNetwork, stimuli: Stimuli, how: Extraction) -> np.ndarray:
     """Write all layers and return the network's output (n, classes) float32."""
-    about = attributes_of_layers(network)
     n = len(stimuli.images)
     logits = []
     for start in range(0, n, BATCH):
         batch = slice(start, min(start + BATCH, n))
-        activations, output = forward(network, stimuli, batch, about, how)
+        activations, output = forward(network, stimuli, batch, network.shown.layer_names, how)
         logits.append(output)
         for layer, kept in activations.items():
             if start == 0:
                 _create(file, layer, (n, *kept.shape[1:]), how)
             file[f"layers/{layer}"][batch] = kept.cpu().numpy()
-    for layer, attributes in about.items():
+    for layer, attributes in attributes_of_layers(network).items():
         file[f"layers/{layer}"].attrs.update(attributes)
     return np.concatenate(logits)
 

@@ -68,14 +68,17 @@ def attributes_of(network: LoadedNetwork, stimuli: Stimuli, how: Extraction) -> 
 
 
 def attributes_of_layers(network: LoadedNetwork) -> dict[str, dict[str, Any]]:
-    """Name, order, depth and role of each layer of a network, by its name, in depth order."""
+    """Name, order, depth and role of each layer of a network, by its name, in depth order.
+
+    Known after a forward pass.
+    """
     layers = network.shown.layers
     return {
         layer.name: {
             "layer": layer.name,
             "order": order,
             "depth": depth,
-            "role": "logits" if layer.node == network.outputs.output else layer.role,
+            "role": network.outputs.role(layer),
         }
         for order, (layer, depth) in enumerate(zip(layers, depths(layers), strict=True))
     }
@@ -93,7 +96,8 @@ def forward(
 
     Returns
     -------
-    activations : by layer, (m, c, g, g) or (m, c) of the dtype of `how`, on the network's device
+    activations : by layer, (m, c, rows, columns) or (m, c) of the dtype of `how`, on the network's
+        device
     logits : (m, outputs) float32
 
     Raises

@@ -40,8 +40,8 @@ class LiveActivations:
         network = self._network()
         self.name = shown.name
         self.attrs: Mapping[str, Any] = attributes_of(network, stimuli, how)
+        first, _ = forward(network, stimuli, slice(1), shown.layer_names, how)
         self.layers: Mapping[str, Mapping[str, Any]] = attributes_of_layers(network)
-        first, _ = forward(network, stimuli, slice(1), self.layers, how)
         self._device = network.device
         self.n = len(stimuli.images)
         self.shapes: Mapping[str, tuple[int, ...]] = {

@@ -27,16 +27,21 @@ class LoadedNetwork:
     """A network at a training step, in evaluation mode, with its layers' outputs.
 
     Raises ValueError for a checkpoint of another config, naming the key that differs; for a layer
-    that the network's graph lacks, with the names it has.
+    that the network lacks, with names that it has.
     """
 
     def __init__(self, shown: Shown, step: int, about: dict[str, Any]):
         self.shown, self.asked_step = shown, step
         self.device = default_device()
         self.checkpoint = _load(shown, about, self.device)
+        described = shown.source if isinstance(shown.source, Pretrained) else None
         self.outputs = LayerOutputs(
-            self.checkpoint.network, shown.layers, self.checkpoint.architecture
+            self.checkpoint.network,
+            shown.layers,
+            self.checkpoint.architecture,
+            "graph" if described is None else described.reader,
         )
+        self._contiguous = described is not None and described.is_own
         self._mean = torch.tensor(self.checkpoint.mean, device=self.device) * 255
         self._std = torch.tensor(self.checkpoint.std, device=self.device) * 255
 
@@ -66,7 +71,8 @@ class LoadedNetwork:
     def __call__(self, images: torch.Tensor) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """Activations by layer name, and the logits, for images (n, h, w, 3) uint8."""
         pixels = images.to(self.device).float()
-        return self.outputs(((pixels - self._mean) / self._std).permute(0, 3, 1, 2))
+        maps = ((pixels - self._mean) / self._std).permute(0, 3, 1, 2)
+        return self.outputs(maps.contiguous() if self._contiguous else maps)
 
 
 class Loader:

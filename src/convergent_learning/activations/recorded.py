@@ -133,7 +133,7 @@ def _responses(
     network: LoadedNetwork, stimuli: Stimuli, how: Extraction
 ) -> dict[str, torch.Tensor]:
     """Responses (n, units) of each layer, in depth order: every unit at every kept position."""
-    layers = [layer.name for layer in network.shown.layers]
+    layers = network.shown.layer_names
     parts = [
         forward(network, stimuli, slice(start, start + BATCH), layers, how)[0]
         for start in range(0, len(stimuli.images), BATCH)

@@ -28,6 +28,10 @@ class Shown:
     def name(self) -> str:
         return network_name(self.group, self.seed)
 
+    @property
+    def layer_names(self) -> list[str]:
+        return [layer.name for layer in self.layers]
+
 
 @dataclass(frozen=True)
 class ShownSample:

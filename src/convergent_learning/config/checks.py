@@ -7,7 +7,7 @@ keys that depend on each other. Imports no torch, as the DAG is built with it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,7 +24,12 @@ from convergent_learning.config.model import (
 )
 from convergent_learning.config.partners import graph
 from convergent_learning.datasets.catalogue import DATASETS, LAYOUTS, DatasetInfo
-from convergent_learning.networks.layers import LAYERS, graph_node_names, require_image_size
+from convergent_learning.networks.layers import (
+    LAYERS,
+    close_names,
+    graph_node_names,
+    require_image_size,
+)
 from convergent_learning.networks.pretrained import IMAGENET_SIDE, pretrained_problems
 from convergent_learning.recordings.checks import recording_problems
 from convergent_learning.stimuli import families, get_family
@@ -136,9 +141,12 @@ def _network_problems(
         else:
             sides = [info.side for info in datasets]
             yield from _trained_problems(group, key, sides)
-        if group.architecture in LAYERS and group.layers != "default":
+        layers = [layer.name for layer in group.chosen_layers or ()]
+        for name in sorted({name for name in layers if layers.count(name) > 1}):
+            yield f"{key}.layers: {name!r} is listed twice; list each layer once"
+        if group.architecture in LAYERS and layers and group.reader != "hooks":
             for side in sides:
-                yield from _layer_problems(group, key, side)
+                yield from _layer_problems(group.architecture, layers, key, side)
 
 
 def _portable_problems(training: Training) -> Iterator[str]:
@@ -197,16 +205,18 @@ def _trained_problems(group: Group, key: str, sides: Iterable[int]) -> Iterator[
         )
     if group.width is None:
         yield f"{key}.width: a network that is trained here needs it (1 is the published width)"
-    for other in sorted({"arguments", "mean", "std"} & group.model_fields_set):
+    for other in sorted({"arguments", "mean", "std", "reader"} & group.model_fields_set):
         yield f"{key}.{other}: only for a network with a `factory` or `weights`; remove it"
 
 
-def _layer_problems(group: Group, key: str, image_size: int) -> Iterator[str]:
-    known = graph_node_names(group.architecture, image_size)
-    unknown = [name for name in group.layers if name not in known]
-    if unknown:
-        yield _unknown(f"{key}.layers", ", ".join(unknown), known)
-    elif sorted(group.layers, key=known.index) != list(group.layers):
+def _layer_problems(
+    architecture: str, names: Sequence[str], key: str, image_size: int
+) -> Iterator[str]:
+    known = graph_node_names(architecture, image_size)
+    unknown = [name for name in names if name not in known]
+    for name in unknown:
+        yield f"{key}.layers: unknown {name!r}; graph nodes: {close_names(name, known)}"
+    if not unknown and sorted(names, key=known.index) != names:
         yield f"{key}.layers: not in depth order, which is {', '.join(known)}"
 
 

@@ -59,7 +59,8 @@ def _keys(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[st
 def _entries(about: dict[str, Any]) -> list[dict[str, Any]]:
     """What a list holds, if that has keys."""
     lists = [branch["items"] for branch in [about, *about.get("oneOf", [])] if "items" in branch]
-    return [entry for entry in lists if "properties" in entry]
+    kinds = [kind for entry in lists for kind in [entry, *entry.get("oneOf", [])]]
+    return [kind for kind in kinds if "properties" in kind]
 
 
 def _resolved(about: Any, schema: dict[str, Any]) -> Any:

@@ -163,10 +163,12 @@ class Experiment:
         Published weights are those of ImageNet networks.
         """
         entry = self.groups[group]
+        chosen = entry.chosen_layers
         if entry.factory is not None or entry.architecture not in LAYERS:
-            return tuple(Layer(name, "block") for name in entry.layers)
+            assert chosen is not None, "`checks` demands a list of such networks"
+            return chosen
         side = IMAGENET_SIDE if entry.is_pretrained else self.dataset(dataset).info.side
-        return select_layers(entry.architecture, entry.layers, side)
+        return select_layers(entry.architecture, chosen, side)
 
     def plan(self, dataset: str, network: Network) -> TrainingPlan:
         """The training plan of a network that is trained here on `dataset`."""
@@ -351,7 +353,7 @@ class Experiment:
 
     def are_alike(self, group: str, other: str) -> bool:
         """Whether two groups are of one architecture, so that their layers are the same."""
-        same = ("architecture", "width", "layers", "factory", "arguments", "weights")
+        same = ("architecture", "width", "layers", "reader", "factory", "arguments", "weights")
         one, two = self.groups[group], self.groups[other]
         return group != other and all(getattr(one, key) == getattr(two, key) for key in same)
 

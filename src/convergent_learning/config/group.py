@@ -28,6 +28,7 @@ from convergent_learning.config.types import (
     WordOrMapping,
     described,
 )
+from convergent_learning.networks.layers import LAYER_NAME, Layer, Layout, ReaderName, Role
 from convergent_learning.training.plan import YOUNGER
 
 Optimizer = Annotated[
@@ -162,10 +163,46 @@ class Overrides(Keys):
 
 
 Step = Annotated[int, Field(ge=0)]
+LayerName = Annotated[
+    str,
+    Field(pattern=LAYER_NAME),
+    described(
+        "the name of a layer: that of a graph node or module, then `#key` for one of its outputs,"
+        " `:class_token` or `:4`, `:1-4`, `:5-` for tokens"
+    ),
+]
+
+
+class LayerEntry(Keys):
+    """A layer with what cannot be read off its output."""
+
+    name: LayerName = Field(
+        description="Graph node or module; `#key` after it picks one of several outputs,"
+        " `:class_token`, `:4`, `:1-4` or `:5-` tokens by index."
+    )
+    role: Given[Role] = Field(
+        None,
+        description="What the layer counts as; `logits` by default if the network returns it, else"
+        " `block`.",
+    )
+    layout: Given[Layout] = Field(
+        None, description="Axes of an output that is not (n, c), (n, c, h, w) or (n, t, c)."
+    )
+
+
 Layers = Annotated[
-    Annotated[Literal["default"], Tag("word")] | Annotated[ListedOnce[str], Tag("list")],
+    Annotated[Literal["default"], Tag("word")]
+    | Annotated[
+        ListedOnce[
+            Annotated[
+                Annotated[LayerName, Tag("word")] | Annotated[LayerEntry, Tag("mapping")],
+                WordOrMapping,
+            ]
+        ],
+        Tag("list"),
+    ],
     WordOrList,
-    described("`default` or a list of graph nodes"),
+    described("`default` or a list of layers"),
 ]
 
 
@@ -192,7 +229,13 @@ class Group(Keys):
     layers: Layers = Field(
         "default",
         description="Scored layers: `default` (stem, each block, pooled features, logits) or a"
-        " list of graph nodes in depth order.",
+        " list of layers in depth order, each by its name or with `role` or `layout`.",
+    )
+    reader: ReaderName = Field(
+        "auto",
+        description="How layers of a network that is not trained here are read: as nodes of the"
+        " graph that torch.fx traces, by forward hooks on modules, or by hooks where there is no"
+        " graph with these layers.",
     )
     training: Overrides = Field(
         default_factory=Overrides, description="What differs from `training` for this group."
@@ -235,6 +278,16 @@ class Group(Keys):
     def is_pretrained(self) -> bool:
         """Whether its networks come trained."""
         return self.factory is not None or self.weights is not None
+
+    @property
+    def chosen_layers(self) -> tuple[Layer, ...] | None:
+        """The layers that the config lists; None for the default ones."""
+        if isinstance(self.layers, str):
+            return None
+        return tuple(
+            Layer(entry) if isinstance(entry, str) else Layer(entry.name, entry.role, entry.layout)
+            for entry in self.layers
+        )
 
     def own_training(self, training: Training) -> Training:
         """How its networks are trained: by `training`, but for what is its own."""

@@ -113,12 +113,12 @@ class _Counted:
                 known.clear()
             for turn, part in enumerate(prepared_together(partners) if frugal else [partners]):
                 for i, j in layer_pairs(self._sizes[x.name], self._sizes[y.name], own=kinds[0][2]):
-                    side = min(i.side, j.side)
+                    grid = min(i.positions, j.positions)
                     # Those of x are made again for each part of y's layers.
                     sources = ((x.name, i, turn), (y.name, j, 0)) if j in part else ()
                     for network, layer, when in sources:
-                        if (network, layer.name, side, when) not in known:
-                            known.add((network, layer.name, side, when))
+                        if (network, layer.name, grid, when) not in known:
+                            known.add((network, layer.name, grid, when))
                             cubes += layer.units**3
         self.work.add("gsource:linear", times * self._folds * cubes / _GIGA)
 

@@ -31,16 +31,16 @@ _IMAGENET_CLASSES = 1000
 
 @dataclass(frozen=True)
 class LayerSize:
-    """Units of a layer and the side of the grid of positions kept of it."""
+    """Units of a layer and the number of positions kept of it."""
 
     name: str
     units: int
-    side: int
+    positions: int
 
     @property
     def values(self) -> int:
         """Numbers kept of one image."""
-        return self.units * self.side**2
+        return self.units * self.positions
 
 
 @dataclass(frozen=True)
@@ -130,11 +130,11 @@ def measure(asked: Measured) -> NetworkSize:
     device, module = _built(asked)
     for child in module.modules():
         child.register_forward_hook(count)
-    outputs = LayerOutputs(module.eval(), asked.layers, network.architecture)
+    reader = "graph" if network.pretrained is None else network.pretrained.reader
+    outputs = LayerOutputs(module.eval(), asked.layers, network.architecture, reader)
     counter = FlopCounterMode(display=False)
-    with torch.inference_mode(), counter:
-        image = torch.zeros(1, 3, asked.image_size, asked.image_size, device=device)
-        activations, _ = outputs(image)
+    with counter:
+        activations = outputs.of_one_image(asked.image_size, device)
     return NetworkSize(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         flop=counter.get_total_flops(),
@@ -167,7 +167,8 @@ def _layer(name: str, activations: torch.Tensor, positions: Positions) -> LayerS
     height, width = activations.shape[2:]
     if positions == "units":
         return LayerSize(name, units * height * width, 1)
-    return LayerSize(name, units, shape_after(height, width, positions)[0])
+    rows, columns = shape_after(height, width, positions)
+    return LayerSize(name, units, rows * columns)
 
 
 def _in_another_process(asked: Sequence[Measured]) -> list[dict[str, Any]]:

@@ -170,17 +170,19 @@ class Workload:
     ) -> tuple[float, float, float]:
         """Operations of all products of a sample, bytes of own and of cross moments."""
         mapped = self.experiment.mapped(job.dataset, sample)
-        grids = {layer.side for size in sizes.values() for layer in size.layers}
+        grids = {layer.positions for size in sizes.values() for layer in size.layers}
         flop = own = cross = 0.0
         for size in sizes.values():
             for layer in size.layers:
                 # Partners of all layers: products on each coarser grid too.
-                sides = [g for g in grids if g <= layer.side] if mapped else [layer.side]
-                flop += 2 * self._images * sum(side**2 for side in sides) * layer.units**2
-                own += 8 * self._folds * (len(sides) * layer.units**2 + layer.values)
+                own_grid = layer.positions
+                summed = [grid for grid in grids if grid <= own_grid] if mapped else [own_grid]
+                flop += 2 * self._images * sum(summed) * layer.units**2
+                own += 8 * self._folds * (len(summed) * layer.units**2 + layer.values)
         for count, pairs_of_layers in self._compared_layers(job, sample, sizes):
             for a, b in pairs_of_layers:
-                flop += count * 2 * self._images * min(a.side, b.side) ** 2 * a.units * b.units
+                positions = min(a.positions, b.positions)
+                flop += count * 2 * self._images * positions * a.units * b.units
                 cross += count * 4 * self._folds * a.units * b.units
         return flop, own, cross
 
@@ -196,7 +198,7 @@ class Workload:
         for _, layers in self._compared_layers(job, sample, sizes):
             by_grid: defaultdict[int, float] = defaultdict(float)
             for a, b in layers:
-                by_grid[min(a.side, b.side)] += bytes_of_product * a.units * b.units
+                by_grid[min(a.positions, b.positions)] += bytes_of_product * a.units * b.units
             pair = max(pair, sum(by_grid.values()))
             centred = max(centred, *by_grid.values())
         return max(min(self._summed, 2 * cross), pair) + centred

@@ -45,10 +45,12 @@ def _is_layer(name: str, output: object) -> bool:
     if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != _IMAGES:
         return False
     try:
-        first, second = as_activations(output, Layer(name, "block"), "")
+        first, second = as_activations(output, Layer(name), "")
     except ValueError:
         return False
-    return not torch.equal(first, second)
+    # Images here are square, and so are grids of patches: a row has channels for tokens.
+    is_row = first.ndim == 3 and first.shape[1] != first.shape[2]
+    return not is_row and not torch.equal(first, second)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Default layers of the built-in architectures, in depth order, and the names config may give.
 
-A name is a graph node (`torchvision.models.feature_extraction`). Default layers of convolutional
-networks are taken after their non-linearity, those of transformers after each block, where its
-output has joined the residual stream. A node that gives tokens, (n, 1 + h·w, c), is two layers:
-its name alone means the (n, c, h, w) grid of patches, the name with ``:class_token`` appended the
-(n, c) class token.
+A name begins with a graph node (`torchvision.models.feature_extraction`) or, where a network is
+read by forward hooks, a module. ``#key`` then picks one of several outputs, and ``:class_token``,
+``:4``, ``:1-4`` or ``:5-`` picks tokens by their index from 0, both ends included. Default layers
+of convolutional networks are taken after their non-linearity, those of transformers after each
+block, where its output has joined the residual stream.
 
 All of it is read while the DAG is built, without importing torch; a test checks it against the
 traced graphs.
@@ -12,12 +12,23 @@ traced graphs.
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, TypeAlias
+
+Role: TypeAlias = Literal["block", "pooled", "logits"]
+Layout: TypeAlias = Literal["nhwc", "tnc", "nct"]
+ReaderName: TypeAlias = Literal["auto", "graph", "hooks"]
+
+LAYER_NAME = r"^[^#:/]+(#[^#:/]+)?(:(class_token|[0-9]+(-[0-9]*)?))?$"
+"""Pattern of a layer's name. A slash would nest layers in an HDF5 file."""
 
 CLASS_TOKEN = ":class_token"
+_FEW = 20  # names that a message lists in full
 TRANSFORMER_BLOCKS = 12
 NODES_FILE = Path(__file__).with_name("graph_nodes.json")
 PATCH = {"cifar": 4, "imagenet": 16}
@@ -27,23 +38,45 @@ _SMALLEST_VGG_IMAGE = 32  # five stages, each halves the side
 
 @dataclass(frozen=True)
 class Layer:
-    """A scored layer. `role` is ``block``, ``pooled`` (features before the readout) or ``logits``.
+    """A scored layer.
 
-    Pooled features are left out of matching and slopes (methods, section 1), logits of every
-    claim: labels fix their axes.
+    `role` is ``block``, ``pooled`` (features before the readout) or ``logits``. Pooled features are
+    left out of matching and slopes (methods, section 1), logits of every claim: labels fix their
+    axes. None means logits for what the network itself returns, and else a block. `layout` names
+    the axes of an output that is neither (n, c, h, w) nor (n, t, c).
     """
 
     name: str
-    role: str
+    role: Role | None = None
+    layout: Layout | None = None
+
+    @property
+    def source(self) -> str:
+        """The name without its tokens: one tensor, of which several layers may be taken."""
+        return self.name.partition(":")[0]
 
     @property
     def node(self) -> str:
-        """The graph node whose output holds the layer."""
-        return self.name.removesuffix(CLASS_TOKEN)
+        """The graph node or module whose output holds the layer."""
+        return self.source.partition("#")[0]
+
+    @property
+    def key(self) -> str | None:
+        """Which of several outputs it is: a key, a field or an index."""
+        return self.source.partition("#")[2] or None
 
     @property
     def is_class_token(self) -> bool:
         return self.name.endswith(CLASS_TOKEN)
+
+    @property
+    def tokens(self) -> tuple[int, int | None] | None:
+        """Indices of the first and the last token that the name picks; the last may be open."""
+        chosen = re.search(r":([0-9]+)(-?)([0-9]*)$", self.name)
+        if chosen is None:
+            return None
+        first, is_range, last = chosen.groups()
+        return int(first), int(last) if last else None if is_range else int(first)
 
 
 def stem(image_size: int) -> str:
@@ -67,22 +100,30 @@ def require_image_size(architecture: str, image_size: int) -> None:
 
 
 def select_layers(
-    architecture: str, names: Sequence[str] | str, image_size: int = 32
+    architecture: str, chosen: Sequence[Layer] | None = None, image_size: int = 32
 ) -> tuple[Layer, ...]:
-    """The default layers, or those called `names` in that order, which must be depth order.
+    """The default layers, or those `chosen`, which must be in depth order.
 
-    A name that is not in the table is any other graph node and counts as a block.
+    Default layers keep their roles where `chosen` gives them none.
     """
     default = LAYERS[architecture][stem(image_size)]
-    if names == "default":
+    if chosen is None:
         return default
-    known = {layer.name: layer for layer in default}
-    return tuple(known.get(name, Layer(name, "block")) for name in names)
+    roles = {layer.name: layer.role for layer in default}
+    return tuple(replace(layer, role=layer.role or roles.get(layer.name)) for layer in chosen)
 
 
 def graph_node_names(architecture: str, image_size: int = 32) -> list[str]:
     """Every name that config may give as a layer of a built-in architecture, in depth order."""
     return json.loads(NODES_FILE.read_text())[nodes_key(architecture, image_size)]
+
+
+def close_names(name: str, known: Collection[str]) -> str:
+    """Those of the `known` names that resemble `name`, as messages list them; all of a few."""
+    if len(known) <= _FEW:
+        return ", ".join(known)
+    close = difflib.get_close_matches(name, known, n=6, cutoff=0.5)
+    return f"{', '.join(close or list(known)[:6])}, …"
 
 
 def nodes_key(architecture: str, image_size: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -21,6 +21,10 @@ from convergent_learning.networks.outputs import LayerOutputs
 from convergent_learning.networks.pretrained import Pretrained, import_from_working_directory
 from convergent_learning.randomness import derived_seed
 
+_WRAPPERS = ("state_dict", "model")  # keys that state dicts are saved under
+_PREFIXES = ("module.", "_orig_mod.")  # of parallel and of compiled modules
+_SHOWN_KEYS = 6
+
 
 def load_pretrained(
     pretrained: Pretrained,
@@ -35,9 +39,12 @@ def load_pretrained(
     do not give a network.
     """
     network, published = _build(pretrained)
+    network.eval().to(device)
+    if not pretrained.is_own:
+        network.to(memory_format=torch.channels_last)
     mean, std = published or normalisation
     return Checkpoint(
-        network=network.eval().to(device).to(memory_format=torch.channels_last),
+        network=network,
         architecture=pretrained.architecture,
         dataset=dataset,
         seed=pretrained.seed,
@@ -62,9 +69,8 @@ def describe_pretrained(
     for pretrained in followed:
         network, _ = _build(pretrained)
         digests[pretrained.step] = weights_digest(network.state_dict())
-    outputs = LayerOutputs(network.eval(), layers, pretrained.architecture)
-    with torch.inference_mode():
-        activations, _ = outputs(torch.zeros(1, 3, image_size, image_size))
+    outputs = LayerOutputs(network.eval(), layers, pretrained.architecture, pretrained.reader)
+    activations = outputs.of_one_image(image_size)
     about = {
         "architecture": pretrained.architecture,
         "seed": pretrained.seed,
@@ -72,6 +78,7 @@ def describe_pretrained(
         "files": {file: sha256_of(Path(file)) for each in followed for file in each.files},
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "layers": {name: list(output.shape[1:]) for name, output in activations.items()},
+        "roles": {layer.name: outputs.role(layer) for layer in layers},
     }
     with replace_when_done(out) as partial:
         partial.write_text(json.dumps(about, indent=1) + "\n")
@@ -94,8 +101,11 @@ def untrained(pretrained: Pretrained) -> nn.Module:
         raise ValueError(f"{key}: module {module} has no {function!r}") from None
     try:
         network = factory(**pretrained.arguments)
-    except TypeError as error:
-        raise ValueError(f"{key} with `arguments: {pretrained.arguments}`: {error}") from error
+    except Exception as error:  # of the user's own code, or of a package's
+        raise ValueError(
+            f"{key} fails with `arguments: {pretrained.arguments}`"
+            f" ({type(error).__name__}: {error})"
+        ) from error
     if not isinstance(network, nn.Module):
         raise ValueError(f"{key} returned {type(network).__name__}, not a torch.nn.Module")
     return network
@@ -137,8 +147,9 @@ def _torchvision_name(pretrained: Pretrained) -> str:
 
 def _load_weights(network: nn.Module, path: Path, architecture: str) -> None:
     """Load a state dict from safetensors or a torch file, without unpickling code."""
+    state = _without_prefixes(_read_state_dict(path), network.state_dict().keys())
     try:
-        network.load_state_dict(_read_state_dict(path))
+        network.load_state_dict(state)
     except RuntimeError as error:
         raise ValueError(
             f"config key `networks[].weights`: {path} does not fit {architecture}:"
@@ -150,17 +161,33 @@ def _read_state_dict(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         with damaged_file_named(path, SafetensorError):
             return load_file(path)
+    key = f"config key `networks[].weights`: {path}"
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a torn zip and a refused global raise several types
         raise ValueError(
-            f"config key `networks[].weights`: {path} is not a state dict that loads without"
-            f" running code ({error}); save `network.state_dict()`, best as safetensors"
+            f"{key} is not a state dict that loads without running code ({error}); save"
+            " `network.state_dict()`, best as safetensors"
         ) from error
     if not isinstance(saved, dict):
         raise ValueError(
-            f"config key `networks[].weights`: {path} holds a {type(saved).__name__}, not a state"
-            " dict; save `network.state_dict()`, best as safetensors"
+            f"{key} holds a {type(saved).__name__}, not a state dict; save `network.state_dict()`,"
+            " best as safetensors"
         )
-    state = saved.get("state_dict", saved)  # trainers often nest it beside optimiser and epoch
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    # Trainers often nest it beside optimiser and epoch.
+    for candidate in (saved, *(saved.get(wrapper) for wrapper in _WRAPPERS)):
+        if isinstance(candidate, dict) and all(isinstance(v, Tensor) for v in candidate.values()):
+            return candidate
+    raise ValueError(
+        f"{key} holds {', '.join(map(str, list(saved)[:_SHOWN_KEYS]))}, and a state dict neither"
+        f" itself nor under {' or '.join(map(repr, _WRAPPERS))}; save `network.state_dict()`, best"
+        " as safetensors"
+    )
+
+
+def _without_prefixes(state: dict[str, Tensor], known: Collection[str]) -> dict[str, Tensor]:
+    """Names without what wrappers put before all of them, unless the network has it too."""
+    for prefix in _PREFIXES:
+        if all(name.startswith(prefix) and name not in known for name in state):
+            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    return state

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
-from convergent_learning.networks.layers import Layer
+from convergent_learning.networks.layers import Layer, ReaderName
+from convergent_learning.networks.readers import LayerError, failure_named, first_tensor, reader_for
+
+_ORDER = {"nhwc": (0, 3, 1, 2), "tnc": (1, 0, 2), "nct": (0, 2, 1)}  # to (n, c, h, w) or (n, t, c)
 
 
 class LayerOutputs:
@@ -16,78 +18,130 @@ class LayerOutputs:
 
     Parameters
     ----------
-    network : traceable by `torch.fx`; its modules are set to work out of place.
+    network : its modules are set to work out of place.
     layers : layers to read.
     name : of the network, for messages.
+    reader : ``graph``, ``hooks`` or ``auto``, see `readers.reader_for`.
 
-    Attribute `output` is the graph node of what the network itself returns. Raises ValueError
-    naming a layer that the network's graph lacks, with the nodes it has.
+    Raises LayerError naming a layer that the network lacks, with names that it has.
     """
 
-    def __init__(self, network: nn.Module, layers: tuple[Layer, ...], name: str):
+    def __init__(
+        self,
+        network: nn.Module,
+        layers: tuple[Layer, ...],
+        name: str,
+        reader: ReaderName = "graph",
+    ):
         self._layers, self._name = layers, name
-        _, nodes = get_graph_node_names(network)
-        for layer in layers:
-            if layer.node not in nodes:
-                raise ValueError(
-                    f"config key `networks[].layers`: {name} has no layer {layer.name!r};"
-                    f" its graph nodes are {', '.join(nodes)}"
-                )
+        self._returned: set[str] | None = None
         for module in network.modules():
             # An in-place ReLU would overwrite what the node before it gave.
             if getattr(module, "inplace", False):
                 # torch types every attribute of a module as a tensor or a module.
                 module.inplace = False  # type: ignore[assignment]
-        self.output = nodes[-1]
-        self._extractor = create_feature_extractor(
-            network, sorted({self.output, *(layer.node for layer in layers)})
-        )
+        self._read = reader_for(network, layers, name, reader)
 
     def __call__(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Activations by layer name, and what the network itself returns (its logits).
+        """Activations by layer name, and the logits that the network returns.
 
-        `images` is (n, 3, h, w). Raises ValueError for a layer that is neither a map, a vector nor
-        a square grid of tokens.
+        `images` is (n, 3, h, w). The logits are the first tensor that the network returns, if that
+        is (n, k), and else (n, 0). Raises LayerError for a layer that gives no activations of n
+        images.
         """
-        outputs = self._extractor(images)
-        activations = {
-            layer.name: as_activations(outputs[layer.node], layer, self._name)
-            for layer in self._layers
-        }
-        return activations, outputs[self.output]
+        tensors, returned, sources = self._read(images)
+        activations = {}
+        for layer in self._layers:
+            made = as_activations(tensors[layer.source], layer, self._name)
+            if len(made) != len(images):
+                raise LayerError(
+                    f"{_where(layer, self._name)} gives {tuple(tensors[layer.source].shape)} for"
+                    f" {len(images)} images, so its first axis is not the images; set its `layout`"
+                    " (tnc if tokens come first), or name another layer"
+                )
+            activations[layer.name] = made
+        logits = first_tensor(returned)
+        if logits is not None and logits.shape[:-1] == images.shape[:1]:
+            self._returned = sources
+            return activations, logits
+        self._returned = set()
+        return activations, images.new_empty(len(images), 0)
+
+    def of_one_image(self, side: int, device: str = "cpu") -> dict[str, Tensor]:
+        """Activations of a black image of `side` pixels.
+
+        Raises LayerError as a call does, and ValueError if the network itself fails.
+        """
+        with failure_named(self._name, side), torch.inference_mode():
+            return self(torch.zeros(1, 3, side, side, device=device))[0]
+
+    def role(self, layer: Layer) -> str:
+        """The layer's own role, else ``logits`` if the network returns it as such, else ``block``.
+
+        Known after the first forward pass. Raises RuntimeError before it.
+        """
+        if self._returned is None:
+            raise RuntimeError(f"{self._name} was shown no images yet")
+        return layer.role or ("logits" if layer.name in self._returned else "block")
 
 
-def as_activations(output: Any, layer: Layer, network: str) -> Tensor:
-    """The output of a graph node as activations of `layer`.
+def as_activations(output: Tensor, layer: Layer, network: str) -> Tensor:
+    """The output of a graph node or module as activations of `layer`.
 
-    Maps (n, c, h, w) and vectors (n, c) stay as they are. Tokens (n, t, c) become a square grid
-    (n, c, √t, √t), row by row; with one token more, the first is the class token: (n, c) if that
-    is the layer, else left out. Raises ValueError naming the layer for anything else.
+    Maps (n, c, h, w) and vectors (n, c) stay as they are; other axes are brought into this order if
+    `layer.layout` names them. Of tokens (n, t, c) the layer's name may pick one, (n, c), or some. A
+    square number of tokens becomes a grid (n, c, √t, √t), row by row; any other number is one row
+    (n, c, 1, t). If none are picked and there is one more than a square number, the first is the
+    class token: (n, c) if that is the layer, else left out. Raises LayerError naming the layer for
+    anything else.
     """
-    shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-    where = f"config key `networks[].layers`: layer {layer.name!r} of {network}"
-    if not isinstance(output, Tensor) or output.ndim not in (2, 3, 4):
-        raise ValueError(
+    shape, where = tuple(output.shape), _where(layer, network)
+    if layer.layout is not None:
+        if output.ndim != len(layer.layout):
+            raise LayerError(f"{where} gives {shape}, which `layout: {layer.layout}` does not fit")
+        output = output.permute(_ORDER[layer.layout])
+    if output.ndim not in (2, 3, 4):
+        raise LayerError(
             f"{where} gives {shape}, not (n, c), (n, c, h, w) or tokens (n, t, c); name another"
-            " graph node"
+            " layer"
         )
-    if output.ndim != 3:
-        if layer.is_class_token:
-            raise ValueError(f"{where}: its output {shape} is no sequence of tokens; name its node")
-        return output
+    if output.ndim == 3:
+        return _of_tokens(output, layer, where)
+    if layer.is_class_token or layer.tokens:
+        raise LayerError(
+            f"{where}: its output {shape} is no sequence of tokens; name a layer that is"
+        )
+    return output
+
+
+def _of_tokens(output: Tensor, layer: Layer, where: str) -> Tensor:
+    """Activations of tokens (n, t, c)."""
     tokens = output.shape[1]
-    patches = tokens if _is_square(tokens) else tokens - 1
-    if not _is_square(patches):
-        raise ValueError(
-            f"{where} gives {shape}: {tokens} tokens are neither a square number, which would be a"
-            " grid of patches, nor one more, the class token first; name a graph node that gives"
-            " such tokens, or a map (n, c, h, w)"
+    if layer.tokens:
+        first, last = layer.tokens
+        end = tokens - 1 if last is None else last
+        if not first <= end < tokens:
+            raise LayerError(f"{where} picks tokens beyond its {tokens}, which count from 0")
+        return output[:, first] if first == last else _grid(output[:, first : end + 1])
+    has_class_token = not _is_square(tokens) and _is_square(tokens - 1)
+    if not layer.is_class_token:
+        return _grid(output[:, 1:] if has_class_token else output)
+    if not has_class_token:
+        raise LayerError(
+            f"{where}: its {tokens} tokens are no square grid after a class token; name the token"
+            f" by its index, `{layer.source}:0`"
         )
-    if layer.is_class_token:
-        if patches == tokens:
-            raise ValueError(f"{where}: its {tokens} tokens are a grid without class token")
-        return output[:, 0]
-    return output[:, tokens - patches :].mT.unflatten(2, (math.isqrt(patches),) * 2)
+    return output[:, 0]
+
+
+def _grid(tokens: Tensor) -> Tensor:
+    count = tokens.shape[1]
+    rows = math.isqrt(count) if _is_square(count) else 1
+    return tokens.mT.unflatten(2, (rows, count // rows))
+
+
+def _where(layer: Layer, network: str) -> str:
+    return f"config key `networks[].layers`: layer {layer.name!r} of {network}"
 
 
 def _is_square(number: int) -> bool:

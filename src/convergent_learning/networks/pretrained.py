@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from convergent_learning.networks.layers import LAYERS
+from convergent_learning.networks.layers import LAYERS, ReaderName
 
 IMAGENET_SIDE = 224  # pixels of the images that published weights were trained on
 _KEYS = {
@@ -22,6 +22,7 @@ _KEYS = {
     "name",
     "seeds",
     "layers",
+    "reader",
     "factory",
     "arguments",
     "weights",
@@ -40,7 +41,8 @@ class Pretrained:
     with a state dict, or None if the factory loads its own. Without a factory, `architecture` is a
     torchvision model and `weights` the name of its published weights. `mean` and `std` normalise
     pixels in [0, 1]; None takes those of the published weights, or of the dataset. `step` is the
-    training step that the weights are of, 0 where nothing is known of their training.
+    training step that the weights are of, 0 where nothing is known of their training. `reader`
+    says how its layers are read (`readers.reader_for`).
     """
 
     architecture: str
@@ -52,6 +54,7 @@ class Pretrained:
     mean: list[float] | None
     std: list[float] | None
     step: int = 0
+    reader: ReaderName = "auto"
 
     @classmethod
     def of(cls, entry: dict[str, Any], seed: int, experiment_seed: int) -> Pretrained:
@@ -68,6 +71,7 @@ class Pretrained:
             weights=weights,
             mean=entry.get("mean"),
             std=entry.get("std"),
+            reader=entry.get("reader", "auto"),
         )
 
     def at(self, step: int) -> Pretrained:
@@ -75,6 +79,11 @@ class Pretrained:
         if self.factory is None or self.weights is None or "{step}" not in self.weights:
             return self
         return replace(self, step=step, weights=self.weights.replace("{step}", str(step)))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether code of the user's makes it, which may need memory in the order of the axes."""
+        return self.factory is not None
 
     @property
     def files(self) -> list[str]:
@@ -122,8 +131,11 @@ def pretrained_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
             yield f"{key}.{other}: only with a `factory` and `weights`; remove it"
     if "factory" in entry:
         yield from _factory_problems(entry, key)
-    elif entry.get("layers", "default") == "default" and entry["architecture"] not in LAYERS:
-        yield f"{key}.layers: {entry['architecture']} has no default layers; list its graph nodes"
+    elif entry.get("layers", "default") == "default":
+        if entry["architecture"] not in LAYERS:
+            yield f"{key}.layers: {entry['architecture']} has no default layers; list its layers"
+        elif entry.get("reader") == "hooks":
+            yield f"{key}.layers: default layers are graph nodes; list modules, or remove `reader`"
 
 
 def _factory_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
@@ -134,7 +146,7 @@ def _factory_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
             " directory, or set PYTHONPATH"
         )
     if entry.get("layers", "default") == "default":
-        yield f"{key}.layers: list graph nodes of {entry['architecture']}, in depth order"
+        yield f"{key}.layers: list layers of {entry['architecture']}, in depth order"
     followed = "{step}" in (entry.get("weights") or "")
     if "steps" in entry and not followed:
         yield f"{key}.steps: put {{step}} into the path of `weights`, which all steps share"
