@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from written_arrays import WRITERS
 
-from convergent_learning.recordings import containers, objects92
+from convergent_learning import array_files
+from convergent_learning.recordings import objects92
 from convergent_learning.recordings.canonical import prepare_recording
 from convergent_learning.recordings.checks import recording_problems
 
@@ -28,11 +29,11 @@ def test_good_entries(write, images, matrices, suffix, monkeypatch):
     responses = write(f"responses{suffix}", images=images, V4=np.ones((2, 12, 3)))
     dissimilarities = write(f"dissimilarities{suffix}", images=images, IT=matrices)
 
-    class Headers(containers.StoredArray):
-        def __init__(self, shape, dtype, read):
-            super().__init__(shape, dtype, None)
+    class Headers(array_files.StoredArray):
+        def __init__(self, shape, dtype, read, by_rows=True):
+            super().__init__(shape, dtype, None, by_rows)
 
-    monkeypatch.setattr(containers, "StoredArray", Headers)  # no value can be read
+    monkeypatch.setattr(array_files, "StoredArray", Headers)  # no value can be read
     entries = [
         own(responses),
         own(dissimilarities, "dissimilarities") | {"name": "other"},

@@ -18,9 +18,9 @@ from hypothesis.extra import numpy as arrays_of
 from PIL import Image
 from written_arrays import WRITERS
 
+from convergent_learning.array_files import open_arrays
 from convergent_learning.files import DamagedFileError
 from convergent_learning.recordings.canonical import prepare_recording, read_recording, sources
-from convergent_learning.recordings.containers import open_arrays
 from convergent_learning.recordings.values import system_of
 
 

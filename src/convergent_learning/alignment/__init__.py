@@ -8,6 +8,7 @@ No module that is imported here imports torch: scores of stored moments (`score_
 
 from __future__ import annotations
 
+from .activation_files import StoredActivations, read_activations, save_activations
 from .api import RotatedBasis, Score, rotated_basis, score, shuffled, transfer
 from .crossvalidation import folds
 from .positions import grid_size, sample_positions
@@ -18,12 +19,15 @@ from .store import write_moments
 __all__ = [
     "RotatedBasis",
     "Score",
+    "StoredActivations",
     "folds",
     "grid_size",
     "metrics",
+    "read_activations",
     "register",
     "rotated_basis",
     "sample_positions",
+    "save_activations",
     "score",
     "score_table",
     "shuffled",

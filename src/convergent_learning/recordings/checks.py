@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from convergent_learning.recordings.containers import open_arrays
+from convergent_learning.array_files import open_arrays
 from convergent_learning.recordings.layouts import count_stimuli, shape_problems
 from convergent_learning.recordings.objects92 import NAME, missing_files
 from convergent_learning.recordings.recording import KINDS

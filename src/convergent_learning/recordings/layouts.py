@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from convergent_learning.array_files import StoredArray, open_arrays
 from convergent_learning.images.arrays import SMALLEST_SIDE
 from convergent_learning.images.image_files import SUFFIXES, is_image, read_image, visible_files
-from convergent_learning.recordings.containers import StoredArray, open_arrays
 from convergent_learning.recordings.recording import System
 from convergent_learning.recordings.values import system_of
 
@@ -32,7 +32,7 @@ def read_layout(entry: Mapping[str, Any]) -> tuple[np.ndarray, tuple[System, ...
     Parameters
     ----------
     entry : `name`, `layout` (``responses`` or ``dissimilarities``), `source`, a file as
-        `containers.open_arrays` takes it, and, if they are not in that file, `images`: a folder
+        `array_files.open_arrays` takes it, and, if they are not in that file, `images`: a folder
         whose image files, sorted by their paths, are the stimuli in their order.
 
     Every array of the file other than `images` is a system that is called by its name. Systems are

@@ -7,31 +7,42 @@ import importlib
 import json
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+
+Rows: TypeAlias = slice | np.ndarray  # of the first axis: consecutive ones, or ascending indices
+_ALL: Any = ...
 
 
 @dataclass(frozen=True)
 class StoredArray:
-    """Shape and dtype of an array in a file; `read` gives its values while the file is open."""
+    """Shape and dtype of an array in a file, whose values can be read while the file is open.
+
+    read : gives all values, or those of some rows. Text is of dtype str.
+    by_rows : whether reading some rows spares reading the others
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype
-    read: Callable[[], np.ndarray]
+    read: Callable[..., np.ndarray]
+    by_rows: bool = True
 
 
 @contextlib.contextmanager
-def open_arrays(path: Path) -> Iterator[dict[str, StoredArray]]:
-    """The arrays at the top level of a file, by name in alphabetical order; no values are read.
+def open_arrays(path: Path, nested: bool = False) -> Iterator[dict[str, StoredArray]]:
+    """The arrays of a file, by name in alphabetical order; no values are read.
 
     Parameters
     ----------
     path : path
         An HDF5 file (.h5, .hdf5), an NPZ file (.npz), or a Zarr group: a folder (.zarr) or a zip
         archive with the group at its top level (.zip).
+    nested : bool
+        Also the arrays in groups of HDF5 and Zarr, called by their paths (``group/array``), and not
+        only those at the top level.
 
     Raises
     ------
@@ -51,9 +62,9 @@ def open_arrays(path: Path) -> Iterator[dict[str, StoredArray]]:
     title, arrays_of = _FORMATS[suffix]
     with contextlib.ExitStack() as stack:
         with _file_named(path, title):
-            arrays = arrays_of(path, stack)
+            arrays = arrays_of(path, stack, nested)
         yield {
-            name: StoredArray(array.shape, array.dtype, _naming(path, title, array.read))
+            name: replace(array, read=_naming(path, title, array.read))
             for name, array in sorted(arrays.items())
         }
 
@@ -69,38 +80,47 @@ def _file_named(path: Path, title: str) -> Iterator[None]:
         raise ValueError(f"{path} cannot be read as {title} ({reason})") from error
 
 
-def _naming(path: Path, title: str, read: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
-    def named_read() -> np.ndarray:
+def _naming(path: Path, title: str, read: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    def named_read(*rows: Rows) -> np.ndarray:
         with _file_named(path, title):
-            return read()
+            return read(*rows)
 
     return named_read
 
 
-def _hdf5_arrays(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
+def _hdf5_arrays(path: Path, stack: contextlib.ExitStack, nested: bool) -> dict[str, StoredArray]:
     import h5py
 
-    file = stack.enter_context(h5py.File(path, "r"))
+    # HDF5 2 keeps 8 MB of chunks for each dataset: half a gigabyte for a deep network's layers.
+    file = stack.enter_context(h5py.File(path, "r", rdcc_nbytes=1 << 20))
     found = {name: file[name] for name in file}
-    return {
-        name: StoredArray(dataset.shape, dataset.dtype, _all_of(dataset))
-        for name, dataset in found.items()
-        if isinstance(dataset, h5py.Dataset)
-    }
+    if nested:
+        file.visititems(found.__setitem__)
+    arrays = {}
+    for name, dataset in found.items():
+        if isinstance(dataset, h5py.Dataset):
+            if h5py.check_string_dtype(dataset.dtype) is None:
+                arrays[name] = StoredArray(dataset.shape, dataset.dtype, _rows_of(dataset))
+            else:
+                text = dataset.asstr()
+                arrays[name] = StoredArray(dataset.shape, np.dtype(str), _rows_of(text, str))
+    return arrays
 
 
-def _npz_arrays(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
+def _npz_arrays(path: Path, stack: contextlib.ExitStack, nested: bool) -> dict[str, StoredArray]:
     archive = stack.enter_context(zipfile.ZipFile(path))
     arrays = {}
     for member in archive.namelist():
         if member.endswith(".npy"):
             shape, dtype = _npy_header(archive, member)
 
-            def read(member: str = member) -> np.ndarray:
+            def read(rows: Rows = _ALL, member: str = member) -> np.ndarray:
                 with archive.open(member) as file:
-                    return np.lib.format.read_array(file, allow_pickle=False)
+                    values = np.lib.format.read_array(file, allow_pickle=False)
+                return values[rows]
 
-            arrays[member.removesuffix(".npy")] = StoredArray(shape, dtype, read)
+            name = member.removesuffix(".npy")
+            arrays[name] = StoredArray(shape, dtype, read, by_rows=False)
     return arrays
 
 
@@ -116,7 +136,7 @@ def _npy_header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...],
     return shape, dtype
 
 
-def _zarr_arrays(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArray]:
+def _zarr_arrays(path: Path, stack: contextlib.ExitStack, nested: bool) -> dict[str, StoredArray]:
     try:
         zarr = importlib.import_module("zarr")
     except ImportError as error:
@@ -129,17 +149,22 @@ def _zarr_arrays(path: Path, stack: contextlib.ExitStack) -> dict[str, StoredArr
     group = zarr.open_group(store, mode="r")
     stack.callback(group.store.close)
     arrays = {}
-    for name, array in group.arrays():
+    for name, array in group.members(max_depth=None if nested else 0):
+        if not isinstance(array, zarr.Array):
+            continue
         # A codec may be numcodecs' Pickle, which runs what it decodes, whatever the dtype.
         about = {key: fact for key, fact in array.metadata.to_dict().items() if key != "attributes"}
         if "pickle" in json.dumps(about, default=repr).lower():
             raise ValueError(f"array {name} is stored as a pickle; store plain numbers")
-        arrays[name] = StoredArray(array.shape, np.dtype(array.dtype), _all_of(array))
+        text = array.dtype.kind == "T"  # strings of any length
+        dtype = np.dtype(str if text else array.dtype)
+        read = _rows_of(array.oindex, str if text else None)
+        arrays[name] = StoredArray(array.shape, dtype, read)
     return arrays
 
 
-def _all_of(array: Any) -> Callable[[], np.ndarray]:
-    return lambda: np.asarray(array[...])
+def _rows_of(array: Any, dtype: type | None = None) -> Callable[..., np.ndarray]:
+    return lambda rows=_ALL: np.asarray(array[rows], dtype)
 
 
 _FORMATS = {
