@@ -103,7 +103,7 @@ def _hdf5_arrays(path: Path, stack: contextlib.ExitStack, nested: bool) -> dict[
                 arrays[name] = StoredArray(dataset.shape, dataset.dtype, _rows_of(dataset))
             else:
                 text = dataset.asstr()
-                arrays[name] = StoredArray(dataset.shape, np.dtype(str), _rows_of(text, str))
+                arrays[name] = StoredArray(dataset.shape, np.dtype(str), _rows_of(text, True))
     return arrays
 
 
@@ -158,13 +158,16 @@ def _zarr_arrays(path: Path, stack: contextlib.ExitStack, nested: bool) -> dict[
             raise ValueError(f"array {name} is stored as a pickle; store plain numbers")
         text = array.dtype.kind == "T"  # strings of any length
         dtype = np.dtype(str if text else array.dtype)
-        read = _rows_of(array.oindex, str if text else None)
-        arrays[name] = StoredArray(array.shape, dtype, read)
+        arrays[name] = StoredArray(array.shape, dtype, _rows_of(array.oindex, text))
     return arrays
 
 
-def _rows_of(array: Any, dtype: type | None = None) -> Callable[..., np.ndarray]:
-    return lambda rows=_ALL: np.asarray(array[rows], dtype)
+def _rows_of(array: Any, text: bool = False) -> Callable[..., np.ndarray]:
+    def read(rows: Rows = _ALL) -> np.ndarray:
+        values = array[rows]
+        return np.asarray(values, object).astype(str) if text else np.asarray(values)
+
+    return read
 
 
 _FORMATS = {

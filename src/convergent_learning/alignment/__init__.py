@@ -8,7 +8,8 @@ No module that is imported here imports torch: scores of stored moments (`score_
 
 from __future__ import annotations
 
-from .activation_files import StoredActivations, read_activations, save_activations
+from .activation_reader import StoredActivations, read_activations
+from .activation_writer import save_activations
 from .api import RotatedBasis, Score, rotated_basis, score, shuffled, transfer
 from .crossvalidation import folds
 from .positions import grid_size, sample_positions

@@ -17,9 +17,11 @@ class MadeWhenRead(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
 
-    def __getitem__(self, stimuli: slice | np.ndarray) -> torch.Tensor:
+    def __getitem__(self, stimuli: slice | np.ndarray) -> torch.Tensor | np.ndarray:
         """Those of consecutive stimuli, or of stimuli given by ascending indices."""
 
+
+_READ_AT_ONCE = 256  # stimuli
 
 Array: TypeAlias = np.ndarray | torch.Tensor | h5py.Dataset | MadeWhenRead
 
@@ -59,6 +61,14 @@ class Responses:
     @property
     def bytes_a_stimulus(self) -> int:
         return self.units * self.grid[0] * self.grid[1] * 4
+
+    def in_memory_copy(self) -> Responses:
+        """The same responses, read once, at the kept positions."""
+        kept = torch.empty((self.n, self.units, *self.grid), dtype=self.dtype, device=self.device)
+        for start in range(0, self.n, _READ_AT_ONCE):
+            part = self.block(start, start + _READ_AT_ONCE)
+            kept[start : start + len(part)] = part.reshape(len(part), *kept.shape[1:])
+        return Responses(kept, self.label)
 
     def block(self, start: int, stop: int) -> torch.Tensor:
         """Stimuli start … stop-1 as a tensor ``(m, c, positions)``; a view where possible."""
