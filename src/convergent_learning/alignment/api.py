@@ -265,7 +265,7 @@ def _scores(
 ) -> dict[str, Score]:
     how: dict[str, Any] = {"ridge": ridge, "directions": directions}
     return {
-        metric.name: _collect(evaluate(metric, forward, scored_on, **how), keep_maps)
+        metric.name: collected(evaluate(metric, forward, scored_on, **how), keep_maps)
         for metric in _chosen(metrics, forward)
     }
 
@@ -286,7 +286,8 @@ def _chosen(metrics: str | Sequence[str] | None, forward: LayerPair) -> list[Met
     return named
 
 
-def _collect(entries: Sequence[FoldScore], keep_maps: bool) -> Score:
+def collected(entries: Sequence[FoldScore], keep_maps: bool = False) -> Score:
+    """The result of one metric from its directed fold scores."""
     directions = {
         name: np.array([entry.score for entry in entries if entry.direction == name])
         for name in dict.fromkeys(entry.direction for entry in entries)

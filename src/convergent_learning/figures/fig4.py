@@ -100,7 +100,7 @@ def _draw_maps(figure: SubFigure, tables: Tables) -> None:
             source, target = block.maps[row][column]
             rows = fig4[(fig4.stage == block.stage) & (fig4.source_group == source)]
             rows = rows[rows.target_group == target]
-            meshes.append(_draw_map(ax, rows, low, high, most))
+            meshes.append(draw_map(ax, rows, low, high, most))
             if row == 0:
                 style.panel(ax, "" if column else letter, block.stage)
             if column == 0:
@@ -132,9 +132,12 @@ def _places(figure: SubFigure, blocks: list[_Block], below: bool) -> list[np.nda
     return places
 
 
-def _draw_map(
-    ax: Axes, rows: pd.DataFrame, low: float, high: float, labels: int
-) -> QuadMesh | None:
+def draw_map(ax: Axes, rows: pd.DataFrame, low: float, high: float, labels: int) -> QuadMesh | None:
+    """A map of source layers (rows) and target layers, the best source of each target marked.
+
+    rows : source_depth, source_role, target_depth, target_role, mean, best
+    labels : how many blocks at most are numbered
+    """
     if rows.empty:
         ax.set_xticks([])
         ax.set_yticks([])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from string import ascii_lowercase
@@ -16,8 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import Locator, MaxNLocator
 
 ONE_COLUMN, TWO_COLUMNS = 89.0, 183.0  # mm
+SHOWN_DPI = 200  # of figures that are returned
+LETTER = 1.3  # mm that a letter of 7 points takes
 _MM = 1 / 25.4
 
 INK, GREY, PALE = "#222222", "#767676", "#ECECEC"
@@ -130,11 +133,22 @@ def applied() -> Iterator[None]:
         yield
 
 
-def figure(height_mm: float, width_mm: float = TWO_COLUMNS) -> Figure:
-    """An empty figure of a size in mm."""
-    made = Figure(figsize=(width_mm * _MM, height_mm * _MM), layout="constrained")
+def figure(height_mm: float, width_mm: float = TWO_COLUMNS, dpi: float | None = None) -> Figure:
+    """An empty figure of a size in mm; `dpi` matters if it is not `save` that writes it."""
+    made = Figure(figsize=(width_mm * _MM, height_mm * _MM), layout="constrained", dpi=dpi)
     FigureCanvasAgg(made)
     return made
+
+
+def settled(made: Figure) -> Figure:
+    """A figure to be returned, with ticks and layout made: later they would not have this style."""
+    made.draw_without_rendering()
+    return made
+
+
+def ticks() -> Locator:
+    """At most six ticks, however large the labels of the user's own figures are."""
+    return MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
 
 
 def split(made: Figure | SubFigure, rows: int, columns: int, **ratios: Any) -> list[SubFigure]:
@@ -183,6 +197,11 @@ def metric_label(metric: str) -> str:
         return METRICS[metric][0]
     words = metric.split("_")
     return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in words)
+
+
+def score_label(metrics: Iterable[str]) -> str:
+    """What scores are: held-out correlations, unless a context measure is among them."""
+    return "held-out correlation" if set(metrics) <= set(METRICS) else "score"
 
 
 def metric_colour(metric: str) -> str:
