@@ -17,6 +17,11 @@ from convergent_learning.activations.forward import BATCH, Extraction, forward
 from convergent_learning.activations.loaded import LoadedNetwork, Loader
 from convergent_learning.activations.shown import ShownSample
 from convergent_learning.alignment import score
+from convergent_learning.alignment.dissimilarities import (
+    dissimilarities,
+    spearman,
+    standard_ranks,
+)
 from convergent_learning.alignment.fold_scores import FORWARD
 from convergent_learning.alignment.ridge import Ridge
 from convergent_learning.datasets.canonical import read_summary
@@ -197,7 +202,7 @@ class _Scores:
         """Score the responses (n, units) of the layers of a network at a step."""
         shown = network.shown
         ranks = {
-            layer: rsa.standard_ranks(rsa.dissimilarities(patterns))
+            layer: standard_ranks(dissimilarities(patterns))
             for layer, patterns in responses.items()
         }
         for layer, found in ranks.items():
@@ -217,7 +222,7 @@ class _Scores:
                 _add(self._last_ranks, (shown.group, layer), found)
 
     def _add_rsa(self, system: ScoredSystem, place: _Place, ranks: np.ndarray) -> None:
-        found = rsa.spearman(ranks[None], system.ranks)[0]
+        found = spearman(ranks[None], system.ranks)[0]
         each = enumerate(found, 1) if len(found) > 1 else ()
         for subject, value in [(_MEAN, found.mean()), *each]:
             row = {"metric": RSA, "direction": "", "subject": str(subject), "score": value}

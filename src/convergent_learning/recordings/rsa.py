@@ -1,9 +1,7 @@
-"""Representational similarity: dissimilarities of patterns, and correlations of their ranks.
+"""Representational similarity with recordings: resamples and permutations of the stimuli.
 
-Kriegeskorte, Mur & Bandettini (2008, Front. Syst. Neurosci. 2). Spearman correlations are Pearson
-correlations of ranks, and are kept as such: resamples of the stimuli then cost a product each,
-where a library that ranks anew takes seconds (docs/performance.md). A pair of stimuli keeps the
-rank that it has among all.
+Dissimilarities enter as the standard ranks of `alignment.dissimilarities`. A pair of stimuli keeps
+the rank that it has among all.
 """
 
 from __future__ import annotations
@@ -12,51 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.spatial.distance import squareform
 
 from convergent_learning.randomness import derived_seed
 
 _PERMUTED_AT_ONCE = 1 << 25  # values of dissimilarities in other orders
-
-
-def dissimilarities(patterns: torch.Tensor) -> np.ndarray:
-    """1 − Pearson r between the patterns (n, units) of n stimuli, all pairs: (n(n−1)/2,) float64.
-
-    In the order of `scipy.spatial.distance.squareform`. NaN for a stimulus whose pattern is
-    constant.
-    """
-    centred = patterns.to(torch.float32)
-    centred = centred - centred.mean(dim=1, keepdim=True)
-    norm = centred.norm(dim=1, keepdim=True)
-    centred = centred / torch.where(norm > 0, norm, torch.nan)
-    above = np.triu_indices(len(patterns), 1)
-    return 1 - (centred @ centred.T).double().cpu().numpy()[above]
-
-
-def standard_ranks(dissimilarities: np.ndarray) -> np.ndarray:
-    """Ranks (…, m) with mean 0 and mean square 1, ties at their average; NaN if all are equal."""
-    ranks = np.apply_along_axis(_ranks, -1, dissimilarities)
-    ranks = np.where(np.isnan(dissimilarities).any(-1, keepdims=True), np.nan, ranks)
-    ranks -= ranks.mean(-1, keepdims=True)
-    size = np.sqrt(np.square(ranks).mean(-1, keepdims=True))
-    return ranks / np.where(size > 0, size, np.nan)
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """`scipy.stats.rankdata` (m,), which sorts twice."""
-    order = np.argsort(values)
-    ordered = values[order]
-    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    tied = np.diff(np.append(first, len(values)))
-    ranks = np.empty(len(values))
-    ranks[order] = np.repeat(first + (tied + 1) / 2, tied)
-    return ranks
-
-
-def spearman(layers: np.ndarray, subjects: np.ndarray) -> np.ndarray:
-    """Correlations (k, s) of standard ranks (k, m) with standard ranks (s, m)."""
-    return layers @ subjects.T / layers.shape[1]
 
 
 @dataclass(frozen=True)

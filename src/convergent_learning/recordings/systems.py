@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.spatial.distance import squareform
 
-from convergent_learning.recordings import rsa
+from convergent_learning.alignment.dissimilarities import dissimilarities, standard_ranks
 from convergent_learning.recordings.ceilings import (
     LEAST_RELIABLE,
     dissimilarity_ceiling,
@@ -77,7 +77,7 @@ def _of_dissimilarities(recording: Recording, system: System) -> ScoredSystem:
         "ceiling_low": low,
         "ceiling_high": high,
     }
-    return ScoredSystem(system.name, n, rsa.standard_ranks(condensed), None, np.nan, about)
+    return ScoredSystem(system.name, n, standard_ranks(condensed), None, np.nan, about)
 
 
 def _of_responses(recording: Recording, system: System) -> ScoredSystem:
@@ -94,7 +94,7 @@ def _of_responses(recording: Recording, system: System) -> ScoredSystem:
             f" {LEAST_RELIABLE}; see whether images and responses are in the same order"
         )
     responses, ceiling = mean[:, kept], np.sqrt(reliability[kept]).mean()
-    ranks = rsa.standard_ranks(rsa.dissimilarities(torch.from_numpy(responses)))
+    ranks = standard_ranks(dissimilarities(torch.from_numpy(responses)))
     about = _about(recording, system, n) | {
         "n_subjects": 1,
         "n_repeats": repeats,
