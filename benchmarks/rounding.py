@@ -61,7 +61,7 @@ def kind(column: str, metric: str, baseline: str) -> str:
     of = (
         "matched units"
         if matched
-        else "context measures"
+        else "context metrics"
         if metric in metrics(context=True)
         else "maps"
     )

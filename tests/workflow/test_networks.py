@@ -32,7 +32,7 @@ def final_scores(checkout, name, datasets, networks):
     done = checkout.snakemake(*targets, configfile=str(path))
     assert done.returncode == 0, done.stdout[-5000:]
     tables = [pd.read_parquet(checkout.folder / target) for target in targets]
-    # Context measures of the few images here may have no value.
+    # Context metrics of the few images here may have no value.
     return [table[table.metric == "procrustes"] for table in tables]
 
 

@@ -117,7 +117,7 @@ def response_code():
 
 
 def metric_code(rule):
-    """The digest of the code of each metric that a job scores, and of all context measures."""
+    """The digest of the code of each metric that a job scores, and of all context metrics."""
 
     def of_job(wildcards):
         asked = {name: [name] for name in DESIGN.experiment.metrics}

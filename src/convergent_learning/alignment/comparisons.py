@@ -24,7 +24,7 @@ from .rotation import Rotations, haar
 
 # Squares of the units of layers of which memory holds what is made of their moments.
 _SQUARES_AT_ONCE = 10e6
-CONTEXT = "context"  # what `Wanted` is asked about in place of each context measure
+CONTEXT = "context"  # what `Wanted` is asked about in place of each context metric
 
 # Asked with a moments file, a metric, or CONTEXT, and the names of two networks in file order.
 Wanted: TypeAlias = Callable[[Path, str, str, str], bool]

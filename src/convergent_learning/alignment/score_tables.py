@@ -92,7 +92,7 @@ def score_table(
         source of a row rotated. Q of a draw derives from (`seed`, network, layer): all folds and
         partners share it.
     context : bool
-        All context measures too (own layers within group, position-centred).
+        All context metrics too (own layers within group, position-centred).
     wanted : function (file, metric, network x, network y) -> bool, optional
         Rows for which it is False are not computed. It is asked about ``"context"`` for all context
         measures at once; rotated rows belong to their metric.

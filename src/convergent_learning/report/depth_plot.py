@@ -22,7 +22,7 @@ _LOOKS: dict[str, dict[str, Any]] = {
 
 
 def depth_plot(tables: Path) -> plots.Plot:
-    """Every curve of figure 2, and the context measures that it has no room for."""
+    """Every curve of figure 2, and the context metrics that it has no room for."""
     frames = with_stages(read_tables(tables, ("fig2", "datasets", "groups", "layers")))
     means, datasets, _, layers = frames.values()
     curves: list[plots.Curve] = []

@@ -12,7 +12,7 @@ from convergent_learning.tables.storage import read_accuracy, read_table, read_t
 from convergent_learning.tables.summaries import summaries
 
 _WITH_ACCURACY = (5, 6)
-_CONTEXT = 2  # the figure with context measures in its table
+_CONTEXT = 2  # the figure with context metrics in its table
 _ROTATED = 3  # and that of the rotated basis
 _RECORDED = 8
 

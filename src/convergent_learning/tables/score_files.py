@@ -55,7 +55,7 @@ def write_scores(
     Parameters
     ----------
     moments : files of ``store.write_moments``.
-    metrics : names of metrics, and ``"context"`` for all context measures, with the digest of the
+    metrics : names of metrics, and ``"context"`` for all context metrics, with the digest of the
         code of each.
     earlier : whole score files; `out` itself may be one.
     pairs, transfer_from, how : see ``score_table``.
