@@ -12,6 +12,7 @@ from .activation_reader import StoredActivations, read_activations
 from .activation_writer import save_activations
 from .api import RotatedBasis, Score, rotated_basis, score, shuffled, transfer
 from .crossvalidation import folds
+from .measurement import measure, measures, register_measure
 from .positions import grid_size, sample_positions
 from .registry import metrics, register
 from .score_tables import score_table
@@ -23,9 +24,12 @@ __all__ = [
     "StoredActivations",
     "folds",
     "grid_size",
+    "measure",
+    "measures",
     "metrics",
     "read_activations",
     "register",
+    "register_measure",
     "rotated_basis",
     "sample_positions",
     "save_activations",

@@ -42,6 +42,7 @@ def accumulate(
     shuffles: Mapping[str, np.ndarray] | None = None,
     memory: int = DEFAULT_MEMORY,
     device: Device | None = None,
+    dtype: torch.dtype | None = None,
 ) -> tuple[
     dict[str, list[LayerMoments]],
     dict[Names, dict[Layers, np.ndarray]],
@@ -67,6 +68,8 @@ def accumulate(
         Bytes that a block of stimuli may take; accumulators come on top.
     device : torch device, optional
         Default: the device of the first layer.
+    dtype : torch dtype, optional
+        Of the products. Default: float64 if a layer is, else float32.
 
     Returns
     -------
@@ -87,7 +90,9 @@ def accumulate(
                 "both sides must hold the same images in the same order"
             )
     device = torch.device(device) if device is not None else layers[0].device
-    dtype = torch.float64 if any(a.dtype == torch.float64 for a in layers) else torch.float32
+    if dtype is None:
+        exact = any(layer.dtype == torch.float64 for layer in layers)
+        dtype = torch.float64 if exact else torch.float32
     scratch: dict[str, _Scratch] = {name: {} for name in networks}
 
     def sums(chosen: slice) -> _Sums:

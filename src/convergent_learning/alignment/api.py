@@ -87,7 +87,8 @@ def score(
         positions are samples. Products are taken in float64 if an input is, else in float32.
     metrics : str or sequence of str, optional
         Default: linear, procrustes, permutation (where p = q) and soft_matching.
-        ``registry.metrics(context=True)`` lists the context measures.
+        ``metrics(context=True)`` lists the context metrics. Like the others they are means over
+        folds: `cka` is higher than that of all stimuli, which is ``measure(x, y, "cka")``.
     n_folds, seed : int
         Folds over stimuli, see ``folds``.
     folds : int array ``(n,)``, optional
@@ -232,15 +233,10 @@ def _layer_pair(
 ) -> LayerPair:
     # Imported here: torch takes seconds to load, and scores of stored moments do without.
     from .accumulate import accumulate
-    from .responses import Responses
+    from .responses import paired_responses
 
     check_positions(positions)
-    source, target = Responses(x, names[0], positions), Responses(y, names[1], positions)
-    if source.n != target.n:
-        raise ValueError(
-            f"{source.label} has {source.n} stimuli and {target.label} has {target.n}: "
-            "both sides must hold the same images in order"
-        )
+    source, target = paired_responses(x, y, positions, names)
     fold_of = make_folds(source.n, n_folds, seed) if folds is None else check_folds(folds, source.n)
     check_ridge(ridge, fold_of.max() + 1)
     own, cross, null = accumulate(

@@ -1,9 +1,10 @@
-"""Context measures from the same moments: reported, used for no claim.
+"""Context metrics from the same moments: reported, used for no claim.
 
 `cka` and `procrustes_similarity` are those of the held-out split itself and biased upwards when it
-has few stimuli. The published debiased CKA (Song et al. 2012) needs Σ_i ‖x_i‖²‖y_i‖², a fourth
-moment that second moments do not hold; `cka_debiased` takes instead each inner product between the
-held-out and the training split, whose errors are independent, so that its three terms are unbiased.
+has few stimuli (the measure `cka` is that of all). The published debiased CKA, which is the measure
+`cka_debiased`, needs Σ_i ‖x_i‖²‖y_i‖², a fourth moment that second moments do not hold. The metric
+of that name takes instead each inner product between the held-out and the training split, whose
+errors are independent, so that its three terms are unbiased.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from array_api_compat import array_namespace
 
 from .arrays import Array, ratio
 from .factors import polar
+from .invariances import AFFINE, CORRELATIONS, SHAPE
 from .layer_pair import Eigen, Moments
 from .maps import linear, procrustes
 from .registry import register
@@ -30,7 +32,7 @@ def _pooled(weights: Array, held_out: Moments) -> Array:
     return _normalised(covariance, variance, held_out.variance_y.sum(axis=-1))
 
 
-@register("pooled_r", score=_pooled, context=True, stacked=True)
+@register("pooled_r", score=_pooled, context=True, stacked=True, invariant_to=(SHAPE, SHAPE))
 def pooled_r(train: Moments) -> Array:
     """tr(ŷ'y)/‖ŷ‖‖y‖ of the Procrustes map: invariant to rotations of both sides."""
     return procrustes(train)
@@ -45,7 +47,7 @@ def _explained(weights: Array, held_out: Moments) -> Array:
     return ratio(xp.sum(explained, axis=-1), live, _NAN)
 
 
-@register("r2", score=_explained, context=True, stacked=True)
+@register("r2", score=_explained, context=True, stacked=True, invariant_to=(AFFINE, CORRELATIONS))
 def r2(train: Moments, ridge: Ridge = "cv") -> Array:
     """Mean over target units of the held-out variance that the linear map explains."""
     return linear(train, ridge)
@@ -56,7 +58,9 @@ def _cka(_: None, held_out: Moments) -> Array:
     return _normalised(_sum(xy**2), _sum(xx**2), _sum(yy**2))
 
 
-@register("cka", score=_cka, context=True, stacked=True, undirected=True)
+@register(
+    "cka", score=_cka, context=True, stacked=True, undirected=True, invariant_to=(SHAPE, SHAPE)
+)
 def cka(train: Moments) -> None:
     """Linear CKA ‖X'Y‖²/(‖X'X‖‖Y'Y‖) of the held-out split (Kornblith et al. 2019); no fit."""
 
@@ -67,7 +71,14 @@ def _cka_debiased(train: _Blocks, held_out: Moments) -> Array:
     return _normalised(xy, xp.clip(xx, 0.0), xp.clip(yy, 0.0))
 
 
-@register("cka_debiased", score=_cka_debiased, context=True, stacked=True, undirected=True)
+@register(
+    "cka_debiased",
+    score=_cka_debiased,
+    context=True,
+    stacked=True,
+    undirected=True,
+    invariant_to=(SHAPE, SHAPE),
+)
 def cka_debiased(train: Moments) -> _Blocks:
     """Linear CKA with each inner product taken between training and held-out moments."""
     return _blocks(train)
@@ -80,7 +91,14 @@ def _nuclear(_: None, held_out: Moments) -> Array:
     return _normalised(_sum(polar(xy) * xy), xp.linalg.trace(xx), xp.linalg.trace(yy))
 
 
-@register("procrustes_similarity", score=_nuclear, context=True, stacked=True, undirected=True)
+@register(
+    "procrustes_similarity",
+    score=_nuclear,
+    context=True,
+    stacked=True,
+    undirected=True,
+    invariant_to=(SHAPE, SHAPE),
+)
 def procrustes_similarity(train: Moments) -> None:
     """Nuclear norm of X'Y over the Frobenius norms of X and Y, of the held-out split; no fit."""
 
@@ -96,7 +114,7 @@ def _canonical(variates: tuple[Array, Array, Array], held_out: Moments) -> Array
     return ratio(xp.sum(r, axis=-1), xp.sum(xp.astype(kept, r.dtype), axis=-1), _NAN)
 
 
-@register("cca", score=_canonical, context=True, stacked=True)
+@register("cca", score=_canonical, context=True, stacked=True, invariant_to=(AFFINE, AFFINE))
 def cca(train: Moments) -> tuple[Array, Array, Array]:
     """Mean canonical correlation: variates fitted on training moments, correlated held out."""
     (x, kept_x), (y, kept_y) = _whitening(train.eigen_x()), _whitening(train.eigen_y())

@@ -13,6 +13,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from .arrays import Array, like, ratio
+from .invariances import AFFINE, BASIS, CORRELATIONS, SHAPE
 from .layer_pair import Moments
 from .registry import register
 from .ridge import RIDGE_GRID, Ridge, chosen_ridge, pearson, penalised
@@ -30,7 +31,7 @@ def mapped_correlation(weights: Array, held_out: Moments) -> Array:
     return ratio((r * live).sum(axis=-1), live.sum(axis=-1), float("nan"))
 
 
-@register("linear", score=mapped_correlation, stacked=True)
+@register("linear", score=mapped_correlation, stacked=True, invariant_to=(AFFINE, CORRELATIONS))
 def linear(train: Moments, ridge: Ridge = "cv") -> Array:
     """Ridge least squares of y on x, with penalty λ·tr(C)/p on the centred moment C of x.
 
@@ -45,7 +46,7 @@ def linear(train: Moments, ridge: Ridge = "cv") -> Array:
     return penalised(train, strengths)
 
 
-@register("procrustes", score=mapped_correlation, stacked=True)
+@register("procrustes", score=mapped_correlation, stacked=True, invariant_to=(SHAPE, BASIS))
 def procrustes(train: Moments) -> Array:
     """Rotation/reflection that best maps x onto y.
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from .invariances import Transformation
+
 if TYPE_CHECKING:
     from .layer_pair import Moments
 
@@ -18,6 +20,7 @@ _MODULES = ("maps", "unit_matching", "context")
 _METRICS: dict[str, Metric] = {}
 
 Fit: TypeAlias = Callable[..., Any]
+Invariances: TypeAlias = tuple[frozenset[Transformation], frozenset[Transformation]]
 Scoring: TypeAlias = "Callable[[Any, Moments], float]"
 _F = TypeVar("_F", bound=Fit)
 
@@ -35,6 +38,8 @@ class Metric:
     undirected : on equal grids both directions have the same score
     plan : of a fit that needs correlations alone: these (p, q), a NumPy array, -> plan (p, q),
         which is scored by the mean held-out correlation under it
+    invariant_to : transformations of the source's units, and those of the target's, that leave the
+        directed score as it is; of a map with a penalty, if `ridge=0`
     """
 
     name: str
@@ -46,6 +51,7 @@ class Metric:
     stacked: bool = False
     undirected: bool = False
     plan: Callable[[np.ndarray], np.ndarray] | None = None
+    invariant_to: Invariances = (frozenset(), frozenset())
 
     @property
     def functions(self) -> tuple[Fit, Scoring]:
@@ -66,12 +72,13 @@ def register(
     stacked: bool = False,
     undirected: bool = False,
     plan: Callable[[np.ndarray], np.ndarray] | None = None,
+    invariant_to: Invariances = (frozenset(), frozenset()),
 ) -> Callable[[_F], _F]:
     """Decorator that makes a fit function a metric, known by `name` everywhere."""
 
     def add(fit: _F) -> _F:
         kinds = (symmetric, context, equal_widths, stacked, undirected)
-        _METRICS[name] = Metric(name, fit, score, *kinds, plan)
+        _METRICS[name] = Metric(name, fit, score, *kinds, plan, invariant_to)
         return fit
 
     return add
@@ -86,7 +93,7 @@ def metric(name: str) -> Metric:
 
 
 def metrics(context: bool = False) -> tuple[str, ...]:
-    """Names of the registered metrics, or of the context measures."""
+    """Names of the registered metrics, or of the context metrics."""
     _load()
     return tuple(name for name, entry in _METRICS.items() if entry.context == context)
 

@@ -89,3 +89,16 @@ def _tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
     if not array.flags.writeable or any(stride < 0 for stride in array.strides):
         array = array.copy()  # torch takes neither
     return torch.from_numpy(array)
+
+
+def paired_responses(
+    x: Array, y: Array, positions: Positions, names: tuple[str, str] = ("x", "y")
+) -> tuple[Responses, Responses]:
+    """Both sides; ValueError if they do not have equally many stimuli."""
+    source, target = Responses(x, names[0], positions), Responses(y, names[1], positions)
+    if source.n != target.n:
+        raise ValueError(
+            f"{source.label} has {source.n} stimuli and {target.label} has {target.n}: "
+            "both sides must hold the same images in order"
+        )
+    return source, target

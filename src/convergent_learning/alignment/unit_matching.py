@@ -6,18 +6,21 @@ units stay in the plan with r = 0.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 from scipy.optimize import linear_sum_assignment
 
 from .arrays import WIDE, Array, like, ratio, to_numpy
+from .invariances import CORRELATIONS
 from .layer_pair import Moments
 from .registry import register
 
+_STEPS = 10_000_000  # of the network simplex: its own limit stops short of large optima
 _UNEQUAL = 8  # times as many units on one side: network simplex then finds the plan in less time
 
 
@@ -62,19 +65,40 @@ def best_transport(correlation: np.ndarray) -> np.ndarray:
     return _transport(1 - correlation)
 
 
+def best_partial_transport(correlation: np.ndarray, mass: float) -> np.ndarray:
+    """Optimal plan (p, q) on 1 - r that moves a share `mass` of the units of either side.
+
+    Marginals are at most 1/p and 1/q and the plan sums to `mass`; what is dearest to move stays
+    (Caffarelli & McCann 2010, as POT solves it with a dummy unit on either side).
+    """
+    if mass == 1:
+        return best_transport(correlation)
+    p, q = correlation.shape
+    cost = np.ascontiguousarray(1 - correlation)
+    partial = _pot("ot.partial").partial_wasserstein
+    return partial(np.full(p, 1 / p), np.full(q, 1 / q), cost, m=mass, numItermax=_STEPS)
+
+
 @register(
     "permutation",
     score=matched_correlation,
     symmetric=True,
     equal_widths=True,
     plan=best_permutation,
+    invariant_to=(CORRELATIONS, CORRELATIONS),
 )
 def permutation(train: Moments) -> np.ndarray:
     """`best_permutation` of the training correlations (Li et al. 2015)."""
     return best_permutation(to_numpy(train.correlation))
 
 
-@register("soft_matching", score=matched_correlation, symmetric=True, plan=best_transport)
+@register(
+    "soft_matching",
+    score=matched_correlation,
+    symmetric=True,
+    plan=best_transport,
+    invariant_to=(CORRELATIONS, CORRELATIONS),
+)
 def soft_matching(train: Moments) -> np.ndarray:
     """`best_transport` by the training correlations (Khosla & Williams 2024)."""
     return best_transport(to_numpy(train.correlation))
@@ -96,13 +120,12 @@ def _repeated_assignment(correlation: np.ndarray) -> np.ndarray:
 
 def _transport(cost: np.ndarray) -> np.ndarray:
     p, q = cost.shape
-    return _emd()(np.full(p, 1 / p), np.full(q, 1 / q), np.ascontiguousarray(cost))
+    emd = _pot("ot.lp").emd
+    return emd(np.full(p, 1 / p), np.full(q, 1 / q), np.ascontiguousarray(cost))
 
 
-def _emd() -> Callable[..., np.ndarray]:
+def _pot(module: str) -> Any:
     # POT imports every array library it finds; a scoring job must not pay for torch.
     if "torch" not in sys.modules:
         os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
-    from ot.lp import emd
-
-    return emd
+    return importlib.import_module(module)
