@@ -23,6 +23,7 @@ from convergent_learning.activations.recorded import (
     write_recorded_stimuli,
     write_recording_scores,
 )
+from convergent_learning.alignment.dissimilarities import standard_ranks
 from convergent_learning.config.checks import checked
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
@@ -63,9 +64,9 @@ def bootstrap(images: int, layers: int = 30, subjects: int = 4, draws: int = 20)
     models, data = rng.random((layers, pairs)), rng.random((subjects, pairs))
     start = time.process_time()
     resamples = rsa.Resamples.of(images, subjects, draws, 0, "random")
-    known = rsa.standard_ranks(data)
+    known = standard_ranks(data)
     spreads = [resamples.spread(ranks) for ranks in known]
-    for ranks in rsa.standard_ranks(models):
+    for ranks in standard_ranks(models):
         resamples.scores(ranks, known, spreads)
     ours = time.process_time() - start
     start = time.process_time()

@@ -15,11 +15,11 @@ from convergent_learning.activations.recorded import (
 )
 from convergent_learning.activations.shown import Shown, ShownSample
 from convergent_learning.alignment import score
+from convergent_learning.alignment.dissimilarities import dissimilarities
 from convergent_learning.datasets.canonical import prepare
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.recordings.canonical import prepare_recording
-from convergent_learning.recordings.rsa import dissimilarities
 from convergent_learning.stimuli.stimulus_files import read_stimuli
 
 N, SEEN = 60, "pool"
