@@ -13,9 +13,10 @@ import h5py
 from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
 from convergent_learning.activations.extract import extract
 from convergent_learning.activations.forward import Extraction
+from convergent_learning.activations.given import GivenActivations
 from convergent_learning.activations.live import LiveActivations
 from convergent_learning.activations.loaded import Loader
-from convergent_learning.activations.shown import ShownSample
+from convergent_learning.activations.shown import ActivationFile, ShownSample
 from convergent_learning.alignment.positions import Positions
 from convergent_learning.alignment.store import default_memory, write_moments
 from convergent_learning.datasets.canonical import read_summary
@@ -98,11 +99,7 @@ class Block:
     def fold(self, sample: ShownSample, out: Path | h5py.File, counted: bool = True) -> None:
         """Write the moments of a sample; unless it is not `counted`, remember its accuracies."""
         self._loader.keep_only(sample.networks, sample.step)
-        activations: Sequence[Path | LiveActivations]
-        if self._kept is None:
-            activations = self._live(sample)
-        else:
-            activations = _extract_all(sample, self._loader, self._kept / sample.name, self._how)
+        activations = self._activations(sample)
         write_moments(
             activations,
             out,
@@ -121,8 +118,8 @@ class Block:
         _write(accuracy, ACCURACY_COLUMNS, self._rows)
         _write(layers, LAYER_COLUMNS, [row for rows in self._layers.values() for row in rows])
 
-    def _remember(self, activations: Path | LiveActivations) -> None:
-        if isinstance(activations, LiveActivations):
+    def _remember(self, activations: Path | LiveActivations | GivenActivations) -> None:
+        if not isinstance(activations, Path):
             about, share = activations.attrs, activations.accuracy
             layers, shapes = activations.layers, activations.shapes
         else:
@@ -139,27 +136,31 @@ class Block:
             _layer_row(about, layer, shapes[name]) for name, layer in layers.items()
         ]
 
-    def _live(self, sample: ShownSample) -> list[LiveActivations]:
+    def _activations(
+        self, sample: ShownSample
+    ) -> Sequence[Path | LiveActivations | GivenActivations]:
+        """Those of all networks of a sample, in its order."""
         stimuli = read_stimuli(Path(sample.stimuli))
-        networks = [
-            LiveActivations(self._loader, shown, sample.step, stimuli, self._how)
-            for shown in sample.networks
-        ]
+        activations: list[Path | LiveActivations | GivenActivations] = []
+        for shown in sample.networks:
+            if isinstance(shown.source, ActivationFile):
+                path, step = Path(shown.source.path), shown.source.step
+                activations.append(
+                    GivenActivations(shown, path, step, self._loader.dataset, stimuli, self._how)
+                )
+            elif self._kept is None:
+                live = LiveActivations(self._loader, shown, sample.step, stimuli, self._how)
+                activations.append(live)
+            else:
+                kept = self._kept / sample.name / f"{shown.name}.h5"
+                extract(self._loader.load(shown, sample.step), stimuli, kept, self._how)
+                activations.append(kept)
+        live_ones = [each for each in activations if isinstance(each, LiveActivations)]
         # The other half is for sums: a block of what is held takes nothing more.
-        if sum(network.bytes for network in networks) <= default_memory() // 2:
-            for network in networks:
+        if sum(network.bytes for network in live_ones) <= default_memory() // 2:
+            for network in live_ones:
                 network.hold()
-        return networks
-
-
-def _extract_all(sample: ShownSample, loader: Loader, folder: Path, how: Extraction) -> list[Path]:
-    stimuli = read_stimuli(Path(sample.stimuli))
-    files = []
-    for shown in sample.networks:
-        path = folder / f"{shown.name}.h5"
-        extract(loader.load(shown, sample.step), stimuli, path, how)
-        files.append(path)
-    return files
+        return activations
 
 
 def _write(out: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from convergent_learning.activations.shown import Shown
+from convergent_learning.activations.shown import ActivationFile, Shown
 from convergent_learning.files import sha256_of
 from convergent_learning.networks.checkpoints import Checkpoint, load_checkpoint
 from convergent_learning.networks.loading import load_pretrained
@@ -84,6 +84,7 @@ class Loader:
 
     def __init__(self, about: dict[str, Any]):
         self._about = about
+        self.dataset: str = about["dataset"]
         self._kept: list[LoadedNetwork] = []
 
     def keep_only(self, networks: Collection[Shown], step: int) -> None:
@@ -105,6 +106,7 @@ def _load(shown: Shown, about: dict[str, Any], device: torch.device) -> Checkpoi
     if isinstance(shown.source, Pretrained):
         normalisation = (about["mean"], about["std"])
         return load_pretrained(shown.source, about["dataset"], normalisation, device)
+    assert not isinstance(shown.source, ActivationFile), "a file is no network"
     path, plan = shown.source
     refuse_other_plan(Path(path), plan)
     return load_checkpoint(Path(path), device)

@@ -11,18 +11,26 @@ from convergent_learning.training.plan import TrainingPlan
 
 
 @dataclass(frozen=True)
+class ActivationFile:
+    """A file with the activations of a network at a training step for one stimulus set."""
+
+    path: str
+    step: int
+
+
+@dataclass(frozen=True)
 class Shown:
     """A network that is shown stimuli.
 
     `group` and `seed` name it; `layers` are kept, in depth order. `source` is, of a network that
     was trained here, the safetensors file and the plan that it must come from; any other network
-    is described.
+    is described, or is a file of its activations.
     """
 
     group: str
     seed: int
     layers: tuple[Layer, ...]
-    source: tuple[str, TrainingPlan] | Pretrained
+    source: tuple[str, TrainingPlan] | Pretrained | ActivationFile
 
     @property
     def name(self) -> str:

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from convergent_learning.activations.shown import Shown
 from convergent_learning.config.block_jobs import BlockJobs
-from convergent_learning.config.experiment import Experiment, Network
+from convergent_learning.config.experiment import Experiment, Network, Sample
 from convergent_learning.config.jobs import BlockJob
 from convergent_learning.config.paths import AnchorPaths
 from convergent_learning.training.plan import TrainingPlan
@@ -55,10 +54,8 @@ class _AnchorJobs(BlockJobs):
                 job = self._scored_block({**wildcards, "tile": tile.name}, samples, tile)
                 yield replace(job, rule="anchors", wildcards=wildcards)
 
-    def _shown(self, dataset: str, network: Network, step: int) -> Shown:
-        layers = self.experiment.layers(dataset, network.group)
-        source = self.checkpoint(dataset, network, step), self._plan_of[network.name]
-        return Shown(network.group, network.seed, layers, source)
+    def _source(self, dataset: str, network: Network, sample: Sample) -> tuple[str, TrainingPlan]:
+        return self.checkpoint(dataset, network, sample.step), self._plan_of[network.name]
 
 
 def _plans(path: Path) -> dict[str, dict[str, TrainingPlan]]:

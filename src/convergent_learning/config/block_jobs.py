@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from convergent_learning.activations.shown import Shown, ShownSample
+from convergent_learning.activations.shown import ActivationFile, Shown, ShownSample
 from convergent_learning.config.experiment import IDENTITY, Network, Sample, Tile
 from convergent_learning.config.jobs import BlockJob, Files
 from convergent_learning.networks.pretrained import Pretrained
@@ -100,11 +100,13 @@ class BlockJobs(Files):
         files: dict[str, list[str]] = {"checkpoints": [], "pretrained": []}
         for sample, networks in shown.items():
             for network in networks:
-                if network.pretrained is None:
-                    checkpoint = self._checkpoint_at(dataset, network, sample.step)
-                    files["checkpoints"].append(checkpoint)
-                else:
+                source = self._source(dataset, network, sample)
+                if isinstance(source, ActivationFile):
+                    files["pretrained"].append(source.path)
+                elif isinstance(source, Pretrained):
                     files["pretrained"].append(self.description(dataset, network))
+                else:
+                    files["checkpoints"].append(source[0])
         return {kind: list(dict.fromkeys(paths)) for kind, paths in files.items()}
 
     def _facts(self, wildcards: dict[str, str]) -> list[str]:
@@ -128,28 +130,30 @@ class BlockJobs(Files):
         return ShownSample(
             self.stimulus_set(dataset, sample.condition),
             sample.step,
-            tuple(self._shown(dataset, network, sample.step) for network in there.networks),
+            tuple(self._shown(dataset, network, sample) for network in there.networks),
             tuple(network.name for network in there.networks if network in mapped),
             sample.name,
             tuple((x.name, y.name) for x, y in there),
         )
 
-    def _checkpoint_at(self, dataset: str, network: Network, step: int) -> str:
-        """The file of a network's checkpoint at a step, or of its last one before."""
-        return self.checkpoint(dataset, network, self._own_step(dataset, network, step))
-
-    def _own_step(self, dataset: str, network: Network, step: int) -> int:
-        return min(step, self.experiment.last_step(dataset, network.group))
-
-    def _shown(self, dataset: str, network: Network, step: int) -> Shown:
+    def _shown(self, dataset: str, network: Network, sample: Sample) -> Shown:
         layers = self.experiment.layers(dataset, network.group)
-        source: tuple[str, TrainingPlan] | Pretrained
-        if network.pretrained is None:
-            plan = self.experiment.plan(dataset, network)
-            source = self._checkpoint_at(dataset, network, step), plan
-        else:
-            source = network.pretrained.at(self._own_step(dataset, network, step))
+        source = self._source(dataset, network, sample)
         return Shown(network.group, network.seed, layers, source)
+
+    def _source(
+        self, dataset: str, network: Network, sample: Sample
+    ) -> tuple[str, TrainingPlan] | Pretrained | ActivationFile:
+        """What a network's responses come from: at the sample's step, or its own last one."""
+        step = min(sample.step, self.experiment.last_step(dataset, network.group))
+        if network.given is not None:
+            path = self.experiment.given_file(dataset, network, sample)
+            assert path is not None, "networks without a file are not shown the sample"
+            return ActivationFile(path, step)
+        if network.pretrained is not None:
+            return network.pretrained.at(step)
+        plan = self.experiment.plan(dataset, network)
+        return self.checkpoint(dataset, network, step), plan
 
     def _scores(self, wildcards: dict[str, str], samples: Sequence[Sample], tile: Tile) -> BlockJob:
         dataset, block = wildcards["dataset"], wildcards["block"]

@@ -24,6 +24,7 @@ from convergent_learning.config.model import (
 )
 from convergent_learning.config.partners import graph
 from convergent_learning.datasets.catalogue import DATASETS, LAYOUTS, DatasetInfo
+from convergent_learning.networks.given import given_problems
 from convergent_learning.networks.layers import (
     LAYERS,
     close_names,
@@ -75,7 +76,7 @@ def _problems(config: Config) -> Iterator[str]:
     yield from _portable_problems(config.training)
     there = [entry for entry in config.datasets if entry.name in known]
     for group in config.networks:
-        if not group.is_pretrained:
+        if not group.is_pretrained and group.activations is None:
             yield from _task_problems(group.own_training(config.training), group, there)
     yield from _stimulus_problems(config, known.values())
     yield from _alignment_problems(config.alignment)
@@ -135,6 +136,9 @@ def _network_problems(
                 " one of them a `name`"
             )
         names.append(group.name)
+        if group.activations is not None:
+            yield from given_problems(group.dump(), key)
+            continue
         if group.is_pretrained:
             yield from pretrained_problems(group.dump(), key)
             sides = [] if group.factory is not None else [IMAGENET_SIDE]

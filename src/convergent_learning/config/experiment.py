@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from convergent_learning.config.group import Group, Training
 from convergent_learning.config.model import Config, Dataset
 from convergent_learning.config.partners import graph, ring
+from convergent_learning.networks.given import ActivationFiles
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
 from convergent_learning.networks.naming import network_name
 from convergent_learning.networks.pretrained import IMAGENET_SIDE, Pretrained
@@ -32,7 +33,7 @@ _NOT_PLANNED = ("threads", "trainings_per_gpu")
 class Network:
     """A network of the experiment: a seed of a group, whose networks differ in nothing else.
 
-    One that is not trained here has a description in `pretrained`.
+    One that is not trained here has a description in `pretrained`, or its activations in `given`.
     """
 
     group: str
@@ -40,6 +41,7 @@ class Network:
     seed: int
     width: float | None = None
     pretrained: Pretrained | None = None
+    given: ActivationFiles | None = None
 
     @property
     def name(self) -> str:
@@ -122,6 +124,7 @@ class Experiment:
                 seed,
                 group.width,
                 Pretrained.of(group.dump(), seed, self.seed) if group.is_pretrained else None,
+                ActivationFiles.of(group.dump(), seed) if group.activations else None,
             )
             for group in self.config.networks
             for seed in group.seeds
@@ -130,7 +133,7 @@ class Experiment:
     @cached_property
     def trained(self) -> list[Network]:
         """Networks that are trained here."""
-        return [network for network in self.networks if network.pretrained is None]
+        return [n for n in self.networks if n.pretrained is None and n.given is None]
 
     @cached_property
     def conditions(self) -> list[Condition]:
@@ -164,11 +167,20 @@ class Experiment:
         """
         entry = self.groups[group]
         chosen = entry.chosen_layers
+        if entry.activations is not None:
+            return chosen or self._given_layers[group]
         if entry.factory is not None or entry.architecture not in LAYERS:
             assert chosen is not None, "`checks` demands a list of such networks"
             return chosen
         side = IMAGENET_SIDE if entry.is_pretrained else self.dataset(dataset).info.side
         return select_layers(entry.architecture, chosen, side)
+
+    @cached_property
+    def _given_layers(self) -> dict[str, tuple[Layer, ...]]:
+        """Layers in the files of each group that comes as activations: those of its first seed."""
+        first = {n.group: n.given for n in reversed(self.networks) if n.given is not None}
+        step = {group: (self.groups[group].steps or (0,))[0] for group in first}
+        return {group: files.at(step[group]).layers() for group, files in first.items()}
 
     def plan(self, dataset: str, network: Network) -> TrainingPlan:
         """The training plan of a network that is trained here on `dataset`."""
@@ -248,11 +260,13 @@ class Experiment:
     def shown(self, dataset: str, sample: Sample, tile: Tile) -> Tile:
         """The networks and pairs of a tile that there are of a sample.
 
-        Two networks whose training has ended are compared in the last sample.
+        Two networks whose training has ended are compared in the last sample. Networks that come
+        as activations are left out where there are none of the sample's condition.
         """
         goes_on = {
             network.name: sample.step < self.last_step(dataset, network.group)
             for network in self.at(dataset, sample.step)
+            if network.given is None or self.given_file(dataset, network, sample)
         }
         is_last = sample.step == self.steps(dataset)[-1]
         pairs = [
@@ -264,6 +278,12 @@ class Experiment:
         wanted |= {name for name, more in goes_on.items() if more or is_last}
         networks = [network for network in tile.networks if network.name in wanted]
         return Tile(tile.name, tuple(networks), tuple(pairs))
+
+    def given_file(self, dataset: str, network: Network, sample: Sample) -> str | None:
+        """The file with the activations of a network for a sample, if there is one."""
+        assert network.given is not None
+        step = min(sample.step, self.last_step(dataset, network.group))
+        return network.given.at(step).file(sample.condition.slug)
 
     def mapped(self, dataset: str, sample: Sample) -> list[Network]:
         """Networks of which a sample gets all layer pairs: untrained and final, in distribution."""

@@ -259,10 +259,16 @@ class Group(Keys):
         description="File with a state dict for the factory (`{seed}` becomes the seed), or,"
         " without a factory, the name of torchvision's published weights.",
     )
+    activations: Given[Text] = Field(
+        None,
+        description="Files with the activations of a network that comes as nothing else, see"
+        " docs/own_networks.md. `{seed}`, `{step}` and `{condition}` in the path become the seed,"
+        " the training step and the stimulus set.",
+    )
     steps: Given[ListedOnce[Step]] = Field(
         None,
-        description="Training steps that `weights` of a factory are of (`{step}` in the path"
-        " becomes the step); 0 is the untrained network.",
+        description="Training steps that `weights` of a factory, or `activations`, are of (`{step}`"
+        " in the path becomes the step); 0 is the untrained network.",
     )
     steps_per_epoch: Given[Count] = Field(
         None, description="Training steps of an epoch, with `steps`: claims about epochs need it."

@@ -115,7 +115,7 @@ class NetworkJobs(Files):
                 shared=True,
             )
         for network in self.experiment.networks:
-            if network.pretrained is None:
+            if network.pretrained is None:  # trained here, or activations alone
                 continue
             steps = self.experiment.steps_of(dataset, network.group) or [0]
             followed = [network.pretrained.at(step) for step in steps]

@@ -79,7 +79,7 @@ class RecordingJobs(BlockJobs):
         return ShownSample(
             self.recorded_stimuli(dataset, sample.condition.stimuli),
             sample.step,
-            tuple(self._shown(dataset, network, sample.step) for network in networks),
+            tuple(self._shown(dataset, network, sample) for network in networks),
             (),
             sample.name,
             (),

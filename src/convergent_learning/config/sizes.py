@@ -12,14 +12,16 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convergent_learning import alignment, networks
+from convergent_learning.alignment.activation_reader import read_activations
 from convergent_learning.alignment.positions import Positions, shape_after
 from convergent_learning.config.experiment import Experiment, Network
 from convergent_learning.files import replace_when_done
+from convergent_learning.networks.given import IDENTITY
 from convergent_learning.networks.layers import Layer
 
 if TYPE_CHECKING:
@@ -103,8 +105,12 @@ class Sizes:
 
     def _measured(self, dataset: str, group: str) -> Measured:
         info = self._experiment.dataset(dataset).info
+        network = next(n for n in self._experiment.networks if n.group == group)
+        if network.given is not None:
+            step = self._experiment.last_step(dataset, group)
+            network = replace(network, given=network.given.at(step))
         return Measured(
-            next(n for n in self._experiment.networks if n.group == group),
+            network,
             self._experiment.layers(dataset, group),
             info.classes or _IMAGENET_CLASSES,
             info.side,
@@ -120,6 +126,8 @@ def measure(asked: Measured) -> NetworkSize:
     from convergent_learning.networks.outputs import LayerOutputs
 
     network = asked.network
+    if network.given is not None:
+        return _size_of_files(asked)
     elements = 0
 
     def count(module: torch.nn.Module, inputs: Any, output: Any) -> None:
@@ -135,12 +143,25 @@ def measure(asked: Measured) -> NetworkSize:
     counter = FlopCounterMode(display=False)
     with counter:
         activations = outputs.of_one_image(asked.image_size, device)
+    shapes = {name: tuple(kept.shape) for name, kept in activations.items()}
     return NetworkSize(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         flop=counter.get_total_flops(),
         elements=elements,
-        layers=tuple(_layer(name, kept, asked.positions) for name, kept in activations.items()),
+        layers=tuple(_layer(name, shape, asked.positions) for name, shape in shapes.items()),
     )
+
+
+def _size_of_files(asked: Measured) -> NetworkSize:
+    """Of a network that comes as activations: nothing is computed."""
+    assert asked.network.given is not None
+    path = asked.network.given.file(IDENTITY)
+    assert path is not None, "`checks` demands it"
+    with read_activations(path) as found:
+        layers = tuple(
+            _layer(layer.name, found.shapes[layer.name], asked.positions) for layer in asked.layers
+        )
+    return NetworkSize(0, 0, max(layer.values for layer in layers), layers)
 
 
 def _built(asked: Measured) -> tuple[str, torch.nn.Module]:
@@ -160,11 +181,11 @@ def _built(asked: Measured) -> tuple[str, torch.nn.Module]:
         return "meta", build(network.architecture, asked.classes, network.width, asked.image_size)
 
 
-def _layer(name: str, activations: torch.Tensor, positions: Positions) -> LayerSize:
-    units = activations.shape[1]
-    if activations.ndim == 2:
+def _layer(name: str, shape: Sequence[int], positions: Positions) -> LayerSize:
+    units = shape[1]
+    if len(shape) == 2:
         return LayerSize(name, units, 1)
-    height, width = activations.shape[2:]
+    height, width = shape[2:]
     if positions == "units":
         return LayerSize(name, units * height * width, 1)
     rows, columns = shape_after(height, width, positions)
