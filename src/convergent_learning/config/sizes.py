@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -217,5 +218,7 @@ def _code_digest() -> str:
 
 
 if __name__ == "__main__":
-    found = [asdict(measure(one)) for one in pickle.loads(sys.stdin.buffer.read())]
+    # What a factory prints is no part of the answer.
+    with redirect_stdout(sys.stderr):
+        found = [asdict(measure(one)) for one in pickle.loads(sys.stdin.buffer.read())]
     print(json.dumps(found))
