@@ -274,7 +274,7 @@ class _Stack:
                 matrix[start:stop].sub_(self.shift[i])
                 start = stop
             if finer is not None:
-                matrix[start:].copy_(_average(matrices[finer], finer, grid))
+                matrix[start:].copy_(average(matrices[finer], finer, grid))
             matrices[grid], finer = matrix, grid
         return matrices
 
@@ -283,17 +283,15 @@ class _Stack:
             self.sums[grid][fold] += matrix.sum(1)
             if self.own:
                 for i, rows in self.slices(grid).items():
-                    self.second[i, grid][fold] += _gram(_flat(matrix[rows]))
+                    self.second[i, grid][fold] += gram(_flat(matrix[rows]))
 
     def check_finite(self) -> None:
         for i, layer in enumerate(self.responses):
             sums = self.sums[layer.grid][:, self.slices(layer.grid)[i]]
-            if not torch.isfinite(sums).all():
-                raise ValueError(
-                    f"{layer.label} holds NaN or infinite responses: check the network and the "
-                    "images, or store activations as float32 if float16 overflowed"
-                )
-            if self.own and not torch.isfinite(self.second[i, layer.grid]).all():
+            finite = bool(torch.isfinite(sums).all())
+            if not finite:
+                layer.check_finite()
+            if not finite or (self.own and not torch.isfinite(self.second[i, layer.grid]).all()):
                 raise ValueError(
                     f"{layer.label}: squared responses overflow {self.dtype}: rescale them or pass "
                     "float64"
@@ -432,19 +430,18 @@ def _shift(layer: Responses, device: torch.device, dtype: torch.dtype) -> torch.
     return first.mean(0).nan_to_num(0.0, 0.0, 0.0)[:, None].to(dtype)
 
 
-def _average(matrix: torch.Tensor, fine: Grid, coarse: Grid) -> torch.Tensor:
-    """(units, m, fine positions) -> (units, m, coarse positions): mean over each cell."""
-    units, m, _ = matrix.shape
-    maps = matrix.reshape(units, m, *fine)
+def average(matrix: torch.Tensor, fine: Grid, coarse: Grid) -> torch.Tensor:
+    """(a, b, fine positions) -> (a, b, coarse positions): mean over each cell."""
+    maps = matrix.reshape(*matrix.shape[:2], *fine)
     kernel = (fine[0] // coarse[0], fine[1] // coarse[1])
-    return torch.nn.functional.avg_pool2d(maps, kernel).reshape(units, m, -1)
+    return torch.nn.functional.avg_pool2d(maps, kernel).reshape(*matrix.shape[:2], -1)
 
 
 def _flat(matrix: torch.Tensor) -> torch.Tensor:
     return matrix.reshape(len(matrix), -1)
 
 
-def _gram(matrix: torch.Tensor, block: int = 128) -> torch.Tensor:
+def gram(matrix: torch.Tensor, block: int = 128) -> torch.Tensor:
     """matrix @ matrix.T; the lower triangle of blocks is mirrored, not computed."""
     units = len(matrix)
     if units <= 2 * block:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+import numpy as np
 from array_api_compat import array_namespace
 
 from .arrays import Array, to_numpy
@@ -38,6 +40,30 @@ def fold_scores(
         FoldScore(direction, fold, float(value), x, y, _of_fold(fitted, fold))
         for fold, (value, x, y) in enumerate(zip(to_numpy(values), *dead, strict=True))
     ]
+
+
+def by_direction(entries: Sequence[FoldScore]) -> dict[Direction, np.ndarray]:
+    """Scores (K,) of each direction."""
+    return {
+        name: np.array([entry.score for entry in entries if entry.direction == name])
+        for name in dict.fromkeys(entry.direction for entry in entries)
+    }
+
+
+def mean_score(entries: Sequence[FoldScore]) -> float:
+    """The mean over folds and directions."""
+    return float(np.mean([*by_direction(entries).values()]))
+
+
+def check_directions(directions: object) -> None:
+    """Raise ValueError unless these are some of the two directions, in a sequence."""
+    known = (FORWARD, BACKWARD)
+    if (
+        not isinstance(directions, list | tuple)
+        or not directions
+        or not all(direction in known for direction in directions)
+    ):
+        raise ValueError(f"directions is {directions!r}: use ('x->y',), ('y->x',) or both")
 
 
 def _of_fold(fitted: Any, fold: int) -> Any:

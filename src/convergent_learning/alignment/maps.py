@@ -58,10 +58,14 @@ def procrustes(train: Moments) -> Array:
 
 def check_ridge(ridge: Any, n_folds: int) -> None:
     """Raise ValueError unless `ridge` is "cv" (with at least 3 folds) or a number >= 0."""
-    if ridge == "cv":
+    if isinstance(ridge, str) and ridge == "cv":
         if n_folds < 3:
             raise ValueError(
                 "ridge='cv' cross-validates inside the training folds: use n_folds >= 3"
             )
-    elif isinstance(ridge, (str, bool)) or not (np.isreal(ridge) and 0 <= ridge < np.inf):
+    elif (
+        isinstance(ridge, bool)
+        or not isinstance(ridge, int | float | np.integer | np.floating)
+        or not 0 <= ridge < np.inf
+    ):
         raise ValueError(f"ridge is {ridge!r}: use 'cv' or a number of at least 0")

@@ -87,9 +87,18 @@ def register(
 def metric(name: str) -> Metric:
     """The metric called `name`; ValueError listing the known ones otherwise."""
     _load()
+    check_one(name)
     if name not in _METRICS:
         raise ValueError(f"unknown metric {name!r}; known: {', '.join(sorted(_METRICS))}")
     return _METRICS[name]
+
+
+def check_one(name: object) -> None:
+    """Raise ValueError unless one metric is named."""
+    if not isinstance(name, str):
+        raise ValueError(
+            f"metric is {name!r}: name one metric, such as 'procrustes'; score takes several"
+        )
 
 
 def metrics(context: bool = False) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 
 import h5py
 import numpy as np
+import pandas as pd
 import torch
 
 from .positions import Positions, sample_positions, shape_after
@@ -21,9 +22,10 @@ class MadeWhenRead(Protocol):
         """Those of consecutive stimuli, or of stimuli given by ascending indices."""
 
 
-_READ_AT_ONCE = 256  # stimuli
+Array: TypeAlias = np.ndarray | torch.Tensor | h5py.Dataset | pd.DataFrame | MadeWhenRead
 
-Array: TypeAlias = np.ndarray | torch.Tensor | h5py.Dataset | MadeWhenRead
+_READ_AT_ONCE = 256  # stimuli
+_CHECKED = 1024  # stimuli that are searched for a response that is not finite at once
 
 
 class Responses:
@@ -36,6 +38,14 @@ class Responses:
     label : str
         Named in error messages, e.g. ``"layer 'layer3' of network 'resnet18-seed1'"``.
     positions : see ``positions.sample_positions``
+
+    Floating point types stay as they are. Integers, such as counts of spikes, become float32 where
+    that holds them exactly (up to 16 bits), else float64.
+
+    Raises
+    ------
+    ValueError
+        No array, an empty one, or one that does not hold real numbers.
     """
 
     def __init__(self, array: Array, label: str, positions: Positions = "all"):
@@ -44,6 +54,13 @@ class Responses:
                 f"{label} is a {type(array).__name__}: pass a numpy array, a torch tensor or an "
                 "open HDF5 dataset"
             )
+        if isinstance(array, pd.DataFrame):
+            array = _numeric(array, label).to_numpy()
+        dtype = getattr(array, "dtype", None)  # that of torch has no kind
+        if getattr(dtype, "kind", "f") not in "fiub":
+            raise ValueError(
+                f"{label} has dtype {dtype}: pass real numbers, without columns of text"
+            )
         self.label, self.positions = label, positions
         self._array = array
         self.in_memory = isinstance(array, (np.ndarray, torch.Tensor))
@@ -51,8 +68,8 @@ class Responses:
         if 0 in array.shape:
             raise ValueError(f"{label} is empty: shape {tuple(array.shape)}")
         first = self.block(0, 1)
-        if not first.is_floating_point():
-            raise ValueError(f"{label} has dtype {first.dtype}: pass floating point responses")
+        if first.is_complex():
+            raise ValueError(f"{label} has dtype {first.dtype}: pass real numbers")
         self.dtype, self.device = first.dtype, first.device
         self.units = first.shape[1]
         height, width = array.shape[2:] or (1, 1)
@@ -81,8 +98,41 @@ class Responses:
         sampled = sample_positions(_tensor(self._array[unique]), self.positions)
         return sampled.reshape(len(sampled), sampled.shape[1], -1)[torch.as_tensor(inverse)]
 
+    def check_finite(self) -> None:
+        """Raise ValueError naming the first response that is NaN or infinite, if there is one."""
+        for start in range(0, self.n, _CHECKED):
+            block = self.block(start, min(start + _CHECKED, self.n))
+            found = (~torch.isfinite(block)).nonzero()
+            if len(found):
+                stimulus, unit, position = found[0].tolist()
+                what = "NaN" if block[stimulus, unit, position].isnan() else "an infinite response"
+                at = f"stimulus {start + stimulus}, unit {unit}"
+                if self.grid != (1, 1):
+                    at += f", position {divmod(position, self.grid[1])}"
+                raise ValueError(
+                    f"{self.label} holds {what} at {at} (counted from 0): check the network and "
+                    "the images, store activations as float32 if float16 overflowed, or leave out "
+                    "such stimuli on both sides"
+                )
+
+
+def _numeric(table: pd.DataFrame, label: str) -> pd.DataFrame:
+    others = [str(name) for name in table.select_dtypes(exclude=["number", "bool"]).columns]
+    if others:
+        raise ValueError(
+            f"{label} has columns that do not hold numbers, {', '.join(others)}: drop them"
+        )
+    return table
+
 
 def _tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
+    tensor = _any_tensor(array)
+    if tensor.is_floating_point() or tensor.is_complex():
+        return tensor
+    return tensor.to(torch.float32 if tensor.dtype.itemsize <= 2 else torch.float64)
+
+
+def _any_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
     if isinstance(array, torch.Tensor):
         return array.detach()
     array = np.asarray(array)
