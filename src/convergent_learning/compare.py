@@ -17,7 +17,7 @@ import pandas as pd
 from .alignment import registry
 from .alignment.activation_reader import depths as ranks
 from .alignment.all_pairs import NamedLayer, ScoredPair, scored_pairs
-from .alignment.api import CLAIMED
+from .alignment.array_pair import CLAIMED
 from .alignment.crossvalidation import check_folds
 from .alignment.crossvalidation import folds as make_folds
 from .alignment.maps import check_ridge

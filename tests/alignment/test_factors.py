@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from convergent_learning.alignment import evaluate, registry, ridge
-from convergent_learning.alignment.api import _layer_pair
+from convergent_learning.alignment.array_pair import ArrayPair
 from convergent_learning.alignment.arrays import placed, to_numpy
 from convergent_learning.alignment.factors import (
     RANK,
@@ -67,7 +67,7 @@ def layers(n=200, p=24, q=30, spread=2.0, seed=0, device=None):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, p)) * np.logspace(0, -spread / 2, p)
     y = x @ rng.standard_normal((p, q)) + 0.1 * rng.standard_normal((n, q))
-    pair = _layer_pair(x, y, 5, None, 0, "all", "position", "cv", None)
+    pair = ArrayPair(x, y).moments()
     if device is None:
         return pair
     x, y = (moved(side, device) for side in (pair.source, pair.target))
@@ -127,7 +127,7 @@ def test_smallest_penalties_send_the_choice_to_float64(monkeypatch):
     """Of many stimuli without noise no penalty is best, which float32 cannot tell."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((300, 10)) * np.logspace(0, -3, 10)
-    pair = _layer_pair(x, x @ rng.standard_normal((10, 10)), 5, None, 0, "all", "unit", "cv", None)
+    pair = ArrayPair(x, x @ rng.standard_normal((10, 10)), center="unit").moments()
     expected = ridge.chosen_ridge(splits(pair)[0])
     monkeypatch.setattr(ridge, "WIDE", 1)
     pair._cache.clear()

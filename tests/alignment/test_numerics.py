@@ -1,6 +1,7 @@
 """Offsets, scales, dtypes, degenerate inputs, and what is refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -138,8 +139,8 @@ X, Y = pair(n=40)
 @pytest.mark.parametrize(
     ("x", "y", "options", "message"),
     [
-        (with_value(X, np.nan), Y, {}, "x holds NaN"),
-        (X, with_value(Y, np.inf), {}, "y holds NaN or infinite"),
+        (with_value(X, np.nan), Y, {}, "x holds NaN at stimulus 3, unit 1, position \\(0, 0\\)"),
+        (X, with_value(Y, np.inf), {}, "y holds an infinite response at stimulus 3, unit 1"),
         (X, Y[:-1], {}, "x has 40 stimuli and y has 39"),
         (X[:8], Y[:8], {}, "8 stimuli cannot make 5 folds"),
         (X, Y[:, :5], {"metrics": "permutation"}, "x has 12 and y has 5"),
@@ -149,12 +150,20 @@ X, Y = pair(n=40)
         (X, Y, {"center": "none"}, "center is 'none'"),
         (X, Y, {"ridge": "auto"}, "ridge is 'auto'"),
         (X, Y, {"ridge": -1.0}, "ridge is -1.0"),
+        (X, Y, {"ridge": None}, "ridge is None: use 'cv' or a number"),
+        (X, Y, {"ridge": [0.1, 1.0]}, "ridge is \\[0.1, 1.0\\]"),
+        (X, Y, {"ridge": True}, "ridge is True"),
+        (X, Y, {"metrics": []}, "metrics is empty: name some of .*linear"),
+        (X, Y, {"metrics": [["linear"]]}, "metric is \\['linear'\\]: name one metric"),
+        (X, Y, {"directions": "x->y"}, "directions is 'x->y': use"),
+        (X, Y, {"directions": ("y",)}, "directions is \\('y',\\)"),
         (X, Y, {"n_folds": 2}, "use n_folds >= 3"),
         (X, Y, {"n_folds": 1}, "n_folds is 1"),
         (X, Y, {"folds": np.zeros(40, int)}, "folds must number"),
         (X, Y, {"folds": np.zeros(39, int)}, "one entry per stimulus"),
         (X[:, :, 0], Y, {}, "must be \\(n, c\\) or"),
-        (X.astype(int), Y, {}, "x has dtype"),
+        (X.astype(complex), Y, {}, "x has dtype complex128: pass real numbers"),
+        (X.astype(str), Y, {}, "without columns of text"),
         (X[:0], Y[:0], {}, "x is empty"),
         (X.tolist(), Y, {}, "x is a list: pass a numpy array"),
         (np.zeros((40, 2, 3, 3)), np.zeros((40, 2, 2, 2)), {}, "do not divide"),
@@ -164,6 +173,40 @@ X, Y = pair(n=40)
 def test_refused(x, y, options, message):
     with pytest.raises(ValueError, match=message):
         score(x, y, **options)
+
+
+def test_one_metric_and_some_draws_are_asked_of_a_rotated_basis():
+    with pytest.raises(ValueError, match="metric is \\['linear'\\]: name one metric"):
+        rotated_basis(X, Y, ["linear"])
+    with pytest.raises(ValueError, match="n_draws is 0: use a whole number"):
+        rotated_basis(X, Y, n_draws=0)
+
+
+def test_columns_of_text_are_named():
+    table = pd.DataFrame(X[:, :, 0, 0]).add_prefix("unit ")
+    np.testing.assert_allclose(
+        score(table, Y[:, :, 0, 0], "procrustes")["procrustes"].folds,
+        score(X[:, :, 0, 0], Y[:, :, 0, 0], "procrustes")["procrustes"].folds,
+        atol=1e-12,
+    )
+    with pytest.raises(ValueError, match="x has columns that do not hold numbers, area: drop"):
+        score(table.assign(area="V4"), Y)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.int64, torch.int32])
+def test_counts_are_scored_as_numbers(dtype):
+    rng = np.random.default_rng(0)
+    x = rng.poisson(1.0, (60, 5))
+    y = x + rng.poisson(1.0, (60, 5))
+    if dtype is bool:
+        x, y = x > 0, y > 2
+    expected = score(x.astype(float), y.astype(float), METRICS)
+    if dtype is torch.int32:
+        converted = [torch.tensor(a).to(dtype) for a in (x, y)]
+    else:
+        converted = [a.astype(dtype) for a in (x, y)]
+    for metric, entry in score(*converted, METRICS).items():
+        np.testing.assert_allclose(entry.folds, expected[metric].folds, atol=1e-6)
 
 
 def test_transfer_names_the_condition_that_is_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from PIL import Image
 from convergent_learning.activations.forward import BATCH, Extraction, forward
 from convergent_learning.activations.loaded import LoadedNetwork, Loader
 from convergent_learning.activations.shown import ShownSample
-from convergent_learning.alignment import score
+from convergent_learning.alignment import FewRowsWarning, score
 from convergent_learning.alignment.dissimilarities import (
     dissimilarities,
     spearman,
@@ -271,15 +272,18 @@ class _Scores:
         asked, ridge = self._asked, self._asked.ridge
         if before is not None and not isinstance(ridge, str):
             ridge *= source.shape[1] / int((before.std(dim=0) > 0).sum())
-        found = score(
-            source,
-            target,
-            metric,
-            n_folds=asked.n_folds,
-            seed=asked.seed,
-            ridge=ridge,
-            directions=(FORWARD,),
-        )
+        with warnings.catch_warnings():
+            # Of every layer: images are as many as were shown to the system.
+            warnings.simplefilter("ignore", FewRowsWarning)
+            found = score(
+                source,
+                target,
+                metric,
+                n_folds=asked.n_folds,
+                seed=asked.seed,
+                ridge=ridge,
+                directions=(FORWARD,),
+            )
         return found[metric].mean
 
     def _drawn(self, layer: torch.Tensor) -> torch.Tensor:

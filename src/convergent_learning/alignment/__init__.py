@@ -11,7 +11,9 @@ from __future__ import annotations
 from .activation_reader import StoredActivations, read_activations
 from .activation_writer import save_activations
 from .api import RotatedBasis, Score, rotated_basis, score, shuffled, transfer
-from .crossvalidation import folds
+from .array_pair import FewRowsWarning
+from .calibration import MaxOverLayers, PermutationTest, max_over_layers, permutation_test
+from .crossvalidation import MIN_ROWS_PER_UNIT, folds
 from .measurement import measure, measures, register_measure
 from .positions import grid_size, sample_positions
 from .registry import metrics, register
@@ -19,14 +21,20 @@ from .score_tables import score_table
 from .store import write_moments
 
 __all__ = [
+    "MIN_ROWS_PER_UNIT",
+    "FewRowsWarning",
+    "MaxOverLayers",
+    "PermutationTest",
     "RotatedBasis",
     "Score",
     "StoredActivations",
     "folds",
     "grid_size",
+    "max_over_layers",
     "measure",
     "measures",
     "metrics",
+    "permutation_test",
     "read_activations",
     "register",
     "register_measure",

@@ -9,24 +9,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import registry
-from .crossvalidation import check_folds, shuffle_within
-from .crossvalidation import folds as make_folds
+from .array_pair import ArrayPair
+from .calibration import check_draws
+from .crossvalidation import shuffle_within
 from .evaluate import evaluate, rotated_scores
-from .fold_scores import BACKWARD, FORWARD, Direction, FoldScore
-from .layer_pair import LayerPair, paired
-from .maps import check_ridge
+from .fold_scores import (
+    BACKWARD,
+    FORWARD,
+    Direction,
+    FoldScore,
+    by_direction,
+    check_directions,
+    mean_score,
+)
 from .moments import Center
-from .positions import Positions, check_positions
-from .registry import Metric
+from .positions import Positions
+from .registry import check_one
 from .ridge import Ridge
 from .rotation import Rotations, haar
 
 if TYPE_CHECKING:
     from .accumulate import Device
     from .responses import Array
-
-CLAIMED = ("linear", "procrustes", "permutation", "soft_matching")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +86,15 @@ def score(
 
     Parameters
     ----------
-    x, y : numpy array, torch tensor or open HDF5 dataset, ``(n, p)`` or ``(n, c, h, w)``
-        float16, bfloat16, float32 or float64; row i of both is stimulus i. Units are channels,
-        positions are samples. Products are taken in float64 if an input is, else in float32.
+    x, y : numpy array, torch tensor, table of pandas or open HDF5 dataset, ``(n, p)`` or \
+``(n, c, h, w)``
+        Any real dtype, counts of spikes among them; row i of both is stimulus i. Units are
+        channels, positions are samples. Products are taken in float64 if an input is (integers of
+        more than 16 bits become float64), else in float32; where units outnumber rows (stimuli x
+        positions), in float64.
     metrics : str or sequence of str, optional
-        Default: linear, procrustes, permutation (where p = q) and soft_matching.
+        Default: linear, procrustes, permutation (where p = q) and soft_matching; the last two not
+        where more than 25 million pairs of units would be matched, which a warning says.
         ``metrics(context=True)`` lists the context metrics. Like the others they are means over
         folds: `cka` is higher than that of all stimuli, which is ``measure(x, y, "cka")``.
     n_folds, seed : int
@@ -104,7 +112,8 @@ def score(
     device : torch device, optional
         Where products are accumulated; default the device of x.
     keep_maps : bool
-        Keep the fitted maps and plans.
+        Keep the fitted maps and plans. Scores are then made from second moments, whose memory grows
+        with the square of the units, however few rows there are.
     directions : sequence of str
         ``("x->y",)`` maps x onto y only, which is all that is computed then.
 
@@ -117,9 +126,26 @@ def score(
     ValueError
         Unknown metric; different numbers of stimuli; too few for the folds; NaN or infinite
         responses; `permutation` asked for with p != q; grids that do not divide.
+
+    Warns
+    -----
+    FewRowsWarning
+        A layer has fewer than ``MIN_ROWS_PER_UNIT`` training rows per unit.
     """
-    forward = _layer_pair(x, y, n_folds, folds, seed, positions, center, ridge, device)
-    return _scores(forward, metrics, ridge, keep_maps, directions=directions)
+    check_directions(directions)
+    pair = ArrayPair(
+        *(x, y),
+        n_folds=n_folds,
+        folds=folds,
+        seed=seed,
+        positions=positions,
+        center=center,
+        ridge=ridge,
+        device=device,
+    )
+    chosen = pair.metrics(metrics)
+    scores = pair.fold_scores(chosen, directions=directions, keep_maps=keep_maps)
+    return {name: collected(entries, keep_maps) for name, entries in scores.items()}
 
 
 def shuffled(
@@ -135,10 +161,19 @@ def shuffled(
     device: Device | None = None,
 ) -> dict[str, Score]:
     """The null of `score`: stimuli of y permuted within folds (whole images). Same result."""
-    forward = _layer_pair(
-        x, y, n_folds, folds, seed, positions, center, ridge, device, shuffle=True
+    pair = ArrayPair(
+        *(x, y),
+        n_folds=n_folds,
+        folds=folds,
+        seed=seed,
+        positions=positions,
+        center=center,
+        ridge=ridge,
+        device=device,
     )
-    return _scores(forward, metrics, ridge)
+    order = shuffle_within(pair.fold_of, seed)
+    scores = pair.fold_scores(pair.metrics(metrics), order=order)
+    return {name: collected(entries) for name, entries in scores.items()}
 
 
 def transfer(
@@ -164,24 +199,19 @@ def transfer(
 
     Other parameters and the result are those of `score`.
     """
-    common = (n_folds, folds, seed, positions, center, ridge, device)
-    forward = _layer_pair(x, y, *common)
-    onto = _layer_pair(onto_x, onto_y, *common, names=("onto_x", "onto_y"))
-    for side, fitted, scored in (
-        ("x", forward.source, onto.source),
-        ("y", forward.target, onto.target),
-    ):
-        if (fitted.units, fitted.grid) != (scored.units, scored.grid):
-            raise ValueError(
-                f"onto_{side} has {scored.units} units on a {scored.grid} grid where {side} has "
-                f"{fitted.units} on {fitted.grid}: pass the same layer's responses"
-            )
-        if (fitted.counts != scored.counts).any():
-            raise ValueError(
-                f"onto_{side} has {onto.source.counts.sum()} stimuli and {side} has "
-                f"{forward.source.counts.sum()}: pass the same images in the same order"
-            )
-    return _scores(forward, metrics, ridge, scored_on=onto)
+    pair = ArrayPair(
+        *(x, y),
+        onto=(onto_x, onto_y),
+        n_folds=n_folds,
+        folds=folds,
+        seed=seed,
+        positions=positions,
+        center=center,
+        ridge=ridge,
+        device=device,
+    )
+    scores = pair.fold_scores(pair.metrics(metrics))
+    return {name: collected(entries) for name, entries in scores.items()}
 
 
 def rotated_basis(
@@ -205,9 +235,21 @@ def rotated_basis(
     -------
     RotatedBasis
     """
-    forward = _layer_pair(x, y, n_folds, folds, seed, positions, center, ridge, device)
-    chosen = registry.metric(metric)
-    learned = _scores(forward, metric, ridge)[metric].mean
+    check_one(metric)
+    check_draws(n_draws)
+    arrays = ArrayPair(
+        *(x, y),
+        n_folds=n_folds,
+        folds=folds,
+        seed=seed,
+        positions=positions,
+        center=center,
+        ridge=ridge,
+        device=device,
+    )
+    (chosen,) = arrays.metrics(metric)
+    forward = arrays.moments()
+    learned = mean_score(evaluate(chosen, forward, ridge=ridge))
     directions: dict[Direction, np.ndarray] = {}
     for direction, pair in ((FORWARD, forward), (BACKWARD, forward.reversed())):
         rotations = Rotations(haar(pair.source.units, n_draws, seed, direction))
@@ -218,76 +260,9 @@ def rotated_basis(
     return RotatedBasis(learned, draws, p, directions)
 
 
-def _layer_pair(
-    x: Array,
-    y: Array,
-    n_folds: int,
-    folds: npt.ArrayLike | None,
-    seed: int,
-    positions: Positions,
-    center: Center,
-    ridge: Ridge,
-    device: Device | None,
-    shuffle: bool = False,
-    names: tuple[str, str] = ("x", "y"),
-) -> LayerPair:
-    # Imported here: torch takes seconds to load, and scores of stored moments do without.
-    from .accumulate import accumulate
-    from .responses import paired_responses
-
-    check_positions(positions)
-    source, target = paired_responses(x, y, positions, names)
-    fold_of = make_folds(source.n, n_folds, seed) if folds is None else check_folds(folds, source.n)
-    check_ridge(ridge, fold_of.max() + 1)
-    own, cross, null = accumulate(
-        {"x": [source], "y": [target]},
-        fold_of,
-        [("x", "y")],
-        learned=not shuffle,
-        shuffles={"y": shuffle_within(fold_of, seed)} if shuffle else None,
-        device=device,
-    )
-    products = (null if shuffle else cross)["x", "y"][0, 0]
-    return paired(own["x"][0], own["y"][0], products, center)
-
-
-def _scores(
-    forward: LayerPair,
-    metrics: str | Sequence[str] | None,
-    ridge: Ridge,
-    keep_maps: bool = False,
-    scored_on: LayerPair | None = None,
-    directions: Sequence[Direction] = (FORWARD, BACKWARD),
-) -> dict[str, Score]:
-    how: dict[str, Any] = {"ridge": ridge, "directions": directions}
-    return {
-        metric.name: collected(evaluate(metric, forward, scored_on, **how), keep_maps)
-        for metric in _chosen(metrics, forward)
-    }
-
-
-def _chosen(metrics: str | Sequence[str] | None, forward: LayerPair) -> list[Metric]:
-    """Metrics by name, after refusing what these widths do not allow."""
-    p, q = forward.source.units, forward.target.units
-    if metrics is None:
-        named = [registry.metric(name) for name in CLAIMED]
-        return [metric for metric in named if p == q or not metric.equal_widths]
-    named = [registry.metric(n) for n in ([metrics] if isinstance(metrics, str) else metrics)]
-    for metric in named:
-        if metric.equal_widths and p != q:
-            raise ValueError(
-                f"{metric.name} needs as many units on both sides, but x has {p} and y has {q}: "
-                "leave it out, or use soft_matching"
-            )
-    return named
-
-
 def collected(entries: Sequence[FoldScore], keep_maps: bool = False) -> Score:
     """The result of one metric from its directed fold scores."""
-    directions = {
-        name: np.array([entry.score for entry in entries if entry.direction == name])
-        for name in dict.fromkeys(entry.direction for entry in entries)
-    }
+    directions = by_direction(entries)
     folds = np.mean([*directions.values()], axis=0)
     dead = (max(entry.n_dead_x for entry in entries), max(entry.n_dead_y for entry in entries))
     maps = None

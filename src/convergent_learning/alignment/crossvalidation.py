@@ -7,6 +7,10 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
+# Training rows (stimuli x positions) per unit from which a score says how well layers align: with
+# fewer, linear maps overfit and any two layers look alike to the more flexible metrics.
+MIN_ROWS_PER_UNIT = 10
+
 
 def folds(n: int, n_folds: int = 5, seed: int = 0) -> np.ndarray:
     """Fold of each stimulus: one seeded shuffle, sizes equal to within one.

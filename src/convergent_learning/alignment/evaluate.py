@@ -11,7 +11,7 @@ from array_api_compat import array_namespace
 
 from .arrays import Array, like, to_numpy
 from .fold_scores import BACKWARD, FORWARD, Direction, FoldScore, fold_scores
-from .layer_pair import LayerPair, Moments, deviations, splits
+from .layer_pair import LayerPair, Moments, deviations, splits, warn_dead
 from .moments import held_out, live, training
 from .registry import Metric
 from .ridge import Ridge
@@ -64,7 +64,7 @@ def evaluate(
             values = _scored(metric, fitted, left_out)
         for fold, scored in enumerate(to_numpy(train.scored)):
             if not scored:
-                pair.warn_dead(fold, train.live_x[fold])
+                warn_dead(pair.source.label, pair.target.label, fold, train.live_x[fold])
         scores += fold_scores(direction, values, train.live_x, train.live_y, fitted)
     return scores
 

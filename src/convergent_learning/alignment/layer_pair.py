@@ -12,7 +12,16 @@ from array_api_compat import array_namespace
 
 from .arrays import Array, masked, to_numpy
 from .factors import polar
-from .moments import Center, LayerMoments, Sets, Sums, common_grid, held_out, training
+from .moments import (
+    Center,
+    LayerMoments,
+    Sets,
+    Sums,
+    check_center,
+    common_grid,
+    held_out,
+    training,
+)
 
 _T = TypeVar("_T")
 
@@ -32,8 +41,7 @@ def paired(
     cross : (K, p, q) fold products on the coarser of the two grids
     center : "position" (each unit centred at each position) or "unit" (one mean a unit)
     """
-    if center not in ("position", "unit"):
-        raise ValueError(f"center is {center!r}: use 'position' or 'unit'")
+    check_center(center)
     grid = common_grid(x.grid, y.grid)
     products = Sums.of(x.counts, cross, x.offsets(grid, center), y.offsets(grid, center), center)
     return LayerPair(x, y, products, center)
@@ -122,20 +130,21 @@ class LayerPair:
             ("polar", sets, *masks), lambda: polar(masked(self.xy(sets), live_x, live_y))
         )
 
-    def warn_dead(self, fold: int, live_x: Array) -> None:
-        """Warn that a layer has no live unit: the source, unless some of `live_x` are."""
-        dead = self.target if live_x.any() else self.source
-        warnings.warn(
-            f"no unit of {dead.label} varies over the stimuli (fold {fold}): its score is NaN",
-            RuntimeWarning,
-            stacklevel=4,
-        )
-
     def kept(self, key: Hashable, compute: Callable[[], _T]) -> _T:
         """What `compute` returns, kept under `key` for all metrics."""
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]
+
+
+def warn_dead(source: str, target: str, fold: int, live_x: Array) -> None:
+    """Warn that a layer, by its label, has no live unit: the source unless some of `live_x` are."""
+    warnings.warn(
+        f"no unit of {target if live_x.any() else source} varies over the stimuli (fold {fold}): "
+        "its score is NaN",
+        RuntimeWarning,
+        stacklevel=4,
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -205,6 +205,12 @@ def common_grid(a: Grid, b: Grid) -> Grid:
             "tokens, take the patches alone, which are a square grid"
         )
     return coarse
+
+
+def check_center(center: object) -> None:
+    """Raise ValueError unless `center` is one of the two centrings."""
+    if center not in get_args(Center):
+        raise ValueError(f"center is {center!r}: use 'position' or 'unit'")
 
 
 def live(variances: Array) -> Array:

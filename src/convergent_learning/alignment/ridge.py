@@ -98,7 +98,7 @@ def inner_scores(
     two, rest = two_left_out(pair.n_folds)
     alone = held_out(pair.n_folds)
     scores = np.zeros((pair.n_folds, len(RIDGE_GRID)))
-    targets = _some(live_y)
+    targets = some_targets(live_y)
     sources = np.flatnonzero(to_numpy(live_x))
     side = pair.source.kept(
         ("ridge", pair.grid, pair.center, precision, sources.tobytes()),
@@ -227,7 +227,7 @@ def _with_penalty(matrices: Array, penalty: Array) -> Array:
     return matrices + (penalty[..., None] if penalty.ndim else penalty) * identity
 
 
-def _some(live_y: Array) -> np.ndarray:
+def some_targets(live_y: Array) -> np.ndarray:
     """Indices of the live target units, or of ``TARGETS`` of them: the same on every machine."""
     units = np.flatnonzero(to_numpy(live_y))
     if len(units) <= TARGETS:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from convergent_learning.alignment.crossvalidation import MIN_ROWS_PER_UNIT
 from convergent_learning.tables.depth import complete_layers, slope
 from convergent_learning.tables.intervals import ALPHA, PAIR
 from convergent_learning.tables.matches import chance_within_one, matching_shares
@@ -17,7 +18,6 @@ from convergent_learning.tables.stages import EPOCH_ONE, TRAINED, UNTRAINED, wit
 from convergent_learning.tables.storage import Tables
 from convergent_learning.tables.summaries import of_groups, spans_of_layers, supervised
 
-MIN_ROWS_PER_UNIT = 10
 _LEVELS = {"b0": UNTRAINED, "b1": EPOCH_ONE, "bF": TRAINED}
 
 

@@ -1,0 +1,200 @@
+"""How high scores are where x and y have nothing in common: permutation tests.
+
+Scores of unrelated layers grow with their widths, and the best of many layers grows with their
+number. Both are judged against the same scores with the stimuli of y permuted within folds, as
+Gröger, Wen & Brbić (2026, arXiv:2602.14486) do for similarities of whole representations.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from .array_pair import ArrayPair
+from .crossvalidation import shuffle_within
+from .fold_scores import BACKWARD, FORWARD, Direction, check_directions, mean_score
+from .moments import Center
+from .positions import Positions
+from .registry import check_one
+from .ridge import Ridge
+
+if TYPE_CHECKING:
+    from .accumulate import Device
+    from .responses import Array
+
+
+@dataclass(frozen=True, eq=False)
+class PermutationTest:
+    """A score against those of permuted stimuli.
+
+    observed : float, mean over folds and directions
+    draws : float array, ``(n_draws,)``, the same with stimuli of y permuted
+    p : (1 + number of draws >= observed) / (n_draws + 1)
+    threshold : the highest of `observed` and `draws` together that at most a share `alpha` of them
+        exceeds, their (1 - alpha) quantile
+    calibrated : max((observed - threshold)/(1 - threshold), 0), above 0 only where p <= alpha
+    alpha : float
+    permutations : digest of the permutations; tests that share it can be compared draw by draw
+
+    All but `draws` are NaN where a layer has no live unit.
+    """
+
+    observed: float
+    draws: np.ndarray
+    p: float
+    threshold: float
+    calibrated: float
+    alpha: float
+    permutations: str
+
+
+@dataclass(frozen=True, eq=False)
+class MaxOverLayers:
+    """The best of several layers, judged against the best of as many permuted ones.
+
+    best : name of the layer with the highest score
+    test : `PermutationTest` of that score; its draws are the highest over layers
+    p : dict name -> p of each layer against the same draws, which holds for all layers at once
+    """
+
+    best: str
+    test: PermutationTest
+    p: dict[str, float]
+
+
+def permutation_test(
+    x: Array,
+    y: Array,
+    metric: str = "procrustes",
+    n_draws: int = 99,
+    alpha: float = 0.05,
+    seed: int = 0,
+    n_folds: int = 5,
+    folds: npt.ArrayLike | None = None,
+    positions: Positions = "all",
+    center: Center = "position",
+    ridge: Ridge = "cv",
+    device: Device | None = None,
+    *,
+    directions: Sequence[Direction] = (FORWARD, BACKWARD),
+) -> PermutationTest:
+    """Is a score higher than that of layers that respond to the stimuli independently?
+
+    Stimuli of y are permuted within folds `n_draws` times, each time as whole images, and scored
+    anew. The permutations depend on the folds and on `seed`, not on the layers, so that tests of
+    several layers with the same stimuli share them: see `max_over_layers`.
+
+    Parameters
+    ----------
+    metric : str
+    n_draws : int
+        At least 1/alpha - 1: with fewer, no score could reach p <= alpha.
+    alpha : float
+        Share of unrelated layers that may have a calibrated score above 0.
+
+    Other parameters are those of `score`; `seed` seeds folds and permutations.
+
+    Returns
+    -------
+    PermutationTest
+
+    Raises
+    ------
+    ValueError
+        As `score`; more than one metric; too few draws.
+    """
+    check_one(metric)
+    check_draws(n_draws)
+    check_directions(directions)
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is {alpha!r}: use a share between 0 and 1, such as 0.05")
+    if _exceeding(alpha, n_draws) < 1:
+        raise ValueError(
+            f"n_draws is {n_draws}, with which no p is as low as {alpha}: use at least "
+            f"{int(np.ceil(1 / alpha - 1e-9)) - 1}"
+        )
+    pair = ArrayPair(
+        *(x, y),
+        n_folds=n_folds,
+        folds=folds,
+        seed=seed,
+        positions=positions,
+        center=center,
+        ridge=ridge,
+        device=device,
+    )
+    chosen = pair.metrics(metric)
+
+    def scored(order: np.ndarray | None) -> float:
+        return mean_score(pair.fold_scores(chosen, directions=directions, order=order)[metric])
+
+    orders = [shuffle_within(pair.fold_of, seed, f"draw {draw}") for draw in range(n_draws)]
+    draws = np.array([scored(order) for order in orders])
+    digest = hashlib.sha256(np.stack(orders).tobytes()).hexdigest()
+    return _tested(scored(None), draws, alpha, digest)
+
+
+def max_over_layers(tests: Mapping[str, PermutationTest]) -> MaxOverLayers:
+    """Judge the best of several layers by maxT (Westfall & Young 1993).
+
+    The highest score over layers is compared with the highest over layers in each draw, which
+    takes account both of how many layers there are and of how alike they are.
+
+    Parameters
+    ----------
+    tests : dict name -> PermutationTest
+        Of layers, or pairs of layers, on the same stimuli: with the same folds, seed, `n_draws` and
+        `alpha`. Layers whose score is NaN are passed over.
+
+    Returns
+    -------
+    MaxOverLayers
+
+    Raises
+    ------
+    ValueError
+        No layer has a score, or the tests do not share their permutations or alpha.
+    """
+    scored = {name: test for name, test in tests.items() if not np.isnan(test.observed)}
+    if not scored:
+        raise ValueError("no layer has a score: pass the permutation_test of at least one")
+    (first, reference), *others = scored.items()
+    for name, test in others:
+        if (test.permutations, test.alpha) != (reference.permutations, reference.alpha):
+            raise ValueError(
+                f"the tests of {first} and {name} do not share their permutations and alpha: make "
+                "both with the same stimuli, folds, seed, n_draws and alpha"
+            )
+    best = max(scored, key=lambda name: scored[name].observed)
+    draws = np.max([test.draws for test in scored.values()], axis=0)
+    against = {
+        name: _tested(test.observed, draws, test.alpha, test.permutations)
+        for name, test in scored.items()
+    }
+    return MaxOverLayers(best, against[best], {name: test.p for name, test in against.items()})
+
+
+def check_draws(n_draws: object) -> None:
+    """Raise ValueError unless `n_draws` is a positive integer."""
+    if isinstance(n_draws, bool) or not isinstance(n_draws, int | np.integer) or n_draws < 1:
+        raise ValueError(f"n_draws is {n_draws!r}: use a whole number of at least 1, such as 99")
+
+
+def _tested(observed: float, draws: np.ndarray, alpha: float, permutations: str) -> PermutationTest:
+    if np.isnan(observed):
+        return PermutationTest(observed, draws, *(np.nan,) * 3, alpha, permutations)
+    p = (1 + int((draws >= observed).sum())) / (len(draws) + 1)
+    together = np.sort([observed, *draws])[::-1]
+    threshold = float(together[_exceeding(alpha, len(draws))])
+    calibrated = max((observed - threshold) / (1 - threshold), 0.0) if threshold < 1 else 0.0
+    return PermutationTest(observed, draws, p, threshold, calibrated, alpha, permutations)
+
+
+def _exceeding(alpha: float, n_draws: int) -> int:
+    """How many of n_draws + 1 scores may exceed the threshold; alpha = 1/20 of 20 is one."""
+    return int(alpha * (n_draws + 1) + 1e-9)
