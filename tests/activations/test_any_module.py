@@ -79,7 +79,7 @@ def to_moments(made, out, factory, arguments, layers, reader="auto"):
     """Layer table and moments of two networks with random weights; memory plan and files agree."""
     entry = {"architecture": "mine", "factory": factory, "arguments": arguments, "reader": reader}
     described = {seed: Pretrained.of(entry, seed, 0) for seed in (1, 2)}
-    describe_pretrained(described[1], layers, 32, out / "mine.json")
+    describe_pretrained([described[1]], layers, 32, out / "mine.json")
     networks = tuple(Shown("mine", seed, layers, one) for seed, one in described.items())
     sample = ShownSample(str(made / "id.h5"), 7, networks, (), "sample")
     write_block(

@@ -140,6 +140,7 @@ def _draw_training(figure: SubFigure, tables: Tables) -> None:
     if training.empty:
         for ax, letter in zip(axes, "bc", strict=True):
             style.panel(ax, letter)
+            ax.set_axis_off()
             style.note(ax, "no network is trained here")
         return
     for ax, letter, quantity in zip(axes, "bc", ("loss", "accuracy"), strict=True):
