@@ -72,7 +72,7 @@ def test_claims_have_their_fields_and_a_verdict(results):
     assert {claim["id"] for claim in claims} >= {f"C{i}" for i in range(1, 8)}
     fields = {
         *("id", "claim", "statistic", "estimate", "ci_low", "ci_high"),
-        *("threshold", "n", "verdict", "reason", "dataset", "part", "figure", "notes"),
+        *("threshold", "n", "verdict", "reason", "dataset", "part", "figure", "notes", "groups"),
     }
     for claim in claims:
         assert set(claim) == fields
