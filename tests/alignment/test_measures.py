@@ -314,5 +314,5 @@ def test_what_is_asked_wrongly_is_named():
 def test_responses_that_are_not_finite_are_refused(name):
     x, y = responses(*CASES[0])
     y[3, 2] = np.inf
-    with pytest.raises(ValueError, match="y holds .*infinite"):
+    with pytest.raises(ValueError, match=r"y holds .*infinite"):
         measure(x, y, name)

@@ -241,6 +241,7 @@ def test_rotation_cannot_change_directed_linear_and_procrustes():
         np.testing.assert_allclose(result.draws, result.learned, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_some_units_of_a_wide_target_choose_its_ridge(monkeypatch):
     rng = np.random.default_rng(0)
     latent = rng.standard_normal((300, 40, 4, 4))

@@ -123,6 +123,7 @@ def test_layer_without_a_live_unit_scores_nan_and_warns(route):
         assert all(np.isnan(entry.mean) for entry in result.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(40, 8, (1, 1)), (8, 40, (1, 1)), (60, 9, (1, 2))], ids=str)
 @settings(max_examples=2, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**16))

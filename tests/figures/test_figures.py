@@ -100,6 +100,7 @@ def test_five_groups_fit_on_a_page(make_tables, tmp_path):
         assert "nan" not in _module(number).caption(tables)
 
 
+@pytest.mark.slow
 def test_groups_that_share_an_architecture_are_drawn_by_name(make_tables, tmp_path):
     """Two groups of ResNet-18s, which across groups have every layer in common."""
     names = ("labels", "shuffled-labels")

@@ -253,9 +253,11 @@ class Experiment:
 
         Those that are given as they are are shown stimuli beside the final checkpoints.
         """
-        if step == self.steps(dataset)[-1]:
-            return self.networks
-        return [n for n in self.networks if step in self.steps_of(dataset, n.group)]
+        return [network for network in self.networks if self._is_at(dataset, network, step)]
+
+    def _is_at(self, dataset: str, network: Network, step: int) -> bool:
+        last = step == self.steps(dataset)[-1]
+        return last or step in self.steps_of(dataset, network.group)
 
     def shown(self, dataset: str, sample: Sample, tile: Tile) -> Tile:
         """The networks and pairs of a tile that there are of a sample.
@@ -265,8 +267,9 @@ class Experiment:
         """
         goes_on = {
             network.name: sample.step < self.last_step(dataset, network.group)
-            for network in self.at(dataset, sample.step)
-            if network.given is None or self.given_file(dataset, network, sample)
+            for network in tile.networks
+            if self._is_at(dataset, network, sample.step)
+            and (network.given is None or self.given_file(dataset, network, sample))
         }
         is_last = sample.step == self.steps(dataset)[-1]
         pairs = [
