@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-_CHANNELS = 8  # a block of oneDNN's AVX2 kernels
+_CHANNELS = 16  # a block of oneDNN's AVX-512 kernels; one of its AVX2 kernels is 8
 
 
 def avoid_faulty_kernels(network: nn.Module) -> None:
-    """Let strided 1 × 1 convolutions of fewer than 8 channels take the images' pixels beforehand.
+    """Let strided 1 × 1 convolutions of fewer than 16 channels take the images' pixels beforehand.
 
-    oneDNN's AVX2 kernel for the gradient of their weights writes past its workspace when the
-    channels come last (uxlfoundation/oneDNN issue 6035): the process dies, or hangs. A convolution
-    with stride 1 of every s-th pixel is the same product, and takes another kernel.
+    oneDNN's kernels for the gradient of their weights write past their workspace when the channels
+    come last and fill no block: AVX2 ones (uxlfoundation/oneDNN issue 6035), and AVX-512 ones for
+    maps of 64 pixels and more. The process dies, or hangs. A convolution with stride 1 of every
+    s-th pixel is the same product, and takes another kernel.
     """
     for module in network.modules():
         if (
