@@ -6,6 +6,7 @@ import importlib
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -114,6 +115,18 @@ def test_groups_that_share_an_architecture_are_drawn_by_name(make_tables, tmp_pa
             assert f"{name}, 3 networks" in caption
         assert "differ in their seed alone" in caption or number == 1
     assert "labels – shuffled-labels, 9 pairs" in _module(2).caption(folder)
+
+
+@pytest.mark.slow
+def test_many_groups_have_room(make_tables, tmp_path):
+    """Panels that leave no room for their axes are a warning of matplotlib."""
+    names = tuple(f"group-with-a-long-name-{i}" for i in range(7))
+    layers = dict.fromkeys(names, simulated.LAYERS["resnet18"])
+    folder = make_tables(groups=names, layers=layers, architecture="resnet18", families={})
+    for number in (2, 3, 4, 5):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert _is_whole(*_draw(number, folder, tmp_path))
 
 
 def test_letters_go_on_after_z():

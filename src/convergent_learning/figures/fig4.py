@@ -19,6 +19,7 @@ from convergent_learning.tables.storage import Tables, read_tables
 
 _METRIC = "procrustes"
 _SHARES_MM = 48
+_FEW_LABELS = 4  # of blocks, beside which letters of the other layers would overlap
 
 
 def draw(
@@ -34,10 +35,12 @@ def caption(tables: str | Path) -> str:
     loaded = read_tables(tables, ["layers", "fig4", "fig4_matches"])
     matches = loaded["fig4_matches"]
     within = ", within groups" if _many(loaded) else ""
+    beyond = "beyond the white lines, pooled features and logits"
+    beyond = beyond if _tiny(loaded) else "P, pooled features; L, logits"
     return (
         "Which layer matches which. Maps: Procrustes score of every source layer (rows, by depth) "
         "on every target layer (columns), mean over directed pairs of networks, after training "
-        f"(a) and at step 0 (b{within}), on one colour scale; P, pooled features; L, logits. "
+        f"(a) and at step 0 (b{within}), on one colour scale; {beyond}. "
         "Circles: the source block that best matches each target block; line: equal depth. "
         "Last: share of target blocks whose best match, in each pair, is at most one layer from "
         f"the counterpart; dashed, the {CLAIMED_SHARE:g} that the claim asks for; dotted, matching "
@@ -64,6 +67,11 @@ def _blocks(tables: Tables) -> list[_Block]:
 
 def _many(tables: Tables) -> bool:
     return len(common.groups(tables)) > 2
+
+
+def _tiny(tables: Tables) -> bool:
+    """Whether maps are too small for the labels of their layers."""
+    return len(common.groups(tables)) > 4
 
 
 def _maps_height(tables: Tables) -> float:
@@ -94,6 +102,8 @@ def _draw_maps(figure: SubFigure, tables: Tables) -> None:
     low, high = min(0.0, fig4["mean"].min()), fig4["mean"].max()
     blocks, meshes = _blocks(tables), []
     places = _places(figure, blocks, _many(tables))
+    many, tiny = _many(tables), _tiny(tables)
+    named = (lambda group: style.in_lines(style.group(group))) if tiny else style.group
     for letter, block, axes in zip("ab", blocks, places, strict=True):
         most = 20 // len(block.maps[0])
         for (row, column), ax in np.ndenumerate(axes):
@@ -102,12 +112,19 @@ def _draw_maps(figure: SubFigure, tables: Tables) -> None:
             rows = rows[rows.target_group == target]
             meshes.append(draw_map(ax, rows, low, high, most))
             if row == 0:
-                style.panel(ax, "" if column else letter, block.stage)
+                style.panel(
+                    ax, "" if column else letter, "" if many and column != 1 else block.stage
+                )
             if column == 0:
                 one = len({source for source, _ in block.maps[row]}) == 1
-                ax.set_ylabel(f"source: {style.group(source) if one else 'the same'}")
+                whose = named(source) if one else "the same"
+                ax.set_ylabel(whose if tiny else f"source: {whose}")
+            elif tiny:
+                ax.set_yticks([])
             if row == len(axes) - 1:
-                ax.set_xlabel(f"target: {style.group(target)}")
+                ax.set_xlabel(named(target) if tiny else f"target: {named(target)}")
+            elif tiny:
+                ax.set_xticks([])
     drawn = [mesh for mesh in meshes if mesh is not None]
     if drawn:
         every = [ax for axes in places for ax in axes.flat]
@@ -166,7 +183,7 @@ def draw_map(ax: Axes, rows: pd.DataFrame, low: float, high: float, labels: int)
 def _ticks(roles: list[str], most: int) -> tuple[np.ndarray, list[str]]:
     """A number per block, or at `most` so many; P for pooled features, L for logits."""
     every = -(-roles.count("block") // max(most, 2))
-    letters = {"pooled": "P", "logits": "L"}
+    letters = {"pooled": "P", "logits": "L"} if most > _FEW_LABELS else {}
     numbers = np.cumsum([role == "block" for role in roles])
     labels = [
         letters.get(role) or (str(n) if (n - 1) % every == 0 else "")
@@ -183,7 +200,10 @@ def _draw_shares(figure: SubFigure, tables: Tables) -> None:
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for place, (ax, name) in enumerate(zip(axes, names, strict=True)):
         rows = matches[matches.group == name]
-        style.panel(ax, style.nth_letter(2 + place), common.title(tables, name))
+        title = common.title(tables, name)
+        style.panel(
+            ax, style.nth_letter(2 + place), style.in_lines(title) if _tiny(tables) else title
+        )
         if rows.empty:
             style.note(ax, "no matches within this group")
             continue

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from convergent_learning.figures import common, style
 from convergent_learning.tables.storage import Tables, read_tables
 
 _METRIC = "procrustes"
+_BESIDE = 4  # groups
 _SAME = 2e-3  # curves closer than this are one line on paper
 
 
@@ -52,33 +54,68 @@ def _first_epochs(groups: pd.DataFrame) -> str:
     return " and ".join(said)
 
 
+def _bands(tables: Tables) -> list[list[str]]:
+    """Groups beside each other: a few, with names at the ends of curves, or four and a legend."""
+    names = _followed(tables)
+    return [names[start : start + _BESIDE] for start in range(0, len(names), _BESIDE)]
+
+
 def _height(tables: Tables) -> float:
-    return 130.0
+    bands = _bands(tables)
+    return 130.0 if len(bands) == 1 else 105.0 * len(bands) + 10
 
 
 def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
-    names = _followed(tables)
-    axes = figure.subplots(3, len(names), sharex="col", sharey="row", squeeze=False)
+    bands = _bands(tables)
+    if len(bands) == 1:
+        _band(figure, tables, bands[0], 0, len(bands[0]))
+        return
+    parts = style.split(figure, len(bands), 1)
+    for place, (part, names) in enumerate(zip(parts, bands, strict=True)):
+        _band(part, tables, names, 3 * _BESIDE * place, _BESIDE)
+    common.legend_below(parts[-1], _key(), 3)
+
+
+def _band(
+    figure: Figure | SubFigure, tables: Tables, names: list[str], letters: int, columns: int
+) -> None:
+    """Draw groups beside each other; panel letters go on from a place."""
+    axes = figure.subplots(3, columns, sharex="col", sharey="row", squeeze=False)
     fig5, curves, thirds = tables["fig5"], [], []
+    for ax in axes[:, len(names) :].flat:
+        ax.set_axis_off()
     for column, name in enumerate(names):
         rows = fig5[(fig5.group == name) & (fig5.step.max() > 0)]
         for row in range(3):
-            letter = style.nth_letter(row * len(names) + column)
+            letter = style.nth_letter(letters + row * len(names) + column)
             style.panel(axes[row, column], letter, "" if row else common.title(tables, name))
             unit = _time_axis(axes[row, column], tables["groups"], rows, len(names) > 3)
         curves.append(_alignment(axes[0, column], rows[rows.layer == "all"]))
         thirds.append(_layers(axes[1, column], rows[rows.metric == _METRIC]))
         _accuracy(axes[2, column], tables, name)
         axes[2, column].set_xlabel(unit)
-    # Labels keep their distance in the limits that all panels of a row share in the end.
-    for ax, drawn in zip(axes[0], curves, strict=True):
-        _label_metrics(ax, drawn)
-    for ax, ends in zip(axes[1], thirds, strict=True):
-        _label_ends(ax, ends)
+    if columns < _BESIDE or len(_followed(tables)) == _BESIDE:
+        # Labels keep their distance in the limits that all panels of a row share in the end.
+        for ax, drawn in zip(axes[0], curves, strict=True):
+            _label_metrics(ax, drawn)
+        for ax, ends in zip(axes[1], thirds, strict=True):
+            _label_ends(ax, ends)
     axes[0, 0].set_ylabel("held-out correlation,\nmean over layers")
     axes[1, 0].set_ylabel("held-out correlation,\nProcrustes by layer")
     axes[2, 0].set_ylabel("test accuracy")
     axes[2, 0].set_ylim(0, 1)
+
+
+def _key() -> list[Line2D]:
+    shades = mpl.colormaps["cividis_r"]
+    metrics = [
+        common.key(style.metric_label(metric), color=style.metric_colour(metric), marker="o")
+        for metric in style.METRICS
+    ]
+    thirds = (("first third of the blocks", 0.3), ("last third of the blocks", 1.0))
+    return metrics + [
+        common.key(label, color=shades(shade), marker="o", linewidth=1.6) for label, shade in thirds
+    ]
 
 
 def _followed(tables: Tables) -> list[str]:

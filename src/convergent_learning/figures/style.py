@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -244,6 +245,11 @@ def group(name: str) -> str:
         if re.match(rf"{stem}", name):
             return printed + name[len(stem) :]
     return name
+
+
+def in_lines(text: str) -> str:
+    """A name over a narrow panel: broken at hyphens and spaces."""
+    return textwrap.fill(text, 11, break_long_words=False)
 
 
 def nth_group(place: int) -> tuple[str, str]:
