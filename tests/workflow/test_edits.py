@@ -51,8 +51,8 @@ EDITS = {
     ),
     "a property of what jobs are given": (
         "networks/layers.py",
-        "return self.name.removesuffix(CLASS_TOKEN)",
-        'return self.name.replace(CLASS_TOKEN, "")',
+        'return self.name.partition(":")[0]',
+        'return self.name.split(":")[0]',
         {**MOMENTS, **PAGE},
     ),
     "a figure": ("figures/fig3.py", "linewidth=0.5", "linewidth=0.6", {"fig3": 1, **PAGE}),
