@@ -65,7 +65,7 @@ def test_untouched_results_pass(folders):
     assert failed(folders)[0] == []
 
 
-@pytest.mark.parametrize("step", [0, 20])
+@pytest.mark.parametrize("step", [0, pytest.param(20, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("metric", "allowed"), [("linear", 2e-4), ("permutation", 5e-3)])
 def test_a_number_moved_by_more_than_rounding(folders, step, metric, allowed):
     def move(by):
@@ -104,7 +104,11 @@ def test_another_seed_set(folders):
 
 
 @pytest.mark.parametrize(
-    ("name", "figure"), [("fig2_pairs", "figure 2"), ("fig6_pairs", "figure 6")]
+    ("name", "figure"),
+    [
+        ("fig2_pairs", "figure 2"),
+        pytest.param("fig6_pairs", "figure 6", marks=pytest.mark.slow),
+    ],
 )
 def test_a_swapped_metric(folders, name, figure):
     swap = {"linear": "procrustes", "procrustes": "linear"}
