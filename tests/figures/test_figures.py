@@ -129,6 +129,16 @@ def test_many_groups_have_room(make_tables, tmp_path):
             assert _is_whole(*_draw(number, folder, tmp_path))
 
 
+def test_steps_are_drawn_where_epochs_have_no_known_length(tables, tmp_path):
+    folder = tmp_path / "tables"
+    shutil.copytree(tables, folder)
+    groups = pd.read_csv(folder / "groups.csv").assign(steps_per_epoch=0)
+    groups.to_csv(folder / "groups.csv", index=False)
+    assert _is_whole(*_draw(5, folder, tmp_path))
+    assert "first epoch" in _module(5).caption(tables)
+    assert "first epoch" not in _module(5).caption(folder)
+
+
 def test_letters_go_on_after_z():
     assert [style.nth_letter(place) for place in (0, 25, 26, 52)] == ["a", "z", "aa", "ba"]
 

@@ -71,7 +71,8 @@ class RecordingJobs(BlockJobs):
             )
 
     def _shown_networks(self, dataset: str, sample: Sample) -> Sequence[Network]:
-        everyone = Tile("", tuple(self.experiment.networks), ())
+        # Of activations alone nobody knows what a recording's images would give.
+        everyone = Tile("", tuple(n for n in self.experiment.networks if n.given is None), ())
         return self.experiment.shown(dataset, sample, everyone).networks
 
     def _shown_to(self, dataset: str, sample: Sample) -> ShownSample:

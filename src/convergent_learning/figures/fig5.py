@@ -35,15 +35,20 @@ def caption(tables: str | Path) -> str:
         "Alignment over training. Top: mean over layers (without logits) by metric. Middle: "
         "Procrustes layer by layer, light for early and dark for late blocks; the thick lines are "
         "the first and the last third. Bottom: test accuracy of each network (thin) and their "
-        "mean; dotted, chance. The first epoch, shaded, is stretched to half of the axis; it is "
-        f"{_first_epochs(groups)}. {common.sizes(fig5)} {common.interval_sentence(fig5)}"
+        "mean; dotted, chance. "
+        f"{_first_epochs(groups)}{common.sizes(fig5)} {common.interval_sentence(fig5)}"
         + common.probe_sentence(tables)
     )
 
 
 def _first_epochs(groups: pd.DataFrame) -> str:
-    """Which share of its steps the first epoch of each group is; said once if all share it."""
-    trained = groups[groups.final_step > 0]
+    """The shaded first epoch, as a share of the steps: said once if all groups share it.
+
+    Nothing is said where no group has epochs of a known length.
+    """
+    trained = groups[(groups.final_step > 0) & (groups.steps_per_epoch > 0)]
+    if trained.empty:
+        return ""
     shares = trained.steps_per_epoch / trained.final_step
     alike = (shares.groupby(trained.dataset).nunique() == 1).all()
     named = trained.dataset if alike else trained.group.map(style.group) + " on " + trained.dataset
@@ -51,7 +56,8 @@ def _first_epochs(groups: pd.DataFrame) -> str:
         f"{share:.0%} of the steps of {name}"
         for name, share in shares.groupby(named, sort=False).first().items()
     ]
-    return " and ".join(said)
+    shaded = "The first epoch, shaded, is stretched to half of the axis; it is "
+    return f"{shaded}{' and '.join(said)}. "
 
 
 def _bands(tables: Tables) -> list[list[str]]:
@@ -94,7 +100,7 @@ def _band(
         thirds.append(_layers(axes[1, column], rows[rows.metric == _METRIC]))
         _accuracy(axes[2, column], tables, name)
         axes[2, column].set_xlabel(unit)
-    if columns < _BESIDE or len(_followed(tables)) == _BESIDE:
+    if len(_bands(tables)) == 1:  # else there is a legend
         # Labels keep their distance in the limits that all panels of a row share in the end.
         for ax, drawn in zip(axes[0], curves, strict=True):
             _label_metrics(ax, drawn)

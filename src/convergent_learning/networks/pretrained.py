@@ -94,11 +94,6 @@ class Pretrained:
         return [path for path in (module, self.weights) if path is not None]
 
 
-def is_pretrained(entry: dict[str, Any]) -> bool:
-    """Whether a network of the config comes trained."""
-    return "factory" in entry or "weights" in entry
-
-
 def find_module(name: str) -> str | None:
     """Path of a module's source, looked for beside the config too; None if there is no module."""
     import_from_working_directory()
