@@ -5,9 +5,11 @@
 
 A quarter-width ResNet-18 on CIFAR-10. The ordinary loop is a map-style dataset with PIL transforms
 in a DataLoader with two workers, and a float32 network in the plain memory format; ours and the
-bare network compute in what `precision: auto` takes on this processor. The arms are processes that
-wait for their turn; in each round every arm trains the same number of images, and the medians over
-rounds are printed. The quick setting has fewer rounds, epochs and seeds.
+bare network compute in what `precision: auto` takes on this processor. SimCLR and MoCo, with their
+augmentations, are compared with supervised training by the views that they train on, two of each
+image. The arms are processes that wait for their turn; in each round every arm trains the same
+number of images, and the medians over rounds are printed. The quick setting has fewer rounds,
+epochs and seeds.
 """
 
 from __future__ import annotations
@@ -48,14 +50,19 @@ ARMS = {
     "ours, two jobs of 1 thread": ("ours", 2, 1),
     "bare forward and backward, 2 threads": ("bare", 1, 2),
     "bare forward and backward, two processes of 1 thread": ("bare", 2, 1),
+    "SimCLR, two jobs of 1 thread": ("simclr", 2, 1),
+    "MoCo, two jobs of 1 thread": ("moco", 2, 1),
 }
-ORDINARY, OURS_ONE, OURS_TWO, BARE_ONE, BARE_TWO = ARMS
+ORDINARY, OURS_ONE, OURS_TWO, BARE_ONE, BARE_TWO, SIMCLR, MOCO = ARMS
+VIEWS = {"simclr": 2, "moco": 2}  # of each image; 1 otherwise
 # Peer of each row, what ours should reach.
 RATIOS = {
     (OURS_TWO, ORDINARY): "≥ 2.0×",
     (OURS_ONE, ORDINARY): "",
     (OURS_TWO, BARE_TWO): "≥ 0.95×",
     (OURS_ONE, BARE_ONE): "≥ 0.95×",
+    (SIMCLR, OURS_TWO): "≥ 0.4×",
+    (MOCO, OURS_TWO): "",
 }
 
 
@@ -100,35 +107,37 @@ def arguments():
 
 
 def speed(options):
-    """Images/s of ours, and its ratios to the ordinary loop and to the bare network."""
+    """Views/s of ours, and its ratios to the ordinary loop and to the bare network."""
     processes = {arm: start(*how, options) for arm, how in ARMS.items()}
-    images = {arm: [] for arm in ARMS}
+    views = {arm: [] for arm in ARMS}
     for turn in range(options.rounds + 1):
         print(f"round {turn} of {options.rounds} …", file=sys.stderr, flush=True)
         for arm, members in processes.items():
             seconds = [float(answer) for answer in ask(members, STEPS_A_ROUND)]
             if turn:  # the first round warms up
-                images[arm].append(len(members) * STEPS_A_ROUND * BATCH / max(seconds))
+                trained = len(members) * STEPS_A_ROUND * BATCH * VIEWS.get(ARMS[arm][0], 1)
+                views[arm].append(trained / max(seconds))
     for members in processes.values():
         ask(members, 0)
     rows = []
     for (ours, peer), limit in RATIOS.items():
-        pairs = zip(images[ours], images[peer], strict=True)
+        pairs = zip(views[ours], views[peer], strict=True)
         ratio = statistics.median(one / other for one, other in pairs)
         rows.append(
             Row(
                 f"training, {ours}",
-                f"{spread(images[ours])} in {options.precision}",
+                f"{spread(views[ours], ours)} in {options.precision}",
                 f"{ratio:.2f}× as fast",
-                f"{peer}: {spread(images[peer])}{'; ' if limit else ''}{limit}",
+                f"{peer}: {spread(views[peer], peer)}{'; ' if limit else ''}{limit}",
             )
         )
     return rows
 
 
-def spread(rates):
-    """Median, least and most images/s of the rounds."""
-    return f"{statistics.median(rates):.0f} images/s ({min(rates):.0f} … {max(rates):.0f})"
+def spread(rates, arm):
+    """Median, least and most images/s of the rounds, or views/s where an image has several."""
+    unit = "views" if ARMS[arm][0] in VIEWS else "images"
+    return f"{statistics.median(rates):.0f} {unit}/s ({min(rates):.0f} … {max(rates):.0f})"
 
 
 def accuracy(options):
@@ -225,6 +234,7 @@ def the_plan(options):
         label_smoothing=0.0,
         milestones=(),
         decay=0.1,
+        objective=options.arm if options.arm in VIEWS else "supervised",
     )
 
 
@@ -366,7 +376,7 @@ class Bare:
             loss.backward()
 
 
-LOOPS = {"ours": Ours, "ordinary": Ordinary, "bare": Bare}
+LOOPS = {"ours": Ours, "ordinary": Ordinary, "bare": Bare, "simclr": Ours, "moco": Ours}
 
 
 if __name__ == "__main__":
