@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -302,20 +302,27 @@ def claims_of(tables: Tables) -> tuple[Claim, ...]:
     """
     groups = contrasts.compared_groups(tables) if "fig7_pairs" in tables else []
     systems = systems_of(tables["recordings"]) if "recordings" in tables else []
-    claims = (
-        Claim(
-            "C8",
-            "What networks converge to is set by inputs and architecture, not by the task",
-            tuple(part for group in groups for part in _of_group(group)),
-        ),
-        Claim(
-            "C9",
-            "Learned networks resemble the ventral stream more than untrained ones, and most of "
-            "that is there after epoch 1",
-            tuple(part for system in systems for part in _of_system(*system)),
-        ),
-    )
+    claims = driver_claim(groups), brain_claim(systems)
     return (*CLAIMS, *(claim for claim in claims if claim.parts))
+
+
+def driver_claim(groups: Iterable[str]) -> Claim:
+    """C8, asked of each of the groups that are compared with the supervised one."""
+    return Claim(
+        "C8",
+        "What networks converge to is set by inputs and architecture, not by the task",
+        tuple(part for group in groups for part in _of_group(group)),
+    )
+
+
+def brain_claim(systems: Iterable[tuple[str, str]]) -> Claim:
+    """C9, asked of each (recording, system)."""
+    return Claim(
+        "C9",
+        "Learned networks resemble the ventral stream more than untrained ones, and most of that "
+        "is there after epoch 1",
+        tuple(part for system in systems for part in _of_system(*system)),
+    )
 
 
 def part_named(name: str) -> Part:

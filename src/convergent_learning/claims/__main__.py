@@ -1,0 +1,49 @@
+"""`python -m convergent_learning.claims` prints docs/claims.md."""
+
+from __future__ import annotations
+
+import sys
+
+from .definitions import CLAIMS, Claim, brain_claim, driver_claim
+
+_HEAD = """# The claims and what decides them
+
+Made by `python -m convergent_learning.claims` from `claims/definitions.py`; `make pages` makes it again.
+Every claim of the paper has one or more parts, and every part is a statistic with a threshold. A part
+is supported if the 95% interval of its statistic lies above the threshold, not supported if it lies
+at or below it, and inconclusive otherwise. A claim has the weakest verdict of its parts.
+[Methods](methods/claims.md) explains the statistics in words, and [Findings](findings.md) has the
+verdicts of the default experiment."""
+
+_TEMPLATES = """
+C8 is asked of each group *G* of an experiment with several groups of one architecture, where *S* are
+its supervised networks and *U* the same networks before training. C9 is asked of each *system* of each
+*recording*."""
+
+
+def markdown() -> str:
+    """A section per claim, with a table of its parts."""
+    sections = [_section(claim) for claim in CLAIMS]
+    templates = [_section(driver_claim(["G"])), _section(brain_claim([("recording", "system")]))]
+    return "\n".join([_HEAD, *sections, _TEMPLATES, *templates]) + "\n"
+
+
+def _section(claim: Claim) -> str:
+    lines = [f"\n## {claim.id}. {claim.text}\n"]
+    lines += ["| part | says | statistic | threshold | computed from |", "|---|---|---|---|---|"]
+    for part in claim.parts:
+        says = part.text if part.counted else f"{part.text} (reported, but not counted)"
+        source = f"figure {part.figure}, {part.source}"
+        statistic = f"{part.over}{part.quantity}".removesuffix(", G = G")
+        cells = part.id, says, statistic, f"{part.threshold:g}", source
+        lines.append(f"| {' | '.join(cells)} |")
+    moot = [
+        f"{part.id} is inconclusive unless {part.gate} is supported."
+        for part in claim.parts
+        if part.gate
+    ]
+    return "\n".join([*lines, *(["", *moot] if moot else [])])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())
