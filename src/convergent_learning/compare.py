@@ -1,9 +1,4 @@
-"""Many networks at a Python prompt: arrays in, a tidy table of all pairs and layers out, figures.
-
->>> from convergent_learning.compare import compare
->>> result = compare({"a": {"conv": x, "fc": y}, "b": {"conv": u, "fc": v}})  # doctest: +SKIP
->>> result.heatmap().savefig("layers.png")  # doctest: +SKIP
-"""
+"""Many networks at a Python prompt: arrays in, a tidy table of all pairs and layers out, figures."""
 
 from __future__ import annotations
 
@@ -61,13 +56,31 @@ class Comparison(pd.DataFrame):
         return Comparison
 
     def heatmap(self, metric: str | None = None, pair: tuple[str, str] | None = None) -> Figure:
-        """Layer × layer maps in the manner of figure 4; see `figures.compared_heatmap`."""
+        """Layer × layer maps in the manner of figure 4; see `figures.compared_heatmap`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from convergent_learning.compare import compare
+        >>> x, y = np.random.default_rng(0).standard_normal((2, 60, 4))
+        >>> networks = {"mine": {"conv": x, "fc": y}, "theirs": {"conv": x, "fc": y}}
+        >>> compare(networks, metrics="procrustes").heatmap().savefig("heatmap.png")
+        """
         with _matplotlib_asked_for():
             from .figures.compared_heatmap import heatmap
         return heatmap(self, metric, pair)
 
     def depth_plot(self) -> Figure:
-        """Scores across depth in the manner of figure 2; see `figures.compared_depth`."""
+        """Scores across depth in the manner of figure 2; see `figures.compared_depth`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from convergent_learning.compare import compare
+        >>> x, y = np.random.default_rng(0).standard_normal((2, 60, 4))
+        >>> networks = {"mine": {"conv": x, "fc": y}, "theirs": {"conv": x, "fc": y}}
+        >>> compare(networks, metrics="procrustes").depth_plot().savefig("depth.png")
+        """
         with _matplotlib_asked_for():
             from .figures.compared_depth import depth_plot
         return depth_plot(self)
@@ -91,15 +104,16 @@ def compare(
 
     Parameters
     ----------
-    networks : mapping network -> mapping layer -> array ``(n, units)`` or ``(n, c, h, w)``
-        Layers in depth order, arrays as `alignment.score` takes them, all of the same n stimuli in
-        the same order. What `alignment.read_activations` returns is such a mapping, too.
+    networks : mapping of mappings of arrays (n, units) or (n, c, h, w)
+        The layers of each network by their names, in depth order: arrays as `alignment.score`
+        takes them, all of the same n stimuli in the same order. What `alignment.read_activations`
+        returns is such a mapping, too.
     metrics : str or sequence of str, optional
         Default: linear, procrustes, permutation and soft_matching. Those that need equal widths
         (permutation) are left out where widths differ.
     n_folds, folds, seed, positions, center, ridge, device
         See `alignment.score`.
-    depths : mapping network -> mapping layer -> float, optional
+    depths : mapping of mappings of float, optional
         Relative depth, 0 to 1, of every layer of the networks that are named. Default: the rank of
         the layer in its network.
     memory : int
@@ -120,6 +134,20 @@ def compare(
         without layers, a name that is no text, different numbers of stimuli or stimulus digests,
         grids that do not divide, `depths` that name other layers, and what `alignment.score`
         refuses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.compare import compare
+    >>> rng = np.random.default_rng(0)
+    >>> x, y = rng.standard_normal((2, 60, 4))
+    >>> networks = {"mine": {"conv": x, "fc": y}, "theirs": {"conv": x[:, ::-1], "fc": y}}
+    >>> result = compare(networks, metrics="procrustes")
+    >>> result.shape  # four pairs of layers, both directions
+    (8, 11)
+    >>> same = result[result.layer_x == result.layer_y]
+    >>> same.groupby("layer_x").score.mean().round(3).to_dict()
+    {'conv': 1.0, 'fc': 1.0}
     """
     layers = _named_layers(networks, positions)
     known = _depths(networks, depths)

@@ -1,9 +1,6 @@
 """Alignment of two sets of responses to the same stimuli: arrays or files in, scores out.
 
->>> from convergent_learning.alignment import score
->>> score(x, y)["procrustes"].mean  # doctest: +SKIP
-
-No module that is imported here imports torch: scores of stored moments (`score_tables`) do without.
+Importing this package does not load torch; scores of stored moments do without it altogether.
 """
 
 from __future__ import annotations

@@ -151,6 +151,16 @@ def read_activations(path: str | Path) -> StoredActivations:
         There is no such file.
     ImportError
         A Zarr group, where the library zarr is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import read_activations, save_activations
+    >>> responses = np.random.default_rng(0).standard_normal((10, 4, 8, 8))
+    >>> save_activations("network.h5", {"conv1": responses})
+    >>> with read_activations("network.h5") as network:
+    ...     print(network.depths, network["conv1"][:5].shape)
+    {'conv1': 0.0} (5, 4, 8, 8)
     """
     return StoredActivations(path)
 

@@ -39,23 +39,33 @@ def save_activations(
     ----------
     path : path
         Ends in .h5 or .hdf5. It appears only when it is complete.
-    layers : mapping layer -> array ``(n, units)`` or ``(n, channels, height, width)``
-        In depth order. NumPy arrays, torch tensors, or anything that has a shape and slices into
+    layers : mapping of arrays (n, units) or (n, channels, height, width)
+        By the names of the layers, in depth order. NumPy arrays, torch tensors, or anything that has a shape and slices into
         what NumPy takes (JAX, TensorFlow, memory maps, open HDF5 datasets), which is read in parts.
         float16, float32 or float64; bfloat16 is stored as float32.
-    roles : mapping layer -> "block", "pooled" or "logits", optional
-        Layers that it does not name are blocks.
+    roles : mapping of str, optional
+        "block", "pooled" or "logits" of each layer; layers that it does not name are blocks.
     stimulus_digest : str, optional
         Sha256 of the stimuli in hexadecimal digits: the attribute `digest` of their stimulus file.
-    logits : array ``(n, classes)``, optional
+    logits : array (n, classes), optional
         For the accuracy; not needed if a layer has the role ``logits``.
-    labels : int array ``(n,)``, optional
+    labels : int array (n,), optional
         The class of each stimulus, −1 where it has none.
 
     Raises
     ------
     ValueError
         As `read_activations`; also for the first response that is NaN or infinite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import read_activations, save_activations
+    >>> rng = np.random.default_rng(0)
+    >>> layers = {"conv1": rng.standard_normal((10, 4, 8, 8)), "fc": rng.standard_normal((10, 3))}
+    >>> save_activations("mine.h5", layers, roles={"fc": "logits"})
+    >>> read_activations("mine.h5")
+    <2 layers for 10 stimuli in mine.h5>
     """
     path = Path(path)
     if path.suffix.lower() not in _SUFFIXES:

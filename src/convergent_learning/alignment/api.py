@@ -86,9 +86,8 @@ def score(
 
     Parameters
     ----------
-    x, y : numpy array, torch tensor, table of pandas or open HDF5 dataset, ``(n, p)`` or \
-``(n, c, h, w)``
-        Any real dtype, counts of spikes among them; row i of both is stimulus i. Units are
+    x, y : array (n, p) or (n, c, h, w)
+        NumPy array, torch tensor, pandas table or open HDF5 dataset of any real dtype, counts of spikes among them; row i of both is stimulus i. Units are
         channels, positions are samples. Products are taken in float64 if an input is (integers of
         more than 16 bits become float64), else in float32; where units outnumber rows (stimuli x
         positions), in float64.
@@ -97,18 +96,20 @@ def score(
         where more than 25 million pairs of units would be matched, which a warning says.
         ``metrics(context=True)`` lists the context metrics. Like the others they are means over
         folds: `cka` is higher than that of all stimuli, which is ``measure(x, y, "cka")``.
-    n_folds, seed : int
-        Folds over stimuli, see ``folds``.
-    folds : int array ``(n,)``, optional
-        Explicit folds 0 … K-1 instead.
+    n_folds : int
+        Number of folds over stimuli, see `alignment.folds`.
+    seed : int
+        Seed of the folds.
+    folds : int array (n,), optional
+        Explicit folds 0 … K-1 in place of those.
     positions : "all", int, "center", "average" or "units"
-        Positions of a map that are kept, see ``positions.sample_positions``. If the grids of x and
+        Positions of a map that are kept, see `sample_positions`. If the grids of x and
         y differ, the target keeps its own; a coarser source is repeated over its cell, a finer one
         averaged over the target's. One grid must divide the other.
     center : "position" or "unit"
         Each unit centred per position, or by one mean.
     ridge : "cv" or float
-        λ of the linear map, see ``maps.linear``.
+        λ of the linear map: a number, or chosen by cross-validation within the training folds.
     device : torch device, optional
         Where products are accumulated; default the device of x.
     keep_maps : bool
@@ -119,7 +120,8 @@ def score(
 
     Returns
     -------
-    dict metric -> Score
+    dict of Score
+        The result of each metric, by its name.
 
     Raises
     ------
@@ -131,6 +133,23 @@ def score(
     -----
     FewRowsWarning
         A layer has fewer than ``MIN_ROWS_PER_UNIT`` training rows per unit.
+
+    Examples
+    --------
+    The second layer is the first one rotated, so that a rotation maps one onto the other:
+
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import score
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((200, 5))
+    >>> rotation, _ = np.linalg.qr(rng.standard_normal((5, 5)))
+    >>> result = score(x, x @ rotation, ["procrustes", "permutation"])
+    >>> round(result["procrustes"].mean, 3)
+    1.0
+    >>> result["permutation"].mean < 0.8
+    True
+    >>> result["procrustes"].directions["x->y"].shape  # a score for each fold
+    (5,)
     """
     check_directions(directions)
     pair = ArrayPair(
@@ -160,7 +179,16 @@ def shuffled(
     ridge: Ridge = "cv",
     device: Device | None = None,
 ) -> dict[str, Score]:
-    """The null of `score`: stimuli of y permuted within folds (whole images). Same result."""
+    """The null of `score`: stimuli of y permuted within folds (whole images). Same result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import score, shuffled
+    >>> x = np.random.default_rng(0).standard_normal((200, 5))
+    >>> abs(shuffled(x, x, "procrustes")["procrustes"].mean) < 0.1
+    True
+    """
     pair = ArrayPair(
         *(x, y),
         n_folds=n_folds,
@@ -192,12 +220,28 @@ def transfer(
 ) -> dict[str, Score]:
     """Maps fitted on (x, y), scored on the held-out images of another condition.
 
+    Parameters that are not listed here, and the result, are those of `score`.
+
     Parameters
     ----------
     onto_x, onto_y : like x and y
         Responses to the same images under the condition, in the same order.
 
-    Other parameters and the result are those of `score`.
+    Examples
+    --------
+    A map that is fitted on some stimuli holds on others if the layers are related in the same way:
+
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import transfer
+    >>> rng = np.random.default_rng(0)
+    >>> x, onto = rng.standard_normal((2, 200, 5))
+    >>> rotation, other = np.linalg.qr(rng.standard_normal((2, 5, 5))).Q
+    >>> same = transfer(x, x @ rotation, onto, onto @ rotation, "procrustes")
+    >>> round(same["procrustes"].mean, 3)
+    1.0
+    >>> changed = transfer(x, x @ rotation, onto, onto @ other, "procrustes")
+    >>> changed["procrustes"].mean < 0.5
+    True
     """
     pair = ArrayPair(
         *(x, y),
@@ -234,6 +278,20 @@ def rotated_basis(
     Returns
     -------
     RotatedBasis
+
+    Examples
+    --------
+    Units that correspond one to one lose their match when one side is rotated:
+
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import rotated_basis
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((200, 5))
+    >>> result = rotated_basis(x, x[:, [4, 2, 0, 1, 3]], n_draws=19)
+    >>> round(result.learned, 3), result.p
+    (1.0, 0.05)
+    >>> bool(result.draws.max() < 1)
+    True
     """
     check_one(metric)
     check_draws(n_draws)

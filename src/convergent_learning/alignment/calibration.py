@@ -87,7 +87,8 @@ def permutation_test(
 
     Stimuli of y are permuted within folds `n_draws` times, each time as whole images, and scored
     anew. The permutations depend on the folds and on `seed`, not on the layers, so that tests of
-    several layers with the same stimuli share them: see `max_over_layers`.
+    several layers with the same stimuli share them: see `max_over_layers`. Parameters that are not
+    listed here are those of `score`; `seed` seeds folds and permutations.
 
     Parameters
     ----------
@@ -97,8 +98,6 @@ def permutation_test(
     alpha : float
         Share of unrelated layers that may have a calibrated score above 0.
 
-    Other parameters are those of `score`; `seed` seeds folds and permutations.
-
     Returns
     -------
     PermutationTest
@@ -107,6 +106,16 @@ def permutation_test(
     ------
     ValueError
         As `score`; more than one metric; too few draws.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import permutation_test
+    >>> rng = np.random.default_rng(0)
+    >>> x, noise = rng.standard_normal((2, 100, 5))
+    >>> result = permutation_test(x, x + noise, "procrustes", n_draws=19)
+    >>> result.p, result.calibrated > 0.5
+    (0.05, True)
     """
     check_one(metric)
     check_draws(n_draws)
@@ -159,6 +168,18 @@ def max_over_layers(tests: Mapping[str, PermutationTest]) -> MaxOverLayers:
     ------
     ValueError
         No layer has a score, or the tests do not share their permutations or alpha.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import max_over_layers, permutation_test
+    >>> rng = np.random.default_rng(0)
+    >>> x, noise = rng.standard_normal((2, 100, 5))
+    >>> layers = {"conv1": noise, "conv2": x + noise}
+    >>> tests = {name: permutation_test(x, y, n_draws=19) for name, y in layers.items()}
+    >>> result = max_over_layers(tests)
+    >>> result.best, result.p["conv2"]
+    ('conv2', 0.05)
     """
     scored = {name: test for name, test in tests.items() if not np.isnan(test.observed)}
     if not scored:

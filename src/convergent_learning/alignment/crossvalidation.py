@@ -28,6 +28,12 @@ def folds(n: int, n_folds: int = 5, seed: int = 0) -> np.ndarray:
     ValueError
         If there are fewer than two folds, or fewer than two stimuli a fold: the held-out split is
         centred with its own mean, which a single stimulus equals.
+
+    Examples
+    --------
+    >>> from convergent_learning.alignment import folds
+    >>> folds(8, n_folds=2)
+    array([...])
     """
     if n_folds < 2:
         raise ValueError(f"n_folds is {n_folds}: cross-validation needs at least 2")

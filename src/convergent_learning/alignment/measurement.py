@@ -62,18 +62,14 @@ def measure(
     Nothing is fitted on one part of the stimuli and scored on another, unless an option says so:
     that is what `score` is for.
 
-    >>> from convergent_learning.alignment import measure, measures
-    >>> {name: measure(x, y, name) for name in measures()}  # doctest: +SKIP
-    >>> measure(x, y, "mutual_knn", k=20)  # doctest: +SKIP
-
     Parameters
     ----------
-    x, y : as for `score`, ``(n, p)`` or ``(n, c, h, w)``
-        Row i of both is stimulus i.
+    x, y : array (n, p) or (n, c, h, w)
+        As for `score`. Row i of both is stimulus i.
     name : str
         One of `measures()`; docs/measures.md has what each is, its options and its source.
-    positions : see ``positions.sample_positions``
-        Positions of a map that are kept. What compares stimuli takes all units at all positions
+    positions : "all", int, "center", "average" or "units"
+        Positions of a map that are kept, see `sample_positions`. What compares stimuli takes all units at all positions
         as the pattern of a stimulus; what compares units (angular_procrustes,
         partial_soft_matching) takes channels as units and positions as samples, as `score` does.
     device : torch device, optional
@@ -93,6 +89,19 @@ def measure(
     ValueError
         Unknown measure or option; different numbers of stimuli, or too few; NaN or infinite
         responses; ``gram`` for a measure that needs responses, or matrices that are not symmetric.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import measure
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.standard_normal((100, 5))
+    >>> rotation, _ = np.linalg.qr(rng.standard_normal((5, 5)))
+    >>> round(measure(x, x @ rotation, "cka"), 6)  # not changed by rotations
+    1.0
+    >>> unrelated = rng.standard_normal((100, 5))
+    >>> measure(x, unrelated, "mutual_knn", k=5) < 0.2
+    True
     """
     chosen = find(name)
     _check_options(chosen, gram, options)
@@ -110,7 +119,14 @@ def measure(
 
 
 def measures() -> tuple[str, ...]:
-    """Names of the registered measures."""
+    """Names of the registered measures.
+
+    Examples
+    --------
+    >>> from convergent_learning.alignment import measures
+    >>> measures()
+    ('cka', 'cka_debiased', 'mutual_knn', 'cknna', 'rsa', 'angular_procrustes', 'partial_soft_matching')
+    """
     _load()
     return tuple(_MEASURES)
 
@@ -130,7 +146,27 @@ def register_measure(
     source: str,
     kernel: bool = False,
 ) -> Callable[[_F], _F]:
-    """Decorator that makes a function a measure; see `Measure`."""
+    """Decorator that makes a function a measure; see `Measure`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import measure, register_measure
+    >>> from convergent_learning.alignment.invariances import COSINES
+    >>> @register_measure(
+    ...     "mean_cosine_gap",
+    ...     kernel=True,
+    ...     invariant_to=COSINES,
+    ...     values="0 to 2, 0 alike",
+    ...     source="an example",
+    ... )
+    ... def mean_cosine_gap(x, y):
+    ...     blocks = zip(x.normalised().blocks(), y.normalised().blocks(), strict=True)
+    ...     return sum(float((a - b).abs().sum()) for (_, a), (_, b) in blocks) / x.n**2
+    >>> x = np.random.default_rng(0).standard_normal((100, 5))
+    >>> measure(x, 2 * x, "mean_cosine_gap") < 1e-6
+    True
+    """
 
     def add(compute: _F) -> _F:
         _MEASURES[name] = Measure(name, compute, invariant_to, kernel, values, source)

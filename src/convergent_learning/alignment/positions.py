@@ -20,8 +20,8 @@ def sample_positions(activations: _Array, positions: Positions = "all") -> _Arra
 
     Parameters
     ----------
-    activations : array or tensor, ``(n, c, h, w)`` or ``(n, c)``, any dtype
-        Stimuli x channels (x rows x columns). ``(n, c)`` is returned unchanged.
+    activations : array or tensor (n, c, h, w) or (n, c)
+        Of any dtype: stimuli x channels (x rows x columns). ``(n, c)`` is returned unchanged.
     positions : "all", int, "center", "average" or "units"
         ``"all"`` keeps every position; an int P a regular g x g grid,
         g = ``grid_size(h, w, P)``, or, of a single row, the largest power of two <= min(w, P)
@@ -39,6 +39,18 @@ def sample_positions(activations: _Array, positions: Positions = "all") -> _Arra
     ------
     ValueError
         If the array has neither 2 nor 4 dimensions, or `positions` is not one of the above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import sample_positions
+    >>> maps = np.zeros((10, 16, 7, 7))
+    >>> for positions in ("all", 16, "center", "units"):
+    ...     print(positions, sample_positions(maps, positions).shape)
+    all (10, 16, 7, 7)
+    16 (10, 16, 4, 4)
+    center (10, 16)
+    units (10, 784)
     """
     maps: Any = activations  # numpy and torch share no type
     if maps.ndim not in (2, 4):
@@ -66,6 +78,9 @@ def sample_positions(activations: _Array, positions: Positions = "all") -> _Arra
 def grid_size(h: int, w: int, P: int) -> int:
     """Side g of the regular grid: the largest power of two <= min(h, w, sqrt(P)).
 
+    Examples
+    --------
+    >>> from convergent_learning.alignment import grid_size
     >>> grid_size(32, 32, 64), grid_size(7, 7, 64), grid_size(1, 1, 64)
     (8, 4, 1)
     """

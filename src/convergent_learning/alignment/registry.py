@@ -74,7 +74,27 @@ def register(
     plan: Callable[[np.ndarray], np.ndarray] | None = None,
     invariant_to: Invariances = (frozenset(), frozenset()),
 ) -> Callable[[_F], _F]:
-    """Decorator that makes a fit function a metric, known by `name` everywhere."""
+    """Decorator that makes a fit function a metric, known by `name` everywhere.
+
+    Examples
+    --------
+    Each target unit is read from the one source unit that it correlates with most:
+
+    >>> import numpy as np
+    >>> from convergent_learning.alignment import register, score
+    >>> from convergent_learning.alignment.arrays import to_numpy
+    >>> from convergent_learning.alignment.maps import mapped_correlation
+    >>> @register("best_single", score=mapped_correlation)
+    ... def best_single(train):
+    ...     correlation = to_numpy(train.correlation)
+    ...     weights = np.zeros_like(correlation)
+    ...     best = correlation.argmax(axis=0)
+    ...     weights[best, np.arange(len(best))] = 1.0
+    ...     return weights
+    >>> x = np.random.default_rng(0).standard_normal((100, 5))
+    >>> score(x, x[:, :3], "best_single", directions=["x->y"])["best_single"].mean
+    1.0
+    """
 
     def add(fit: _F) -> _F:
         kinds = (symmetric, context, equal_widths, stacked, undirected)
@@ -102,7 +122,16 @@ def check_one(name: object) -> None:
 
 
 def metrics(context: bool = False) -> tuple[str, ...]:
-    """Names of the registered metrics, or of the context metrics."""
+    """Names of the registered metrics, or of the context metrics.
+
+    Examples
+    --------
+    >>> from convergent_learning.alignment import metrics
+    >>> sorted(metrics())
+    ['linear', 'permutation', 'procrustes', 'soft_matching']
+    >>> "cka" in metrics(context=True)
+    True
+    """
     _load()
     return tuple(name for name, entry in _METRICS.items() if entry.context == context)
 

@@ -49,6 +49,15 @@ def apply(
     ValueError
         For an unknown family or level (listing the allowed ones), or images, indices or a spectrum
         of the wrong shape, dtype or range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.stimuli import apply
+    >>> images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    >>> faint = apply("contrast", images, 10)
+    >>> faint.shape, str(faint.dtype), int(faint.min()), int(faint.max())
+    ((2, 32, 32, 3), 'uint8', 115, 140)
     """
     chosen = get_family(family)
     level = chosen.level(level)

@@ -144,12 +144,26 @@ def family(
 
 
 def families() -> dict[str, Family]:
-    """All registered families, name to :class:`Family`, in the order of the methods table."""
+    """All registered families, name to :class:`Family`, in the order of the methods table.
+
+    Examples
+    --------
+    >>> from convergent_learning.stimuli import families
+    >>> families()["contrast"].levels
+    (50, 30, 15, 10, 5, 3, 1)
+    """
     return dict(_FAMILIES)
 
 
 def get_family(name: str) -> Family:
-    """The family of that name; ValueError listing the known ones otherwise."""
+    """The family of that name; ValueError listing the known ones otherwise.
+
+    Examples
+    --------
+    >>> from convergent_learning.stimuli import get_family
+    >>> get_family("eidolon_I").counts_as
+    'eidolon'
+    """
     if name not in _FAMILIES:
         raise ValueError(f"unknown stimulus family {name!r}; allowed: {', '.join(_FAMILIES)}")
     return _FAMILIES[name]
@@ -162,6 +176,12 @@ def level_text(level: Level) -> str:
     ------
     ValueError
         If the level is neither a number nor a text.
+
+    Examples
+    --------
+    >>> from convergent_learning.stimuli import level_text
+    >>> level_text(50.0), level_text("0.30"), level_text("bw")
+    ('50', '0.3', 'bw')
     """
     if isinstance(level, bool) or not isinstance(level, int | float | str | np.number):
         raise ValueError(f"a level is a number or a text, not {level!r}")
@@ -172,5 +192,12 @@ def level_text(level: Level) -> str:
 
 
 def condition_slug(stimuli: str, condition: str = "") -> str:
-    """``id`` for the in-distribution set, else ``<family>-<level text>``."""
+    """``id`` for the in-distribution set, else ``<family>-<level text>``.
+
+    Examples
+    --------
+    >>> from convergent_learning.stimuli import condition_slug
+    >>> condition_slug("contrast", "50"), condition_slug("id")
+    ('contrast-50', 'id')
+    """
     return f"{stimuli}-{condition}" if condition else stimuli

@@ -88,6 +88,18 @@ def jackknife(
     ------
     ValueError
         If the lengths of values and pairs differ.
+
+    Examples
+    --------
+    Scores of the three pairs of three networks of one group:
+
+    >>> import numpy as np
+    >>> from convergent_learning.tables.intervals import Pairs, jackknife
+    >>> group = np.array(["resnet18"] * 3)
+    >>> pairs = Pairs(group, np.array([1, 1, 2]), group, np.array([2, 3, 3]))
+    >>> interval = jackknife(np.array([0.70, 0.72, 0.74]), pairs)
+    >>> f"{interval.estimate:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+    '0.72 (0.62 to 0.82)'
     """
     values = np.asarray(values, dtype=float)
     if any(len(side) != len(values) for side in pairs):
@@ -160,6 +172,13 @@ def rank_p_values(learned: np.ndarray, draws: np.ndarray) -> np.ndarray:
     -------
     (...) float
         NaN where the learned score or any draw is NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.tables.intervals import rank_p_values
+    >>> float(rank_p_values(0.9, np.linspace(0, 0.8, 19)))
+    0.05
     """
     learned, draws = np.asarray(learned, dtype=float), np.asarray(draws, dtype=float)
     p = (1 + (draws >= learned).sum(axis=0)) / (len(draws) + 1)
@@ -167,7 +186,15 @@ def rank_p_values(learned: np.ndarray, draws: np.ndarray) -> np.ndarray:
 
 
 def adjust_p_values(p: np.ndarray) -> np.ndarray:
-    """Benjamini–Hochberg adjusted p-values of a vector; NaN stays NaN and is not counted."""
+    """Benjamini–Hochberg adjusted p-values of a vector; NaN stays NaN and is not counted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.tables.intervals import adjust_p_values
+    >>> adjust_p_values(np.array([0.01, 0.02, 0.5]))
+    array([0.03, 0.03, 0.5 ])
+    """
     p = np.asarray(p, dtype=float)
     adjusted = np.full_like(p, np.nan)
     known = np.isfinite(p)

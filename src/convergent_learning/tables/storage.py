@@ -15,13 +15,30 @@ Tables = dict[str, pd.DataFrame]
 
 
 def tables_in(folder: str | Path) -> list[str]:
-    """Names of the tables of an experiment: those that all have, and others that lie there."""
+    """Names of the tables of an experiment: those that all have, and others that lie there.
+
+    Examples
+    --------
+    >>> from convergent_learning.tables.storage import tables_in
+    >>> "fig2" in tables_in("."), "fig8" in tables_in(".")  # fig8 needs recordings
+    (True, False)
+    """
     there = {path.name.split(".")[0] for path in Path(folder).glob("*.csv*")}
     return [name for name in COLUMNS if name not in OPTIONAL or name in there]
 
 
 def read_tables(folder: str | Path, names: Iterable[str]) -> Tables:
-    """The named tables of a folder."""
+    """The named tables of a folder.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from convergent_learning.tables.storage import read_tables
+    >>> row = {"condition": "low_pass-1", "duplicate_of": "colour-bw", "largest_difference": 0.002}
+    >>> pd.DataFrame([row]).to_csv("duplicate_conditions.csv", index=False)
+    >>> {name: len(table) for name, table in read_tables(".", ["duplicate_conditions"]).items()}
+    {'duplicate_conditions': 1}
+    """
     return {name: read_table(folder, name) for name in names}
 
 
@@ -34,6 +51,15 @@ def read_table(folder: str | Path, name: str) -> pd.DataFrame:
     ------
     ValueError
         If the file is missing or cannot be parsed, or lacks a column; it names both.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from convergent_learning.tables.storage import read_table
+    >>> row = {"condition": "low_pass-1", "duplicate_of": "colour-bw", "largest_difference": 0.002}
+    >>> pd.DataFrame([row]).to_csv("duplicate_conditions.csv", index=False)
+    >>> read_table(".", "duplicate_conditions").duplicate_of.tolist()
+    ['colour-bw']
     """
     path = Path(folder) / f"{name}.csv"
     compressed = path.with_name(f"{path.name}.gz")
