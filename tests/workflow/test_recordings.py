@@ -40,7 +40,7 @@ def recorded(checkouts):
     assert done.returncode == 0, done.stdout[-5000:]
     [network] = (folder / "results/networks/digits").glob("*seed1_*")
     made = checkout.script(
-        "docs/simulated_neurons.py",
+        "examples/simulated_neurons.py",
         str(network / "step20.safetensors"),
         TRUE,
         str(folder / "results/datasets/digits.h5"),
