@@ -18,7 +18,7 @@ SETS ?= 4
 # Results folder of another checkout, made on this machine, that `make benchmark` gives ratios to.
 BASELINE ?=
 
-.PHONY: help plan figures scores reproduce archive verify provenance reference honest findings config benchmark test lint lock lock-check
+.PHONY: help plan figures scores reproduce archive verify provenance reference honest findings config pages docs benchmark test lint lock lock-check
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -66,6 +66,28 @@ config: $(VENV)/installed ## the schema and docs/configuration.md from the model
 	$(BIN)/python -m convergent_learning.config schema > workflow/schemas/config.schema.json
 	$(BIN)/python -m convergent_learning.config docs > docs/configuration.md
 
+# Pages of docs/ that the code prints: the page, and the arguments of python -m convergent_learning.<…>
+PAGES := "measures alignment" "tables tables" "families stimuli" "architectures networks docs" "claims claims"
+
+pages: $(VENV)/installed ## the tables of docs/ that are made from the code
+	for page in $(PAGES); do set -- $$page; page=$$1; shift; \
+		$(BIN)/python -m convergent_learning.$$@ > docs/$$page.md || exit 1; \
+	done
+
+# Each is executed in a copy of the workflow when it, or the code, has changed.
+EXAMPLES := two_arrays many_networks own_network own_figure
+CODE := $(shell find src workflow -name '*.py' -o -name '*.smk') config.yaml
+
+docs: $(EXAMPLES:%=docs/examples/%.md) docs/figures/all.md $(VENV)-docs/installed ## the site of the documentation, build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
+	@echo "the documentation: build/site/index.html"
+
+docs/examples/%.md: examples/%.py docs/scripts/run_example.py $(CODE) $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python docs/scripts/run_example.py $< $(@D)
+
+docs/figures/all.md: docs/scripts/draw_figures.py $(CODE) $(wildcard results/reference/*/SHA256SUMS) $(VENV)/installed
+	$(BIN)/python docs/scripts/draw_figures.py results/reference $(@D)
+
 benchmark: $(VENV)/installed ## measure speed, memory and disk here; the table of docs/performance.md
 	$(BIN)/python benchmarks/scoreboard.py docs/performance.md $(if $(BASELINE),--baseline $(BASELINE))
 
@@ -81,6 +103,9 @@ lint: lock-check $(VENV)/installed-test ## format and lint checks, package floor
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m convergent_learning.config schema | diff workflow/schemas/config.schema.json -
 	$(BIN)/python -m convergent_learning.config docs | diff docs/configuration.md -
+	for page in $(PAGES); do set -- $$page; page=$$1; shift; \
+		$(BIN)/python -m convergent_learning.$$@ | diff docs/$$page.md - || exit 1; \
+	done
 
 $(VENV)/installed: envs/requirements.lock pyproject.toml
 	@sh envs/check.sh "$(PYTHON)"
@@ -101,6 +126,12 @@ $(VENV)-figures/installed: envs/figures.lock pyproject.toml
 		--no-build-isolation --editable .
 	@touch $@
 
+$(VENV)-docs/installed: envs/docs.lock
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r envs/docs.lock
+	@touch $@
+
 # What decides the locks, in one number: it stands in the header of each.
 DEPENDENCIES := $(shell sed -n '/^requires-python/p; /^dependencies/,/^\[tool/p' pyproject.toml | \
 	sed 's/ *\#.*//' | cksum | tr ' ' '-')
@@ -108,7 +139,7 @@ LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.1
 	--no-emit-index-url --custom-compile-command "make lock, dependencies $(DEPENDENCIES)"
 
 lock-check: ## fail if a lock is older than pyproject.toml
-	@for lock in requirements test figures; do \
+	@for lock in requirements test figures docs; do \
 		grep --quiet --no-messages "dependencies $(DEPENDENCIES)" envs/$$lock.lock || stale="$$stale envs/$$lock.lock"; \
 	done; \
 	[ -z "$$stale" ] || { echo "missing or older than pyproject.toml:$$stale; run 'make lock' and commit the locks" >&2; exit 1; }
@@ -119,6 +150,7 @@ lock: ## remake the locks from pyproject.toml; versions already locked stay
 	$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(LOCK) pyproject.toml --extra all --group build -o envs/requirements.lock
 	$(LOCK) --group test -c envs/requirements.lock -o envs/test.lock
+	$(LOCK) --group docs -c envs/requirements.lock -o envs/docs.lock
 	echo torch > $(VENV)-lock/excluded
 	$(LOCK) pyproject.toml --extra report --group build --excludes $(VENV)-lock/excluded \
 		-c envs/requirements.lock -o envs/figures.lock

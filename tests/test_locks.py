@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-LOCKS = ("requirements", "test", "figures")
+LOCKS = ("requirements", "test", "figures", "docs")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_missing_lock_is_named(repository):
     assert "missing or older than pyproject.toml: envs/test.lock;" in checked.stderr
 
 
-@pytest.mark.parametrize("name", ["test", "figures"])
+@pytest.mark.parametrize("name", ["test", "figures", "docs"])
 def test_locks_agree_on_versions(name):
     main = pins("requirements")
     shared = {package: pin for package, pin in pins(name).items() if package in main}
