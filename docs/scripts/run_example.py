@@ -73,7 +73,7 @@ def run(example: Path, out: Path) -> str:
         with contextlib.redirect_stdout(printed):
             exec(compile("\n" * cell.line + cell.source, script, "exec"), names)
         if text := printed.getvalue().rstrip():
-            parts.append(f"```text\n{text}\n```")
+            parts.append(f'```text title="Output"\n{text}\n```')
     where = (
         f"This page is the output of [`examples/{script}`]({script}), run when the site was built."
     )
