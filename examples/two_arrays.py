@@ -56,7 +56,7 @@ for place, (name, result) in enumerate(scores.items()):
     axes.bar(np.arange(len(metrics)) + 0.2 * place - 0.3, heights, width=0.2, label=name)
 axes.set_xticks(range(len(metrics)), metrics)
 axes.set_ylabel("held-out correlation")
-axes.legend(frameon=False, fontsize="small", ncols=2, loc="lower right")
+figure.legend(frameon=False, fontsize="small", ncols=4, loc="outside upper center")
 figure.savefig("two_arrays.png", dpi=150)
 
 # %% [markdown]
@@ -83,7 +83,7 @@ from convergent_learning.alignment import permutation_test
 
 for name in ("rotated", "unrelated"):
     test = permutation_test(x, partners[name], "procrustes", n_draws=99)
-    print(f"{name}: score {test.observed:.2f}, p = {test.p:.2f}, calibrated {test.calibrated:.2f}")
+    print(f"{name}: {test.observed:.2f}, p = {test.p:.2f}, calibrated {test.calibrated:.2f}")
 
 # %% [markdown]
 # ## Do the axes matter?

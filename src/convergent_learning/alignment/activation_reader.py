@@ -57,16 +57,24 @@ class StoredActivations(Mapping[str, LayerResponses]):
 
     The file stays open until `close`, or the end of a ``with`` block.
 
+    Attributes
+    ----------
     path : Path
-    n : int, number of stimuli
-    shapes : dict layer -> (n, units) or (n, channels, height, width)
-    roles : dict layer -> "block", "pooled" or "logits"
-    depths : dict layer -> rank of the layer, from 0 to 1
+        The file.
+    n : int
+        Number of stimuli.
+    shapes : dict of tuples
+        (n, units) or (n, channels, height, width) of each layer.
+    roles : dict of str
+        "block", "pooled" or "logits" of each layer.
+    depths : dict of float
+        The rank of each layer, from 0 to 1.
     stimulus_digest : str or None
         Sha256 of the stimuli, as stimulus files have it.
     logits : LayerResponses (n, classes) or None
         The array `logits` if there is one, else the layer with this role.
     labels : int64 array (n,) or None
+        The class of each stimulus, −1 where it has none.
     """
 
     def __init__(self, path: str | Path):

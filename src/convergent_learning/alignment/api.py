@@ -37,11 +37,18 @@ if TYPE_CHECKING:
 class Score:
     """Result of one metric.
 
-    mean : float, over folds and directions
-    folds : (n_folds,) mean of the directions
-    directions : {"x->y": (n_folds,), "y->x": (n_folds,)}, those asked for; x->y maps x onto y
-    n_dead : (x, y) units left out as dead, in the worst fold
-    maps : {"x->y": list of arrays (p, q), one a fold, "y->x": …} if asked for, else None
+    Attributes
+    ----------
+    mean : float
+        Mean over folds and directions.
+    folds : float array (n_folds,)
+        Mean of the directions, for each fold.
+    directions : dict of float arrays (n_folds,)
+        The scores of "x->y", which maps x onto y, and of "y->x": those that were asked for.
+    n_dead : (int, int)
+        Units of x and y that were left out as dead, in the worst fold.
+    maps : dict of lists of arrays (p, q), or None
+        For each direction the map of every fold, if they were asked for.
     """
 
     mean: float
@@ -55,10 +62,16 @@ class Score:
 class RotatedBasis:
     """Learned score against scores with the source's basis rotated.
 
+    Attributes
+    ----------
     learned : float
-    draws : (n_draws,) mean over folds and directions
-    p : (1 + number of draws >= learned) / (n_draws + 1)
-    directions : {"x->y": (n_draws, n_folds), "y->x": …}; the source of the direction is rotated
+        The score without a rotation.
+    draws : float array (n_draws,)
+        Scores with rotated bases, each the mean over folds and directions.
+    p : float
+        (1 + number of draws >= learned) / (n_draws + 1).
+    directions : dict of float arrays (n_draws, n_folds)
+        The scores of "x->y" and "y->x"; the source of the direction is rotated.
     """
 
     learned: float

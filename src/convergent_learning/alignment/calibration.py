@@ -32,16 +32,25 @@ if TYPE_CHECKING:
 class PermutationTest:
     """A score against those of permuted stimuli.
 
-    observed : float, mean over folds and directions
-    draws : float array, ``(n_draws,)``, the same with stimuli of y permuted
-    p : (1 + number of draws >= observed) / (n_draws + 1)
-    threshold : the highest of `observed` and `draws` together that at most a share `alpha` of them
-        exceeds, their (1 - alpha) quantile
-    calibrated : max((observed - threshold)/(1 - threshold), 0), above 0 only where p <= alpha
-    alpha : float
-    permutations : digest of the permutations; tests that share it can be compared draw by draw
+    All numbers but `draws` are NaN where a layer has no live unit.
 
-    All but `draws` are NaN where a layer has no live unit.
+    Attributes
+    ----------
+    observed : float
+        Mean over folds and directions.
+    draws : float array (n_draws,)
+        The same with the stimuli of y permuted.
+    p : float
+        (1 + number of draws >= observed) / (n_draws + 1).
+    threshold : float
+        The (1 - alpha) quantile of `observed` and `draws` together: the highest of them that at
+        most a share `alpha` of them exceeds.
+    calibrated : float
+        max((observed - threshold)/(1 - threshold), 0), which is above 0 only where p <= alpha.
+    alpha : float
+        Share of unrelated layers that may have a calibrated score above 0.
+    permutations : str
+        Digest of the permutations; tests that share it can be compared draw by draw.
     """
 
     observed: float
@@ -57,9 +66,14 @@ class PermutationTest:
 class MaxOverLayers:
     """The best of several layers, judged against the best of as many permuted ones.
 
-    best : name of the layer with the highest score
-    test : `PermutationTest` of that score; its draws are the highest over layers
-    p : dict name -> p of each layer against the same draws, which holds for all layers at once
+    Attributes
+    ----------
+    best : str
+        The layer with the highest score.
+    test : PermutationTest
+        The test of that score; its draws are the highest over layers.
+    p : dict of float
+        The p value of each layer against the same draws, which holds for all layers at once.
     """
 
     best: str
@@ -156,9 +170,9 @@ def max_over_layers(tests: Mapping[str, PermutationTest]) -> MaxOverLayers:
 
     Parameters
     ----------
-    tests : dict name -> PermutationTest
-        Of layers, or pairs of layers, on the same stimuli: with the same folds, seed, `n_draws` and
-        `alpha`. Layers whose score is NaN are passed over.
+    tests : dict of PermutationTest
+        Tests of layers, or of pairs of layers, by their names; all on the same stimuli, with the
+        same folds, seed, `n_draws` and `alpha`. Layers whose score is NaN are passed over.
 
     Returns
     -------
