@@ -50,7 +50,7 @@ def test_words_follow_the_verdict():
     maybe = paragraph(wide, entry("C4", "inconclusive"))
     assert maybe.startswith(f"Whether training adds alignment is open (C4b, {GAIN}: 0.100")
     assert "The estimate of C4b is on the claim's side" in maybe
-    assert "C4b would have to be decided" in maybe
+    assert "because C4b is" in maybe
     below = entry("C4b", "inconclusive", -0.1, -0.3, 0.1)
     assert "on the other side" in paragraph(below, entry("C4", "inconclusive"))
 

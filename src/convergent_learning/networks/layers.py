@@ -41,8 +41,8 @@ class Layer:
     """A scored layer.
 
     `role` is ``block``, ``pooled`` (features before the readout) or ``logits``. Pooled features are
-    left out of matching and slopes (methods, section 1), logits of every claim: labels fix their
-    axes. None means logits for what the network itself returns, and else a block. `layout` names
+    left out of matching and slopes (docs/methods/representations.md), logits of every claim, since
+    labels fix their axes. None means logits for what the network itself returns, and else a block. `layout` names
     the axes of an output that is neither (n, c, h, w) nor (n, t, c).
     """
 

@@ -65,7 +65,8 @@ def markdown(experiment: str, claims: list[Entry]) -> str:
         "Made from `claims.json` by `python -m convergent_learning.report.findings`: no number and",
         f"no verdict is typed. Of {len(found)} claims, {tally}; at most {networks} networks",
         "stand behind a verdict. Numbers are means over pairs of networks unless they say",
-        "otherwise; `docs/methods.md` defines them, and the report shows the figures.",
+        "otherwise. [Claims](claims.md) lists what they are computed from, and [Methods](methods/claims.md)",
+        "explains them.",
     ]
     for finding in found:
         heading = f"## {finding.id}. {finding.claim}: {finding.verdict}"
@@ -87,7 +88,7 @@ def _paragraph(whole: Entry, parts: list[Entry]) -> str:
     sentences = [_sentence(part) for part in parts]
     sentences += [remark for part in parts for remark in _remarks(part)]
     if notes := _notes(parts):
-        sentences.append(f"Beside it: {'; '.join(notes)}.")
+        sentences.append(f"Also reported: {'; '.join(notes)}.")
     return " ".join([*sentences, _conclusion(whole, parts)])
 
 
@@ -158,7 +159,7 @@ def _conclusion(whole: Entry, parts: list[Entry]) -> str:
         return "So the claim is supported at this scale."
     if whole["verdict"] == "not supported":
         return f"So the claim is not supported at this scale: {named} decides."
-    return f"So the claim is inconclusive at this scale: {named} would have to be decided."
+    return f"So the claim is inconclusive at this scale, because {named} {'is' if len(deciding) == 1 else 'are'}."
 
 
 def main(path: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # isort: off
-# Imported for the families they register, in the order of docs/methods.md.
+# Imported for the families they register, in the order of docs/methods/stimuli.md.
 from . import contrast, filters, fourier, colour_opponent, rotation, eidolon, noise  # noqa: F401
 
 # isort: on

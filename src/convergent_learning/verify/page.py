@@ -15,8 +15,9 @@ from convergent_learning.verify.tolerances import AGREEMENT
 
 _HEAD = """# How far honest reruns lie apart
 
-Made by `make findings` from the honest runs of the experiment `{name}`; no number is typed. What
-runs, spreads, statistics and limits are: docs/reproducing.md, "Networks trained anew"."""
+Made by `make findings` from the honest runs of the experiment `{name}`; no number is typed.
+[Networks trained anew](reproducing.md#networks-trained-anew) says what honest runs, spreads,
+statistics and limits are."""
 
 
 def page(name: str, measured: dict[str, Any]) -> Iterator[str]:
