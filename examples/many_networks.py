@@ -56,8 +56,8 @@ print(len(result), "rows, for example")
 print(result.head(3).to_string(index=False))
 
 # %% [markdown]
-# The result is a pandas DataFrame, so that questions are asked in the usual way. Do trained networks
-# resemble each other more than they resemble the untrained one?
+# The result is a pandas DataFrame, so that questions are asked in the usual way. Do
+# trained networks resemble each other more than they resemble the untrained one?
 
 # %%
 same_depth = result[result.layer_x == result.layer_y].copy()
@@ -67,8 +67,8 @@ print(same_depth.pivot_table("score", ["metric", "pair"], "layer_x").round(2).to
 # %% [markdown]
 # ## Figures
 #
-# `heatmap` draws layer × layer maps, of all directed pairs under one metric or of two networks under
-# every metric; `depth_plot` draws scores across depth. Both return a matplotlib figure.
+# `heatmap` draws layer × layer maps, of all directed pairs under one metric or of two networks
+# under every metric; `depth_plot` draws scores across depth. Both return a matplotlib figure.
 
 # %%
 result.heatmap(metric="procrustes").savefig("heatmap.png", dpi=120)

@@ -8,9 +8,9 @@
 #
 # ## Read a table
 #
-# `results/reference/<experiment>/tables/` holds the committed tables, `results/<experiment>/tables/`
-# those of your own runs. [Tables](../tables.md) lists every column. `read_table` checks a table
-# against that list and keeps names of conditions as text.
+# `results/reference/<experiment>/tables/` holds the committed tables,
+# `results/<experiment>/tables/` those of your own runs. [Tables](../tables.md) lists every column.
+# `read_table` checks a table against that list and keeps names of conditions as text.
 
 # %%
 from convergent_learning.tables.storage import read_table

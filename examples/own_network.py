@@ -93,9 +93,9 @@ for seed in SEEDS:
 # %% [markdown]
 # ## One entry of the config
 #
-# An overlay changes what it names in `config.yaml`. Layers are modules or graph nodes in depth order;
-# `python -m convergent_learning.networks list-layers digit_net:DigitNet --image-size 32` lists them.
-# `mean` and `std` say how this network wants its pixels normalised.
+# An overlay changes what it names in `config.yaml`. Layers are modules or graph nodes in depth
+# order; `python -m convergent_learning.networks list-layers digit_net:DigitNet --image-size 32`
+# lists them. `mean` and `std` say how this network wants its pixels normalised.
 
 # %%
 overlay = """

@@ -1,6 +1,6 @@
 """A recording whose truth is known: noisy neurons that read out one layer of a trained network.
 
-python examples/simulated_neurons.py <checkpoint>.safetensors layer3.1.relu_1 <data set file>.h5 out.npz
+python examples/simulated_neurons.py <checkpoint>.safetensors layer3.1.relu_1 <dataset>.h5 out.npz
 """
 
 from __future__ import annotations

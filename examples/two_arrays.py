@@ -44,10 +44,10 @@ for name, result in scores.items():
     print(f"{name:28}" + "".join(f"{result[metric].mean:15.2f}" for metric in metrics))
 
 # %% [markdown]
-# The more flexible the map, the higher the score. A reordered layer is recovered by every metric;
-# a rotated one only by maps that may rotate; a layer behind an arbitrary linear map best by `linear`.
-# Where nothing is shared, all four are near 0, because maps are scored on stimuli that they were not
-# fitted on.
+# The more flexible the map, the higher the score. A reordered layer is recovered by
+# every metric; a rotated one only by maps that may rotate; a layer behind an arbitrary linear map
+# best by `linear`. Where nothing is shared, all four are near 0, because maps are scored on stimuli
+# that they were not fitted on.
 
 # %%
 figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")

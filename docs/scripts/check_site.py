@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
-
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.exceptions import PluginError
 
 LOADED = {("script", "src"), ("img", "src"), ("iframe", "src"), ("link", "href")}
 
@@ -35,13 +33,19 @@ class Page(HTMLParser):
                 self.links.add(value)
 
 
-def on_post_build(config: MkDocsConfig) -> None:
+def on_post_build(config: Any) -> None:
     """Called by MkDocs when the site is there; PluginError names every bad link."""
-    site = Path(config.site_dir).resolve()
-    pages = {path: Page(path) for path in site.rglob("*.html") if path.name != "404.html"}
-    problems = [problem for page in pages.values() for problem in _problems(page, pages)]
-    if problems:
-        raise PluginError("\n".join(["the site has bad links:", *problems]))
+    # Imported here: tests run without MkDocs.
+    from mkdocs.exceptions import PluginError
+
+    if found := problems(Path(config.site_dir).resolve()):
+        raise PluginError("\n".join(["the site has bad links:", *found]))
+
+
+def problems(site: Path) -> list[str]:
+    """What is wrong with the links of all pages of a site, a line for each."""
+    pages = {path: Page(path) for path in sorted(site.rglob("*.html")) if path.name != "404.html"}
+    return [problem for page in pages.values() for problem in _problems(page, pages)]
 
 
 def _problems(page: Page, pages: dict[Path, Page]) -> list[str]:

@@ -1,7 +1,7 @@
 """Contact sheet of all stimulus families at all levels.
 
 python docs/scripts/contact_sheet.py docs/stimuli_photograph.png
-python docs/scripts/contact_sheet.py docs/stimuli_cifar10.png --dataset <data set file>.h5 --images 0 3
+python docs/scripts/contact_sheet.py docs/stimuli_cifar10.png --dataset <dataset>.h5 --images 0 3
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from convergent_learning.verify.reference import unpack_tables
 
 HEAD = """# Figures
 
-Drawn from the tables in `results/reference/` when this site was built, as `make figures` draws them.
+Drawn from the tables in `results/reference/` when this site was built, as `make figures` draws
+them.
 """
 
 
@@ -56,7 +57,10 @@ def section(reference: Path, numbers: list[int], out: Path) -> list[str]:
             figure = importlib.import_module(f"convergent_learning.figures.fig{number}")
             picture = out / f"{reference.name}_fig{number}.png"
             figure.draw(tables, Path(scratch) / "figure.pdf", picture)
-            lines += [f"### Figure {number}\n", f"![{alternative(number, tables)}]({picture.name})\n"]
+            lines += [
+                f"### Figure {number}\n",
+                f"![{alternative(number, tables)}]({picture.name})\n",
+            ]
             lines += [figure.caption(tables) + "\n"]
     return lines
 

@@ -1,4 +1,4 @@
-"""Many networks at a Python prompt: arrays in, a tidy table of all pairs and layers out, figures."""
+"""Many networks at a Python prompt: arrays in, a tidy table and figures of all pairs out."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ from .invariances import Transformation
 
 _HEAD = """# Measures and metrics
 
-Made by `python -m convergent_learning.alignment` from what measures and metrics declare; `make pages`
-makes it again. `tests/alignment/test_invariances.py` transforms generic responses and asserts that each
+Made by `python -m convergent_learning.alignment` from what measures and metrics declare; `make
+pages` makes it again. `tests/alignment/test_invariances.py` transforms generic responses and
+asserts that each
 declared invariance holds and that no other one does."""
 
 _MEASURES = """## Measures
@@ -43,9 +44,10 @@ the held-out and the training stimuli. Compare published numbers with the measur
 
 _INVARIANCES = """## Invariances
 
-The table shows which transformations of the units leave a number as it is. For a measure, the units of
-either side may be transformed. For the directed score x->y of a metric, those of both sides (yes), of x
-alone (source) or of y alone (target). Scalings are by positive factors, a unit scaling by one for each unit. `linear` and `r2` are shown
+The table shows which transformations of the units leave a number as it is. For a measure, the units
+of either side may be transformed. For the directed score x->y of a metric, those of both sides
+(yes), of x alone (source) or of y alone (target). Scalings are by positive factors, a unit scaling
+by one for each unit. `linear` and `r2` are shown
 with `ridge=0`: a penalty depends on how the variances of the units compare."""
 
 

@@ -40,9 +40,10 @@ def save_activations(
     path : path
         Ends in .h5 or .hdf5. It appears only when it is complete.
     layers : mapping of arrays (n, units) or (n, channels, height, width)
-        By the names of the layers, in depth order. NumPy arrays, torch tensors, or anything that has a shape and slices into
-        what NumPy takes (JAX, TensorFlow, memory maps, open HDF5 datasets), which is read in parts.
-        float16, float32 or float64; bfloat16 is stored as float32.
+        By the names of the layers, in depth order. NumPy arrays, torch tensors, or anything that
+        has a shape and slices into what NumPy takes (JAX, TensorFlow, memory maps, open HDF5
+        datasets), which is read in parts. float16, float32 or float64; bfloat16 is stored as
+        float32.
     roles : mapping of str, optional
         "block", "pooled" or "logits" of each layer; layers that it does not name are blocks.
     stimulus_digest : str, optional

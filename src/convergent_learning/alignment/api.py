@@ -100,10 +100,10 @@ def score(
     Parameters
     ----------
     x, y : array (n, p) or (n, c, h, w)
-        NumPy array, torch tensor, pandas table or open HDF5 dataset of any real dtype, counts of spikes among them; row i of both is stimulus i. Units are
-        channels, positions are samples. Products are taken in float64 if an input is (integers of
-        more than 16 bits become float64), else in float32; where units outnumber rows (stimuli x
-        positions), in float64.
+        NumPy array, torch tensor, pandas table or open HDF5 dataset of any real dtype, counts of
+        spikes among them; row i of both is stimulus i. Units are channels, positions are samples.
+        Products are taken in float64 if an input is (integers of more than 16 bits become float64),
+        else in float32; where units outnumber rows (stimuli x positions), in float64.
     metrics : str or sequence of str, optional
         Default: linear, procrustes, permutation (where p = q) and soft_matching; the last two not
         where more than 25 million pairs of units would be matched, which a warning says.

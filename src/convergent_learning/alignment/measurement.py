@@ -69,9 +69,10 @@ def measure(
     name : str
         One of `measures()`; docs/measures.md has what each is, its options and its source.
     positions : "all", int, "center", "average" or "units"
-        Positions of a map that are kept, see `sample_positions`. What compares stimuli takes all units at all positions
-        as the pattern of a stimulus; what compares units (angular_procrustes,
-        partial_soft_matching) takes channels as units and positions as samples, as `score` does.
+        Positions of a map that are kept, see `sample_positions`. What compares stimuli takes all
+        units at all positions as the pattern of a stimulus; what compares units
+        (angular_procrustes, partial_soft_matching) takes channels as units and positions as
+        samples, as `score` does.
     device : torch device, optional
         Where it is computed; default the device of x.
     gram : bool
@@ -124,8 +125,8 @@ def measures() -> tuple[str, ...]:
     Examples
     --------
     >>> from convergent_learning.alignment import measures
-    >>> measures()
-    ('cka', 'cka_debiased', 'mutual_knn', 'cknna', 'rsa', 'angular_procrustes', 'partial_soft_matching')
+    >>> measures()[:4]
+    ('cka', 'cka_debiased', 'mutual_knn', 'cknna')
     """
     _load()
     return tuple(_MEASURES)

@@ -8,16 +8,18 @@ from .definitions import CLAIMS, Claim, brain_claim, driver_claim
 
 _HEAD = """# The claims and what decides them
 
-Made by `python -m convergent_learning.claims` from `claims/definitions.py`; `make pages` makes it again.
-Every claim of the paper has one or more parts, and every part is a statistic with a threshold. A part
-is supported if the 95% interval of its statistic lies above the threshold, not supported if it lies
-at or below it, and inconclusive otherwise. A claim has the weakest verdict of its parts.
-[Methods](methods/claims.md) explains the statistics in words, and [Findings](findings.md) has the
+Made by `python -m convergent_learning.claims` from `claims/definitions.py`; `make pages` makes it
+again. Every claim of the paper has one or more parts, and every part is a statistic with a
+threshold. A part is supported if the 95% interval of its statistic lies above the threshold, not
+supported if it lies at or below it, and inconclusive otherwise. A claim has the weakest verdict of
+its parts. [Methods](methods/claims.md) explains the statistics in words, and
+[Findings](findings.md) has the
 verdicts of the default experiment."""
 
 _TEMPLATES = """
-C8 is asked of each group *G* of an experiment with several groups of one architecture, where *S* are
-its supervised networks and *U* the same networks before training. C9 is asked of each *system* of each
+C8 is asked of each group *G* of an experiment with several groups of one architecture, where *S*
+are its supervised networks and *U* the same networks before training. C9 is asked of each *system*
+of each
 *recording*."""
 
 

@@ -10,11 +10,11 @@ _HEAD = """# Architectures
 
 Made by `python -m convergent_learning.networks docs` from the tables in `networks/layers.py`; `make
 pages` makes it again. Every architecture has a `width`, a multiplier of its channel counts, and two
-stems: images of 64 pixels or less get the CIFAR stem, larger ones torchvision's. Layers are nodes of
-the network's graph, listed from input to output, and are scored in this order by `layers: default`.
-The role `block` is the stem and every block, `pooled` the features before the readout, `logits` the
-readout. [Extending](extending.md#an-architecture) says how to add an architecture and how to name
-other layers.
+stems: images of 64 pixels or less get the CIFAR stem, larger ones torchvision's. Layers are nodes
+of the network's graph, listed from input to output, and are scored in this order by `layers:
+default`. The role `block` is the stem and every block, `pooled` the features before the readout,
+`logits` the readout. [Extending](extending.md#an-architecture) says how to add an architecture and
+how to name other layers.
 
 | architecture | stem | default layers | blocks | pooled | logits |
 |---|---|---|---|---|---|"""

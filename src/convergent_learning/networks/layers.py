@@ -42,8 +42,8 @@ class Layer:
 
     `role` is ``block``, ``pooled`` (features before the readout) or ``logits``. Pooled features are
     left out of matching and slopes (docs/methods/representations.md), logits of every claim, since
-    labels fix their axes. None means logits for what the network itself returns, and else a block. `layout` names
-    the axes of an output that is neither (n, c, h, w) nor (n, t, c).
+    labels fix their axes. None means logits for what the network itself returns, and else a block.
+    `layout` names the axes of an output that is neither (n, c, h, w) nor (n, t, c).
     """
 
     name: str

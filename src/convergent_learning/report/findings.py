@@ -65,8 +65,8 @@ def markdown(experiment: str, claims: list[Entry]) -> str:
         "Made from `claims.json` by `python -m convergent_learning.report.findings`: no number and",
         f"no verdict is typed. Of {len(found)} claims, {tally}; at most {networks} networks",
         "stand behind a verdict. Numbers are means over pairs of networks unless they say",
-        "otherwise. [Claims](claims.md) lists what they are computed from, and [Methods](methods/claims.md)",
-        "explains them.",
+        "otherwise. [Claims](claims.md) lists what they are computed from, and",
+        "[Methods](methods/claims.md) explains them.",
     ]
     for finding in found:
         heading = f"## {finding.id}. {finding.claim}: {finding.verdict}"
@@ -159,7 +159,8 @@ def _conclusion(whole: Entry, parts: list[Entry]) -> str:
         return "So the claim is supported at this scale."
     if whole["verdict"] == "not supported":
         return f"So the claim is not supported at this scale: {named} decides."
-    return f"So the claim is inconclusive at this scale, because {named} {'is' if len(deciding) == 1 else 'are'}."
+    verb = "is" if len(deciding) == 1 else "are"
+    return f"So the claim is inconclusive at this scale, because {named} {verb}."
 
 
 def main(path: str) -> None:
