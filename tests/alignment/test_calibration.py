@@ -10,7 +10,7 @@ from convergent_learning.alignment import (
     permutation_test,
     score,
 )
-from convergent_learning.alignment.calibration import PermutationTest, _tested
+from convergent_learning.alignment.calibration import PermutationTest, against_draws
 from convergent_learning.alignment.crossvalidation import shuffle_within
 
 pytestmark = pytest.mark.filterwarnings(
@@ -56,7 +56,7 @@ def test_calibrated_scores_are_positive_where_p_is_low(n_draws):
     rng = np.random.default_rng(n_draws)
     draws = rng.uniform(size=n_draws)
     for observed in [*draws + 1e-9, *draws - 1e-9]:
-        test = _tested(observed, draws, 0.05, "")
+        test = against_draws(observed, draws, 0.05, "")
         assert (test.calibrated > 0) == (test.p <= 0.05)
 
 
@@ -91,7 +91,7 @@ def test_best_of_many_unrelated_layers_passes_as_often_as_alpha_says():
     alone, together = [], []
     for _ in range(1_000):
         scores = rng.standard_normal((10, 40))
-        layers = {str(i): _tested(own[0], own[1:], 0.05, "") for i, own in enumerate(scores)}
+        layers = {str(i): against_draws(own[0], own[1:], 0.05, "") for i, own in enumerate(scores)}
         alone.append(min(test.p for test in layers.values()) <= 0.05)
         together.append(max_over_layers(layers).test.p <= 0.05)
     assert np.mean(alone) == pytest.approx(1 - 0.95**10, abs=0.05)

@@ -52,12 +52,12 @@ def smoke(sizes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("networks_per_job", [None, 2])
-def test_jobs_are_those_of_a_dry_run(networks_per_job, tmp_path):
+@pytest.mark.parametrize(("networks_per_job", "shuffles"), [(None, 1), (2, 19)])
+def test_jobs_are_those_of_a_dry_run(networks_per_job, shuffles, tmp_path):
     for name in ("Snakefile", "config.yaml", "workflow", "profiles", "envs", "src"):
         (tmp_path / name).symlink_to(ROOT / name)
     config = resolved_config("smoke", ROOT)
-    config["alignment"]["networks_per_job"] = networks_per_job
+    config["alignment"] |= {"networks_per_job": networks_per_job, "shuffles": shuffles}
     (tmp_path / "smoke.yaml").write_text(yaml.safe_dump(config))
     dry_run = subprocess.run(
         [*DRY_RUN, "--configfile", "smoke.yaml"], cwd=tmp_path, capture_output=True, text=True
@@ -94,6 +94,28 @@ def test_size_of_a_published_network():
         (512, 16),
         (512, 1),
     ]
+
+
+def test_permutations_of_the_stimuli_are_paid_for(smoke):
+    def planned(shuffles):
+        config = resolved_config("smoke", ROOT)
+        config["alignment"]["shuffles"] = shuffles
+        design = Design(Experiment.of(config))
+        costs = Costs(design, smoke.sizes)
+        jobs = [job for job in design.jobs if job.rule == "shuffled_scores"]
+        return costs, jobs
+
+    assert planned(1)[1] == []
+    (few, [job]), (many, [more]) = planned(19), planned(190)
+    assert many.work(more).rows == 10 * few.work(job).rows
+    start = few.units.seconds["start:scores"]
+    times = (many.core_seconds(more) - start) / (few.core_seconds(job) - start)
+    assert 9 < times <= 10
+    assert many.megabytes(more) == few.megabytes(job)
+    # Of three pairs in two groups, both directions, five folds: own layers by four metrics, and
+    # other layers by Procrustes.
+    rows = 19 * 2 * 3 * 2 * 5 * (4 * 5 + 5 * 4)
+    assert few.work(job).rows == pytest.approx(rows, rel=0.15)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from PIL import Image
 
 from convergent_learning.figures import common, style
 from convergent_learning.tables.printed import in_print
+from convergent_learning.tables.schema import COLUMNS
 from convergent_learning.tables.storage import tables_in
 
 NUMBERS = range(1, 7)
@@ -56,6 +57,19 @@ def test_caption_names_n_and_interval(number, tables):
     assert "nan" not in caption
     if number > 1:
         assert "95% intervals" in caption
+
+
+@pytest.mark.parametrize(("number", "what"), [(2, "layers and metrics"), (4, "best matches")])
+def test_captions_say_which_scores_are_calibrated(number, what, tables, tmp_path):
+    assert "No score is calibrated." in _module(number).caption(tables)
+    shutil.copytree(tables, tmp_path, dirs_exist_ok=True)
+    name = f"fig{number}_calibrated"
+    judged = pd.DataFrame({"p": [0.01, 0.05, 0.06, np.nan], "n_draws": 99}, columns=COLUMNS[name])
+    judged.to_csv(tmp_path / f"{name}.csv", index=False)
+    caption = _module(number).caption(tmp_path)
+    assert f"against 99 permutations of the stimuli, are in {name}.csv" in caption
+    assert f"above 0 in 2 of 3 {what}" in caption
+    assert "those drawn are not calibrated" in caption
 
 
 @pytest.mark.parametrize("number", NUMBERS)

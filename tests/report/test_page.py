@@ -72,6 +72,10 @@ def test_claims_experiment_and_provenance_are_on_the_page(page):
     assert "Undefined" not in text
 
 
+def test_the_page_says_that_no_score_is_calibrated(page):
+    assert page.read_text().count("No score is calibrated") == 3  # methods, figures 2 and 4
+
+
 def test_the_depth_plot_has_the_numbers_of_figure_2(page):
     tables = page.parent / "tables"
     [panel] = depth_plot(tables).panels

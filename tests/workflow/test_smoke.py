@@ -177,6 +177,37 @@ def test_more_and_smaller_scoring_jobs_give_the_same_table(own_copy, finished):
 
 
 @pytest.mark.slow
+def test_scores_are_judged_by_permutations_of_the_stimuli(own_copy, finished):
+    """Nothing else is scored or drawn anew, and no number that was there changes."""
+    with own_copy.overlay.open("a") as overlay:
+        overlay.write("  shuffles: 19\n")
+    tables = {"fig2_tables": 1, "fig4_tables": 1}
+    page = {"fig2": 1, "fig4": 1, "claims": 1, "report": 1, "research_object": 1}
+    assert own_copy.planned() == {"shuffled_scores": 1, **tables, **page}
+    done = own_copy.snakemake()
+    assert done.returncode == 0, done.stdout[-5000:]
+    results, before = (one.folder / "results/smoke" for one in (own_copy, finished))
+    for file in ("tables/fig2.csv", "tables/fig4_matches.csv", "figures/fig4.png"):
+        assert (results / file).read_bytes() == (before / file).read_bytes()
+    layers = pd.read_csv(results / "tables/fig2_calibrated.csv")
+    assert len(layers) == 2 * 5 * 4  # groups, layers, metrics
+    assert (layers.n_draws == 19).all()
+    assert ((layers.calibrated > 0) == (layers.p == 1 / 20)).all()
+    assert (layers.p == 1 / 20).mean() > 0.8
+    matches = pd.read_csv(results / "tables/fig4_calibrated.csv")
+    assert len(matches) == 2 * 6 * 3  # groups, directed pairs, blocks
+    null = pd.read_csv(results / "tables/fig4_null.csv")
+    assert len(null) == 19 * len(matches)
+    said = f"{(matches.p <= 0.05).sum()} of 36 best matches have p ≤ 0.05"
+    [c3a] = [c for c in json.loads((results / "claims.json").read_text()) if c["id"] == "C3a"]
+    assert said in c3a["reason"]
+    text = (results / "report.html").read_text()
+    assert said in text
+    assert "Calibrated, against 19 permutations of the stimuli" in text
+    assert "No score is calibrated" not in text
+
+
+@pytest.mark.slow
 def test_moments_that_are_not_kept_give_the_same_scores(own_copy, finished):
     """Two files of scores are made again: layer x layer maps, and an OOD block with transfer."""
     with own_copy.overlay.open("a") as overlay:

@@ -1,7 +1,8 @@
 """Responses of networks, their fold moments and the scores of these.
 
 A job is for a block of samples, or for each tile of its pairs. One makes moments and another scores
-them, or one does both if moments are not kept.
+them, or one does both if moments are not kept. A third scores permuted stimuli, where scores are
+judged against many permutations.
 """
 
 if config["keep_moments"]:
@@ -110,3 +111,39 @@ else:
             metric_code=metric_code("scored_block"),
         script:
             "../scripts/scored_block.py"
+
+
+if DESIGN.experiment.calibrated:
+
+    rule shuffled_scores:
+        input:
+            checkpoints=files("shuffled_scores", "checkpoints"),
+            pretrained=files("shuffled_scores", "pretrained"),
+            dataset=DATASET,
+            stimuli=files("shuffled_scores", "stimuli"),
+        output:
+            PATHS.shuffled_scores,
+        log:
+            log("shuffled_scores"),
+        benchmark:
+            benchmark("shuffled_scores")
+        conda:
+            ENVIRONMENT
+        threads: lambda wildcards: DESIGN.job("shuffled_scores", wildcards).threads
+        resources:
+            mem_mb=memory("shuffled_scores"),
+            runtime=minutes("shuffled_scores"),
+            gpu=config["gpu"],
+        params:
+            sample=value("shuffled_scores", "sample"),
+            positions=config["activations"]["positions"],
+            dtype=config["activations"]["dtype"],
+            folds=config["alignment"]["folds"],
+            crossed=value("shuffled_scores", "crossed"),
+            ridge=config["alignment"]["ridge"],
+            draws=config["alignment"]["shuffles"],
+            seed=config["seed"],
+            code=code("shuffled_scores.py", Shown, ShownSample),
+            metric_code=metric_code("shuffled_scores"),
+        script:
+            "../scripts/shuffled_scores.py"

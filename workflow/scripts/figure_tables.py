@@ -9,4 +9,5 @@ with job(snakemake):
         [Path(path) for path in snakemake.input.scores],
         Path(snakemake.output[0]).parent,
         [Path(path) for path in snakemake.input.accuracy],
+        [Path(path) for path in snakemake.input.shuffled],
     )

@@ -92,20 +92,19 @@ class Block:
         about = read_summary(dataset)
         self._how = Extraction(positions, dtype, len(about["classes"]), code)
         self._loader = Loader(about)
-        self._n_folds, self._seed, self._kept = n_folds, seed, kept
+        self.n_folds, self.seed, self._kept = n_folds, seed, kept
         self._rows: list[list[Any]] = []
         self._layers: dict[str, list[list[Any]]] = {}
 
     def fold(self, sample: ShownSample, out: Path | h5py.File, counted: bool = True) -> None:
         """Write the moments of a sample; unless it is not `counted`, remember its accuracies."""
-        self._loader.keep_only(sample.networks, sample.step)
-        activations = self._activations(sample)
+        activations = self.activations(sample)
         write_moments(
             activations,
             out,
             mapped=sample.mapped,
-            n_folds=self._n_folds,
-            seed=self._seed,
+            n_folds=self.n_folds,
+            seed=self.seed,
             shuffled=True,
             pairs=sample.pairs,
         )
@@ -136,10 +135,11 @@ class Block:
             _layer_row(about, layer, shapes[name]) for name, layer in layers.items()
         ]
 
-    def _activations(
+    def activations(
         self, sample: ShownSample
     ) -> Sequence[Path | LiveActivations | GivenActivations]:
-        """Those of all networks of a sample, in its order."""
+        """Those of all networks of a sample, in its order; files only if they are `kept`."""
+        self._loader.keep_only(sample.networks, sample.step)
         stimuli = read_stimuli(Path(sample.stimuli))
         activations: list[Path | LiveActivations | GivenActivations] = []
         for shown in sample.networks:

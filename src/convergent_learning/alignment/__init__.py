@@ -9,9 +9,10 @@ from .activation_reader import StoredActivations, read_activations
 from .activation_writer import save_activations
 from .api import RotatedBasis, Score, rotated_basis, score, shuffled, transfer
 from .array_pair import FewRowsWarning
-from .calibration import MaxOverLayers, PermutationTest, max_over_layers, permutation_test
+from .calibration import MaxOverLayers, PermutationTest, max_over_layers
 from .crossvalidation import MIN_ROWS_PER_UNIT, folds
 from .measurement import measure, measures, register_measure
+from .permutations import permutation_test
 from .positions import grid_size, sample_positions
 from .registry import metrics, register
 from .score_tables import score_table

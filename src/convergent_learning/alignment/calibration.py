@@ -1,38 +1,25 @@
-"""How high scores are where x and y have nothing in common: permutation tests.
+"""How high scores are where x and y have nothing in common: scores against those of draws.
 
 Scores of unrelated layers grow with their widths, and the best of many layers grows with their
 number. Both are judged against the same scores with the stimuli of y permuted within folds, as
-Gröger, Wen & Brbić (2026, arXiv:2602.14486) do for similarities of whole representations.
+Gröger, Wen & Brbić (2026, arXiv:2602.14486) do for similarities of whole representations. No torch.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from .array_pair import ArrayPair
-from .crossvalidation import shuffle_within
-from .fold_scores import BACKWARD, FORWARD, Direction, check_directions, mean_score
-from .moments import Center
-from .positions import Positions
-from .registry import check_one
-from .ridge import Ridge
-
-if TYPE_CHECKING:
-    from .accumulate import Device
-    from .responses import Array
+ALPHA = 0.05  # share of unrelated layers that may have a calibrated score above 0
 
 
 @dataclass(frozen=True, eq=False)
 class PermutationTest:
     """A score against those of permuted stimuli.
 
-    All numbers but `draws` are NaN where a layer has no live unit.
+    All numbers but `observed` and `draws` are NaN where one of these is: a layer has no live unit.
 
     Attributes
     ----------
@@ -81,85 +68,32 @@ class MaxOverLayers:
     p: dict[str, float]
 
 
-def permutation_test(
-    x: Array,
-    y: Array,
-    metric: str = "procrustes",
-    n_draws: int = 99,
-    alpha: float = 0.05,
-    seed: int = 0,
-    n_folds: int = 5,
-    folds: npt.ArrayLike | None = None,
-    positions: Positions = "all",
-    center: Center = "position",
-    ridge: Ridge = "cv",
-    device: Device | None = None,
-    *,
-    directions: Sequence[Direction] = (FORWARD, BACKWARD),
+def against_draws(
+    observed: float, draws: np.ndarray, alpha: float = ALPHA, permutations: str = ""
 ) -> PermutationTest:
-    """Is a score higher than that of layers that respond to the stimuli independently?
-
-    Stimuli of y are permuted within folds `n_draws` times, each time as whole images, and scored
-    anew. The permutations depend on the folds and on `seed`, not on the layers, so that tests of
-    several layers with the same stimuli share them: see `max_over_layers`. Parameters that are not
-    listed here are those of `score`; `seed` seeds folds and permutations.
+    """Judge a score by the same score of permuted stimuli.
 
     Parameters
     ----------
-    metric : str
-    n_draws : int
-        At least 1/alpha - 1: with fewer, no score could reach p <= alpha.
+    observed : float
+    draws : float array, ``(n_draws,)``
+        At least ``fewest_draws(alpha)``, or no score is calibrated above 0.
     alpha : float
         Share of unrelated layers that may have a calibrated score above 0.
+    permutations : str
+        What the draws have in common with those of other tests, see `max_over_layers`.
 
     Returns
     -------
     PermutationTest
-
-    Raises
-    ------
-    ValueError
-        As `score`; more than one metric; too few draws.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from convergent_learning.alignment import permutation_test
-    >>> rng = np.random.default_rng(0)
-    >>> x, noise = rng.standard_normal((2, 100, 5))
-    >>> result = permutation_test(x, x + noise, "procrustes", n_draws=19)
-    >>> result.p, result.calibrated > 0.5
-    (0.05, True)
     """
-    check_one(metric)
-    check_draws(n_draws)
-    check_directions(directions)
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha is {alpha!r}: use a share between 0 and 1, such as 0.05")
-    if _exceeding(alpha, n_draws) < 1:
-        raise ValueError(
-            f"n_draws is {n_draws}, with which no p is as low as {alpha}: use at least "
-            f"{int(np.ceil(1 / alpha - 1e-9)) - 1}"
-        )
-    pair = ArrayPair(
-        *(x, y),
-        n_folds=n_folds,
-        folds=folds,
-        seed=seed,
-        positions=positions,
-        center=center,
-        ridge=ridge,
-        device=device,
-    )
-    chosen = pair.metrics(metric)
-
-    def scored(order: np.ndarray | None) -> float:
-        return mean_score(pair.fold_scores(chosen, directions=directions, order=order)[metric])
-
-    orders = [shuffle_within(pair.fold_of, seed, f"draw {draw}") for draw in range(n_draws)]
-    draws = np.array([scored(order) for order in orders])
-    digest = hashlib.sha256(np.stack(orders).tobytes()).hexdigest()
-    return _tested(scored(None), draws, alpha, digest)
+    if np.isnan(observed) or np.isnan(draws).any():
+        return PermutationTest(observed, draws, *(np.nan,) * 3, alpha, permutations)
+    p = (1 + int((draws >= observed).sum())) / (len(draws) + 1)
+    together = np.sort([observed, *draws])[::-1]
+    threshold = float(together[_exceeding(alpha, len(draws))])
+    calibrated = max((observed - threshold) / (1 - threshold), 0.0) if threshold < 1 else 0.0
+    return PermutationTest(observed, draws, p, threshold, calibrated, alpha, permutations)
 
 
 def max_over_layers(tests: Mapping[str, PermutationTest]) -> MaxOverLayers:
@@ -208,26 +142,21 @@ def max_over_layers(tests: Mapping[str, PermutationTest]) -> MaxOverLayers:
     best = max(scored, key=lambda name: scored[name].observed)
     draws = np.max([test.draws for test in scored.values()], axis=0)
     against = {
-        name: _tested(test.observed, draws, test.alpha, test.permutations)
+        name: against_draws(test.observed, draws, test.alpha, test.permutations)
         for name, test in scored.items()
     }
     return MaxOverLayers(best, against[best], {name: test.p for name, test in against.items()})
+
+
+def fewest_draws(alpha: float = ALPHA) -> int:
+    """The smallest number of draws with which p = 1/(draws + 1) is as low as `alpha`."""
+    return int(np.ceil(1 / alpha - 1e-9)) - 1
 
 
 def check_draws(n_draws: object) -> None:
     """Raise ValueError unless `n_draws` is a positive integer."""
     if isinstance(n_draws, bool) or not isinstance(n_draws, int | np.integer) or n_draws < 1:
         raise ValueError(f"n_draws is {n_draws!r}: use a whole number of at least 1, such as 99")
-
-
-def _tested(observed: float, draws: np.ndarray, alpha: float, permutations: str) -> PermutationTest:
-    if np.isnan(observed):
-        return PermutationTest(observed, draws, *(np.nan,) * 3, alpha, permutations)
-    p = (1 + int((draws >= observed).sum())) / (len(draws) + 1)
-    together = np.sort([observed, *draws])[::-1]
-    threshold = float(together[_exceeding(alpha, len(draws))])
-    calibrated = max((observed - threshold) / (1 - threshold), 0.0) if threshold < 1 else 0.0
-    return PermutationTest(observed, draws, p, threshold, calibrated, alpha, permutations)
 
 
 def _exceeding(alpha: float, n_draws: int) -> int:

@@ -6,7 +6,7 @@ All metrics of a layer pair are scored together: its moments are read and prepar
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,7 @@ class Request:
     rotated: Sequence[Metric]
     pairs: NamePairs | None
     centers: Sequence[Center]
+    crossed: Collection[str] | None
     ridge: Ridge
     draws: int
     seed: int
@@ -239,7 +240,8 @@ def _other_layers(
     file: MomentsFile, request: Request, x: StoredNetwork, y: StoredNetwork
 ) -> Iterator[Compared]:
     """Every stored pair of a layer of x and a layer of y, without the own layers of a group."""
-    metrics = request.asked(request.metrics, file, x, y)
+    crossed = [m for m in request.metrics if request.crossed is None or m.name in request.crossed]
+    metrics = request.asked(crossed, file, x, y)
     if not metrics:
         return
     for grid, partners in _turns(file, y):

@@ -62,6 +62,7 @@ def score_table(
     draws: int = 0,
     seed: int = 0,
     context: bool = False,
+    crossed: Sequence[str] | None = None,
     wanted: Wanted | None = None,
     device: Device | None = None,
     threads: int = 1,
@@ -93,6 +94,9 @@ def score_table(
         partners share it.
     context : bool
         All context metrics too (own layers within group, position-centred).
+    crossed : sequence of str, optional
+        Those of `metrics` that also compare a layer with all others of its partner, where these are
+        stored. Default: all.
     wanted : function (file, metric, network x, network y) -> bool, optional
         Rows for which it is False are not computed. It is asked about ``"context"`` for all context
         measures at once; rotated rows belong to their metric.
@@ -123,6 +127,7 @@ def score_table(
         rotated=[registry.metric(name) for name in rotated],
         pairs=pairs,
         centers=centers,
+        crossed=None if crossed is None else frozenset(crossed),
         ridge=ridge,
         draws=draws,
         seed=seed,

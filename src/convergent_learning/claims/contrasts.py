@@ -24,6 +24,7 @@ from convergent_learning.claims.ingredients import (
     noise_ceiling,
     ood_drops,
     parting,
+    passing_matches,
     passing_shares,
     resampled_gains,
     system_levels,
@@ -94,7 +95,7 @@ def basis_learned(tables: Tables) -> Contrast:
 def matches(tables: Tables) -> Contrast:
     """C3a: share of best matches within one layer."""
     shares, notes = match_shares(tables, [TRAINED])
-    return Contrast(shares[TRAINED], notes=notes)
+    return Contrast(shares[TRAINED], notes=(*notes, *passing_matches(tables)))
 
 
 def matches_learned(tables: Tables) -> Contrast:

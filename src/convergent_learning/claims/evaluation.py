@@ -22,7 +22,7 @@ from convergent_learning.tables.storage import (
     with_stages,
 )
 
-_OPTIONAL = ("fig7_pairs", "recordings", "fig8_networks", "fig8")
+_OPTIONAL = ("fig4_calibrated", "fig7_pairs", "recordings", "fig8_networks", "fig8")
 _TABLES = ["datasets", "groups", "fig2_pairs", "fig3_pairs", "fig3", "fig4_pairs"]
 _TABLES += ["fig5_pairs", "fig6_pairs"]
 _WEAKEST_FIRST = ["not supported", "inconclusive", "supported"]

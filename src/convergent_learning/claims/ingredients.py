@@ -117,6 +117,18 @@ def match_shares(tables: Tables, stages: Sequence[str]) -> tuple[pd.DataFrame, t
     return shares.set_index([*PAIR, "stage"]).value.unstack("stage"), notes + lacking
 
 
+def passing_matches(tables: Tables) -> tuple[str, ...]:
+    """How many best matches chance does not reach, in words; nothing if that was not asked."""
+    if "fig4_calibrated" not in tables or tables["fig4_calibrated"].empty:
+        return ()
+    rows = tables["fig4_calibrated"]
+    passing, draws = int((rows.p <= ALPHA).sum()), rows.n_draws.max()
+    return (
+        f"{passing} of {len(rows)} best matches have p ≤ {ALPHA} against the highest of all source "
+        f"blocks with permuted stimuli (maxT, {draws:.0f} permutations)",
+    )
+
+
 def training_levels(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Mean score over layers and accuracy of each pair at step 0, after epoch 1 and at the end."""
     stages = {UNTRAINED: "0", EPOCH_ONE: "1", TRAINED: "F"}

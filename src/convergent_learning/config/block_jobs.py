@@ -16,6 +16,9 @@ from convergent_learning.training.plan import TrainingPlan
 ROTATED_METRICS = ("permutation",)
 # Blocks that hold every layer pair of every network pair.
 WHOLE_BLOCKS = ("final", "untrained")
+# The block whose scores are judged against permuted stimuli, and the metric of the layer × layer
+# maps that are: that of C3.
+CALIBRATED_BLOCK, MATCHED_METRIC = "final", "procrustes"
 _THREADS_BESIDE_GPU = 8
 
 
@@ -34,6 +37,8 @@ class BlockJobs(Files):
                 yield self._scores(wildcards, samples, tile)
             else:
                 yield self._scored_block(wildcards, samples, tile)
+            if self.experiment.calibrated and block == CALIBRATED_BLOCK:
+                yield from self._shuffled_scores(wildcards, samples, tile)
 
     def _moments(
         self, wildcards: dict[str, str], samples: Sequence[Sample], tile: Tile
@@ -169,6 +174,41 @@ class BlockJobs(Files):
                 "samples": [sample.name for sample in samples],
                 "identity": None if identity is None else identity.name,
                 **self._asked(block),
+            },
+            dataset=dataset,
+            networks=tile.networks,
+            samples=samples,
+            tile=tile,
+            threads=self._threads,
+        )
+
+    def _shuffled_scores(
+        self, wildcards: dict[str, str], samples: Sequence[Sample], tile: Tile
+    ) -> Iterator[BlockJob]:
+        """Scores with permuted stimuli, of pairs within groups; none of a tile without any."""
+        [sample] = samples
+        dataset, metrics = wildcards["dataset"], self.experiment.metrics
+        within = tuple((x, y) for x, y in tile if x.group == y.group)
+        there = {network for pair in within for network in pair}
+        tile = Tile(tile.name, tuple(n for n in tile.networks if n in there), within)
+        shown = self._shown_sample(dataset, sample, tile)
+        if not shown.pairs:
+            return
+        crossed = [metric for metric in metrics if metric == MATCHED_METRIC]
+        yield BlockJob(
+            "shuffled_scores",
+            "scores",
+            wildcards,
+            self._responses(dataset, samples, tile),
+            [self.paths.shuffled_scores.format(**wildcards)],
+            {
+                "sample": shown if crossed else replace(shown, mapped=()),
+                "metrics": metrics,
+                "crossed": crossed,
+                "centers": ["position"],
+                "context": False,
+                "rotated": [],
+                "identity": None,
             },
             dataset=dataset,
             networks=tile.networks,

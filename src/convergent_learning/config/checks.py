@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from convergent_learning.alignment.calibration import ALPHA, fewest_draws
 from convergent_learning.alignment.registry import metrics
 from convergent_learning.config.errors import ConfigError, problems_of
 from convergent_learning.config.model import (
@@ -265,6 +266,11 @@ def _alignment_problems(alignment: Alignment) -> Iterator[str]:
         yield (
             "alignment.folds: 2 leave no inner folds for `ridge: cv`; use 3 or more, or a number"
             " for alignment.ridge"
+        )
+    if 1 < alignment.shuffles < fewest_draws():
+        yield (
+            f"alignment.shuffles: with {alignment.shuffles} no p is as low as {ALPHA}; use"
+            f" {fewest_draws()} or more (99 is usual), or 1, which calibrates nothing"
         )
 
 

@@ -392,6 +392,11 @@ class Experiment:
         recorded = (8,) if self.config.recordings else ()
         return (*_FIGURES, *compared, *recorded)
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether scores are judged against many permutations of the stimuli."""
+        return self.config.alignment.shuffles > 1
+
     @cached_property
     def reference_group(self) -> str | None:
         """The first group that learns the true labels of natural images."""

@@ -42,6 +42,7 @@ class FigureJobs(Files):
                 inputs={
                     "scores": self._figure_scores(number),
                     "accuracy": self._figure_accuracy(number),
+                    "shuffled": self._figure_shuffles(number),
                     "facts": self._fact_files(number),
                 },
                 outputs=self._figure_tables(number),
@@ -183,10 +184,18 @@ class FigureJobs(Files):
             return []
         return [self.accuracy_file(job) for job in self._blocks() if _is_shown(job, number)]
 
+    def _figure_shuffles(self, number: int) -> list[str]:
+        """Scores with permuted stimuli that figure `number` judges its own by."""
+        if number not in (2, 4):
+            return []
+        shuffled = (job for job in self._comparing if job.rule == "shuffled_scores")
+        return [self.shuffled_file(job) for job in shuffled]
+
     def _figure_tables(self, number: int) -> list[str]:
         """Tables that figure `number` draws, besides facts of the experiment."""
         images = [f"{self.paths.tables}/fig1_stimuli.png"] if number == 1 else []
-        return [self.paths.table(name) for name in tables_of_figure(number)] + images
+        names = tables_of_figure(number, self.experiment.calibrated)
+        return [self.paths.table(name) for name in names] + images
 
     def _fact_files(self, number: int) -> list[str]:
         return [self.paths.table(name) for name in _FACTS[number]]

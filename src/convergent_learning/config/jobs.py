@@ -105,6 +105,10 @@ class Files:
         """With the scores of the pairs of a job's tile."""
         return self.paths.scores.format(**job.wildcards)
 
+    def shuffled_file(self, job: BlockJob) -> str:
+        """With the scores of the pairs of a job's tile with permuted stimuli."""
+        return self.paths.shuffled_scores.format(**job.wildcards)
+
     def accuracy_file(self, job: BlockJob) -> str:
         """With the accuracies of a job's networks."""
         return self.paths.accuracy.format(**job.wildcards)

@@ -152,6 +152,11 @@ class Alignment(Keys):
     rotations: Count = Field(
         description="Random rotations behind each p value of the privileged basis."
     )
+    shuffles: Count = Field(
+        1,
+        description="Permutations of the stimuli that own-layer scores at the last step and the"
+        " best matches of C3 are judged against; 1 calibrates nothing, 19 are the fewest that can.",
+    )
 
 
 class Recording(Keys):

@@ -20,6 +20,7 @@ NAMES = {
     "moments": "moments/{dataset}/{block}{tile}",
     "scores": "scores/{dataset}_{block}{tile}",
     "scored_block": "scores/{dataset}_{block}{tile}",
+    "shuffled_scores": "shuffled_scores/{dataset}_{block}{tile}",
     "anchors": "anchors/{dataset}_{block}",
     "datasets_table": "tables/datasets",
     "layers_table": "tables/layers",
@@ -83,6 +84,7 @@ class Paths(Folder):
         self.layers = f"{results}/layers/{{dataset}}/{{block}}{{tile}}.csv"
         self.moments = f"{results}/{NAMES['moments']}"
         self.scores = f"{results}/{NAMES['scores']}.parquet"
+        self.shuffled_scores = f"{results}/{NAMES['shuffled_scores']}.parquet"
         self.recorded = f"{results}/{NAMES['recording_scores']}_{{kind}}.parquet"
         self.tables = f"{results}/tables"
         self.figure = f"{results}/figures/fig{{number}}.{{extension}}"

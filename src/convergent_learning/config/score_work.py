@@ -50,6 +50,7 @@ class _Counted:
         self._job, self._folds = job, experiment.config.alignment.folds
         self._sizes = {n.name: sizes.of(job.dataset, n) for n in job.tile.networks}
         asked, fitted = job.params, bool(job.params["identity"])
+        crossed = asked.get("crossed", asked["metrics"])
         draws = experiment.config.alignment.rotations
         mapped_at = [experiment.mapped(job.dataset, sample) for sample in job.samples]
         for mapped, alike in itertools.groupby(mapped_at):
@@ -58,12 +59,12 @@ class _Counted:
                 # Shuffled; by unit; transferred; learned, unless that comes with all layer pairs.
                 times = 1 + ("unit" in asked["centers"]) + fitted + (not mapped)
                 self._compare(metric, [], samples * times, metric)
-                if mapped:
+                if mapped and metric in crossed:
                     self._compare(metric, mapped, samples, metric)
                 self._count(metric, self._across(mapped), samples, metric)
             if "linear" in asked["metrics"]:
                 self._decompose([], samples * (1 + ("unit" in asked["centers"]) + fitted))
-                if mapped:
+                if mapped and "linear" in crossed:
                     self._decompose(mapped, samples)
             if asked["context"]:
                 self._compare("context", [], samples * len(metrics(context=True)))

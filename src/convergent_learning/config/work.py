@@ -140,7 +140,7 @@ class Workload:
 
     def _moments(self, job: BlockJob) -> Work:
         width = {"float16": 2, "float32": 4}[self.experiment.config.activations.dtype]
-        kept = self.experiment.config.keep_activations
+        kept = bool(job.params.get("kept"))
         amounts: dict[str, float] = {"start:moments": 1.0}
         memory = disk = moments = 0.0
         for sample in job.samples:
@@ -247,11 +247,27 @@ class Workload:
 
     _anchors = _scored_block
 
+    def _shuffled_scores(self, job: BlockJob) -> Work:
+        """Moments and scores of every permutation; responses once if memory holds them."""
+        draws = self.experiment.config.alignment.shuffles
+        made, scored = self._moments(job), self._scores(job)
+        activations = _GIGA * made.amounts["gbyte:activations"]
+        held = activations if activations <= self._summed else 0.0
+        amounts = made.amounts | scored.amounts
+        del amounts["start:moments"]
+        once = (":network", ":activations", ":scores") if held else (":scores",)
+        for kind in amounts:
+            amounts[kind] *= 1 if kind.endswith(once) else draws
+        memory = max(made.memory, (held + made.moments) / _MEGA + scored.memory)
+        rows = draws * scored.rows
+        return Work(amounts, memory, _BYTES_A_ROW * rows, rows=rows)
+
     def _figures(self, job: Job) -> Work:
         """Tables are made of rows of scores; elsewhere it is the start that counts."""
         if job.name.startswith("figures/"):
             return Work({"start:figures": 1})
-        rows = sum(self._score_rows.get(path, 0) for path in job.inputs.get("scores", []))
+        read = [*job.inputs.get("scores", []), *job.inputs.get("shuffled", [])]
+        rows = sum(self._score_rows.get(path, 0) for path in read)
         return Work(
             {"start:tables": 1, "mrow:tables": rows / _MEGA} if rows else {"start:tables": 1}
         )

@@ -14,11 +14,13 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from convergent_learning.figures import style
+from convergent_learning.tables.intervals import ALPHA
 from convergent_learning.tables.storage import (
     Tables,
     of_dataset,
     read_table,
     read_tables,
+    tables_in,
     with_stages,
 )
 
@@ -210,6 +212,22 @@ def probe_sentence(folder: str | Path) -> str:
         return ""
     printed = ", ".join(style.group(name) for name in names)
     return f" Of {printed}, which learned without labels, accuracies are those of a linear probe."
+
+
+def calibration_sentence(folder: str | Path, table: str, what: str) -> str:
+    """Whether scores of a figure are judged against permuted stimuli, and how many chance reaches.
+
+    what : the rows of `table`, one of those of calibrated scores
+    """
+    judged = read_table(folder, table).dropna(subset="p") if table in tables_in(folder) else []
+    if not len(judged):
+        return " No score is calibrated."
+    passing = int((judged.p <= ALPHA).sum())
+    return (
+        f" Calibrated scores, against {judged.n_draws.max():.0f} permutations of the stimuli, are in "
+        f"{table}.csv, and above 0 in {passing} of {len(judged)} {what}; those drawn are not "
+        "calibrated."
+    )
 
 
 def interval_sentence(frame: pd.DataFrame, low: str = "low") -> str:

@@ -14,6 +14,7 @@ from convergent_learning.tables.stages import TRAINED, UNTRAINED
 from convergent_learning.tables.storage import Tables, read_table
 
 _LABEL = "held-out correlation"
+_JUDGED = "layers and metrics within a group after training"
 
 
 def draw(
@@ -46,6 +47,7 @@ def caption(tables: str | Path) -> str:
         "(triangles), which are no blocks. "
         f"{common.sizes(within, 'group_x')}{_across(fig2)} "
         f"{common.interval_sentence(fig2)}"
+        f"{common.calibration_sentence(tables, 'fig2_calibrated', _JUDGED)}"
     )
 
 

@@ -19,6 +19,7 @@ from convergent_learning.tables.storage import Tables, read_tables
 
 _METRIC = "procrustes"
 _SHARES_MM = 48
+_JUDGED = "best matches of pairs within a group after training (maxT over source blocks)"
 _FEW_LABELS = 4  # of blocks, beside which letters of the other layers would overlap
 
 
@@ -45,6 +46,7 @@ def caption(tables: str | Path) -> str:
         "Last: share of target blocks whose best match, in each pair, is at most one layer from "
         f"the counterpart; dashed, the {CLAIMED_SHARE:g} that the claim asks for; dotted, matching "
         f"at random. {common.sizes(matches)} {common.interval_sentence(matches)}"
+        f"{common.calibration_sentence(tables, 'fig4_calibrated', _JUDGED)}"
     )
 
 

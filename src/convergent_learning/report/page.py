@@ -77,7 +77,7 @@ def write_report(
     """
     tables = results / "tables"
     claims = read_claims(results / "claims.json")
-    drawn = [_figure(number, results, experiment.name) for number in figures]
+    drawn = [_figure(number, results, experiment) for number in figures]
     page = (
         _environment()
         .get_template("page.html")
@@ -85,6 +85,7 @@ def write_report(
             experiment=experiment.name,
             today=datetime.date.today().isoformat(),
             setting=experiment_table(experiment, tables),
+            shuffles=experiment.config.alignment.shuffles,
             findings=findings.findings(claims),
             parts=[claim for claim in claims if not is_whole(claim)],
             marks=_VERDICT_MARKS,
@@ -116,7 +117,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _figure(number: int, results: Path, experiment: str) -> Figure:
+def _figure(number: int, results: Path, experiment: Experiment) -> Figure:
     module: Any = importlib.import_module(f"convergent_learning.figures.fig{number}")
     tables, png = results / "tables", results / f"figures/fig{number}.png"
     with Image.open(png) as picture:
@@ -129,8 +130,8 @@ def _figure(number: int, results: Path, experiment: str) -> Figure:
         image=f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}",
         width=width,
         height=height,
-        tables=[f"tables/{name}.csv" for name in tables_of_figure(number)],
-        command=_command(experiment, f"fig{number}"),
+        tables=[f"tables/{name}.csv" for name in tables_of_figure(number, experiment.calibrated)],
+        command=_command(experiment.name, f"fig{number}"),
         plot=_PLOTS[number](tables) if number in _PLOTS else None,
         listing=_LISTINGS[number](tables) if number in _LISTINGS else None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from convergent_learning.tables.pairs import pair_tables
+from convergent_learning.tables.pairs import null_tables, pair_tables
 from convergent_learning.tables.recordings import recording_tables
 from convergent_learning.tables.scores import read_scores
 from convergent_learning.tables.storage import read_accuracy, read_table, read_tables, write_table
@@ -22,6 +22,7 @@ def write_tables(
     scores: Sequence[str | Path],
     tables: str | Path,
     accuracy: Sequence[str | Path] = (),
+    shuffled: Sequence[str | Path] = (),
 ) -> None:
     """Write the tables of one figure: per pair of networks, and the drawn means with intervals.
 
@@ -37,6 +38,8 @@ def write_tables(
         fig5_pairs.csv for figure 8) are read from it, and the figure's tables written to it.
     accuracy : sequence of path
         Accuracy files (CSV), whole or in parts; figures 5 and 6 need them.
+    shuffled : sequence of path
+        Score files of `activations.shuffled`. Scores of figures 2 and 4 are judged against them.
 
     Raises
     ------
@@ -58,5 +61,7 @@ def write_tables(
         return
     rows = read_scores(scores, rotated=figure == _ROTATED, context=figure == _CONTEXT)
     pairs = pair_tables(figure, rows, facts)
+    if shuffled:
+        pairs |= null_tables(figure, read_scores(shuffled), facts)
     for name, frame in (pairs | summaries(figure, pairs, facts)).items():
         write_table(frame, tables, name)

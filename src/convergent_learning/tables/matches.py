@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -26,6 +28,32 @@ def matching_shares(maps: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         dataset, group, seed_x, seed_y, step, metric, n_layers, value.
     """
+    rows = []
+    for key, square in maps_within(maps):
+        dataset, group, source, target, *cell = key
+        seeds = sorted((source, target))
+        share = float(share_within_one(square.to_numpy()))
+        rows.append((dataset, group, *seeds, *cell, len(square), share))
+    names = ["dataset", *PAIR, "step", "metric", "n_layers", "value"]
+    frame = pd.DataFrame(rows, columns=names)
+    return frame.groupby(names[:-1], as_index=False).value.mean(skipna=False)
+
+
+def maps_within(
+    maps: pd.DataFrame,
+) -> Iterator[tuple[tuple[str, str, int, int, int, str], pd.DataFrame]]:
+    """The map of the blocks of each directed pair within a group, by metric and step.
+
+    Parameters
+    ----------
+    maps : DataFrame
+        Rows of fig4_pairs; those across groups are ignored.
+
+    Yields
+    ------
+    (dataset, group, source seed, target seed, step, metric), DataFrame
+        Scores, source by target: (depth, layer) on both axes.
+    """
     within = maps[
         (maps.source_group == maps.target_group)
         & (maps.source_role == "block")
@@ -40,16 +68,9 @@ def matching_shares(maps: pd.DataFrame) -> pd.DataFrame:
         alive = ~pd.MultiIndex.from_frame(named).isin(pd.MultiIndex.from_frame(dead))
         within = within[alive]
     keys = ["dataset", "source_group", "source_seed", "target_seed", "step", "metric"]
-    rows = []
+    source, target = ([f"{end}_depth", f"{end}_layer"] for end in ("source", "target"))
     for key, pair in within.groupby(keys, sort=True):
-        square = pair.pivot(index="source_depth", columns="target_depth", values="score")
-        dataset, group, source, target, *cell = key
-        seeds = sorted((source, target))
-        share = float(share_within_one(square.to_numpy()))
-        rows.append((dataset, group, *seeds, *cell, len(square), share))
-    names = ["dataset", *PAIR, "step", "metric", "n_layers", "value"]
-    frame = pd.DataFrame(rows, columns=names)
-    return frame.groupby(names[:-1], as_index=False).value.mean(skipna=False)
+        yield key, pair.pivot(index=source, columns=target, values="score")
 
 
 def share_within_one(scores: np.ndarray) -> np.ndarray:

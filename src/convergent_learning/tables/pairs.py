@@ -43,6 +43,30 @@ def pair_tables(figure: int, scores: pd.DataFrame, facts: Tables) -> Tables:
     return {name: frame[COLUMNS[name]] for name, frame in tables.items()}
 
 
+def null_tables(figure: int, shuffled: pd.DataFrame, facts: Tables) -> Tables:
+    """What scores of a figure, 2 or 4, are judged against: draws of permuted stimuli.
+
+    shuffled : fold-averaged scores, as for `pair_tables`
+    """
+    shuffled = _with_facts(shuffled, facts)
+    if figure == 2:
+        order = ["dataset", "group", "metric", "step", "depth", "draw"]
+        own = _own_layers(shuffled).groupby([*order, "layer", "role"], as_index=False)
+        table = own.score.mean()
+    else:
+        maps = _maps(shuffled)
+        blocks = (maps.source_role == "block") & (maps.target_role == "block")
+        maps = maps[blocks].rename(columns={"target_group": "group"})
+        pair = ["dataset", "group", "source_seed", "target_seed", "step", "metric"]
+        # Others may have own layers only.
+        maps = maps.merge(maps[maps.source_layer != maps.target_layer][pair].drop_duplicates())
+        order = [*pair, "target_depth", "draw"]
+        # A source layer without a live unit has no score, and is nobody's match.
+        table = maps.groupby([*order, "target_layer"], as_index=False).score.max()
+    name = f"fig{figure}_null"
+    return {name: table.rename(columns={"score": "shuffled"}).sort_values(order)[COLUMNS[name]]}
+
+
 def _with_facts(scores: pd.DataFrame, facts: Tables) -> pd.DataFrame:
     """Add the roles of both layers, number of stimuli and chance of the dataset, stages and epochs.
 

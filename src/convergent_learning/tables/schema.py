@@ -20,7 +20,7 @@ class Role(Enum):
     MEASURED = "measured"  # decided by training, so that another machine moves it
     SHARED = "measured, shared noise"  # … by much the same for all metrics of the same networks
     END = "interval end"  # … and has the heavy tails of an interval from few networks
-    FLAG = "flag"  # yes or no, decided by a measured number
+    FLAG = "flag"  # yes or no, or which, decided by measured numbers
 
 
 class Column(NamedTuple):
@@ -78,7 +78,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "source_seed": "seed of the network that is mapped",
         "target_seed": "seed of the network that is mapped onto",
         "step": "training step of the checkpoint",
-        "draw": "draw of the rotation",
+        "draw": "draw of the rotation, or of permuted stimuli",
         "tile": "place in fig1_stimuli.png",
     },
     (Role.EXACT, str): {
@@ -108,7 +108,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "order": "place of the condition in its family, from mild to strong",
         "image": "index of the test image",
         "n": "images",
-        "n_draws": "draws of the rotation",
+        "n_draws": "draws of the rotation, or of permuted stimuli",
         "n_layers": "layers that are matched",
         "n_networks": "networks behind the row",
         "n_pairs": "pairs of networks behind the row",
@@ -143,6 +143,8 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "test_accuracy": "accuracy on the test images",
         "p": "rank of the score among draws of chance, as a p-value",
         "p_adjusted": "p, Benjamini–Hochberg over the layers of all groups of a kind",
+        "p_highest": "rank of the score among the highest of any layer in each draw (maxT), as a"
+        " p-value that holds for all layers at once",
         "intercept": "of the regression line",
     },
     (Role.MEASURED, int): {
@@ -163,6 +165,8 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "transfer": "score on the condition of maps fitted in distribution",
         "transfer_drop": "id − transfer",
         "shuffled": "score with shuffled stimuli",
+        "threshold": "τ: the highest of the score and its draws that at most 5% of them exceed",
+        "calibrated": "max((score − τ)/(1 − τ), 0): above 0 only where p ≤ 0.05",
         "slope": "of the alignment drop on accuracy_drop, over conditions",
         "early": "drop, mean over the first third of the blocks",
         "late": "drop, mean over the last third of the blocks",
@@ -170,6 +174,9 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "normalised": "score divided by `unit_ceiling` of the system",
         "gain": "mean minus that at step 0, of the same networks",
         "gain_share": "rise since step 0, as a share of the rise to the last step",
+    },
+    (Role.FLAG, str): {
+        "best_layer": "source block that best matches the target block",
     },
     (Role.FLAG, bool): {
         "best": "whether the source block is the one that best matches the target block",
@@ -254,6 +261,15 @@ TABLES = {
         """dataset group_x group_y step layer_x layer_y depth role metric center baseline mean low
         high n_networks n_pairs""",
     ),
+    "fig2_null": _table(
+        "A draw of permuted stimuli: the mean over pairs of a layer with itself, at the last step",
+        "dataset group step layer depth role metric draw shuffled",
+    ),
+    "fig2_calibrated": _table(
+        "A layer at the last step: the mean over pairs of fig2_pairs, judged against fig2_null",
+        """dataset group step layer depth role metric mean p p_highest threshold calibrated n_draws
+        n_networks n_pairs""",
+    ),
     "fig3_pairs": _table(
         "A pair, step and layer",
         """dataset group seed_x seed_y step layer depth role metric learned rotated difference""",
@@ -281,6 +297,18 @@ TABLES = {
     "fig4_matches": _table(
         "Share of target blocks whose best match is within one layer, mean over pairs",
         "dataset group step metric mean low high n_networks n_pairs n_layers",
+    ),
+    "fig4_null": _table(
+        "A draw of permuted stimuli: the highest score of any source block on a target block in a"
+        " directed pair, at the last step",
+        """dataset group source_seed target_seed step metric target_layer target_depth draw
+        shuffled""",
+    ),
+    "fig4_calibrated": _table(
+        "The best match of a target block in a directed pair at the last step, judged against"
+        " fig4_null: p is maxT over source blocks",
+        """dataset group source_seed target_seed step metric target_layer target_depth best_layer
+        score p threshold calibrated n_draws""",
     ),
     "fig5_pairs": _table(
         "A pair, step and layer",
@@ -364,17 +392,21 @@ TABLES = {
         " n_networks",
     ),
 }
-# Of experiments with groups of one architecture, or with recordings, only.
+# Of experiments whose scores are judged against many permutations of the stimuli only.
+CALIBRATED = ("fig2_null", "fig2_calibrated", "fig4_null", "fig4_calibrated")
+# Of those, of experiments with groups of one architecture, or with recordings, only.
 OPTIONAL = (
+    *CALIBRATED,
     *("fig7_pairs", "fig7", "fig7_shares"),
     *("recordings", "fig8_networks", "fig8", "fig8_course", "fig8_best"),
 )
 COLUMNS = {name: table.columns for name, table in TABLES.items()}
 
 
-def tables_of_figure(number: int) -> list[str]:
-    """Names of the tables that belong to figure `number`."""
-    return [name for name in TABLES if name.startswith(f"fig{number}")]
+def tables_of_figure(number: int, calibrated: bool) -> list[str]:
+    """Names of the tables that belong to figure `number`, those of `calibrated` scores or not."""
+    left_out = () if calibrated else CALIBRATED
+    return [name for name in TABLES if name.startswith(f"fig{number}") and name not in left_out]
 
 
 def with_role(table: str, *roles: Role) -> list[str]:

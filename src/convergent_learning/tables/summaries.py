@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from convergent_learning.tables.calibrated import calibrated_layers, calibrated_matches
 from convergent_learning.tables.depth import complete_layers, label_thirds
 from convergent_learning.tables.drops import condition_slopes, third_drops, usable
 from convergent_learning.tables.intervals import (
@@ -26,9 +27,15 @@ _GROUP, _LAYER = ["dataset", "group"], ["layer", "depth", "role"]
 
 
 def summaries(figure: int, pairs: Tables, facts: Tables) -> Tables:
-    """The summary tables of a figure from its pair tables; `facts` as in `pairs.pair_tables`."""
+    """The summary tables of a figure from its pair tables; `facts` as in `pairs.pair_tables`.
+
+    Scores are judged against permuted stimuli if `pairs` has the figure's `null_tables`.
+    """
     if figure == 2:
         tables = {"fig2": _fig2(pairs["fig2_pairs"])}
+        if "fig2_null" in pairs:
+            judged = calibrated_layers(pairs["fig2_pairs"], pairs["fig2_null"])
+            tables["fig2_calibrated"] = judged
     elif figure == 3:
         tables = {"fig3": basis_summary(pairs["fig3_pairs"], pairs["fig3_null"], facts["groups"])}
     elif figure == 4:
@@ -37,6 +44,9 @@ def summaries(figure: int, pairs: Tables, facts: Tables) -> Tables:
             "fig4": _fig4(pairs["fig4_pairs"]),
             "fig4_matches": mean_over_pairs(shares, ["step", "metric", "n_layers"]),
         }
+        if "fig4_null" in pairs:
+            judged = calibrated_matches(pairs["fig4_pairs"], pairs["fig4_null"])
+            tables["fig4_calibrated"] = judged
     elif figure == 5:
         networks = _fig5_networks(facts["accuracy"], facts["groups"])
         tables = {

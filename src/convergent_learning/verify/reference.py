@@ -190,7 +190,9 @@ def _comparable(config: Any) -> Any:
         return config
     kept = {key: _comparable(value) for key, value in config.items() if key not in _MACHINE_KEYS}
     if not kept.get("recordings", True):
-        del kept["recordings"]  # which older configs do not have
+        del kept["recordings"]  # which older configs do not have, as the next
+    if kept.get("shuffles") == 1:
+        del kept["shuffles"]
     if isinstance(kept.get("training"), dict):
         known = ((key, value, YOUNGER.get(key)) for key, value in kept["training"].items())
         kept["training"] = {

@@ -27,10 +27,12 @@ _OTHERS = {
     "n_dead_y": 0.0,
     "n_conditions": 0.0,
     "n_families": 0.0,
-    # A rotation more or less beyond the learned axes.
+    # A draw more or less beyond the score.
     "p": 0.05,
     "p_adjusted": 0.05,
+    "p_highest": 0.05,
 }
+_OF_SHUFFLED = ("shuffled", "threshold", "calibrated")
 # Tables and claims are written with eight digits.
 _WRITTEN = 1e-7
 
@@ -47,7 +49,7 @@ def rounding(column: str, numbers: pd.DataFrame) -> np.ndarray:
         return np.full(len(numbers), stretched * _SCORE)
     # A contrast is with the mean of all metrics, those among them that match units.
     matched = numbers.metric.isin(_MATCHING) | (kind(column) == CONTRAST)
-    shuffled = (numbers.baseline == "shuffled") | (column == "shuffled")
+    shuffled = (numbers.baseline == "shuffled") | (column in _OF_SHUFFLED)
     allowed = np.select([matched, shuffled], [_MATCHED, _SHUFFLED], default=_SCORE)
     return stretched * allowed
 

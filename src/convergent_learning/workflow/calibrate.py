@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -79,7 +80,10 @@ def _took_over(record: Path) -> bool:
 
 def _scored(log: Path) -> dict[str, float]:
     """Processor seconds that a scoring job spent on each metric, as it logged them."""
-    return {kind: float(taken) for kind, taken in _SCORED.findall(log.read_text(encoding="utf-8"))}
+    total: defaultdict[str, float] = defaultdict(float)
+    for kind, taken in _SCORED.findall(log.read_text(encoding="utf-8")):
+        total[kind] += float(taken)
+    return dict(total)
 
 
 def fit(
