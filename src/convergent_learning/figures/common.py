@@ -219,13 +219,14 @@ def calibration_sentence(folder: str | Path, table: str, what: str) -> str:
 
     what : the rows of `table`, one of those of calibrated scores
     """
-    judged = read_table(folder, table).dropna(subset="p") if table in tables_in(folder) else []
-    if not len(judged):
+    judged = read_table(folder, table) if table in tables_in(folder) else pd.DataFrame({"p": []})
+    judged = judged.dropna(subset="p")
+    if judged.empty:
         return " No score is calibrated."
     passing = int((judged.p <= ALPHA).sum())
     return (
-        f" Calibrated scores, against {judged.n_draws.max():.0f} permutations of the stimuli, are in "
-        f"{table}.csv, and above 0 in {passing} of {len(judged)} {what}; those drawn are not "
+        f" Calibrated scores, against {judged.n_draws.max():.0f} permutations of the stimuli, are "
+        f"in {table}.csv, and above 0 in {passing} of {len(judged)} {what}; those drawn are not "
         "calibrated."
     )
 
