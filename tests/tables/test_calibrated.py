@@ -192,6 +192,14 @@ def test_without_procrustes_only_own_layers_are_judged(tmp_path):
     assert [*_contradictions("fig4_calibrated", tables["fig4_calibrated"], again)] == []
 
 
+def test_judgements_of_an_earlier_run_do_not_stay(tmp_path):
+    tables_of(planted(1, 1, (1, 2)), tmp_path, draws=1)
+    assert (tmp_path / "fig2_calibrated.csv").exists()
+    write_tables(2, [tmp_path / "scores.parquet"], tmp_path)
+    assert (tmp_path / "fig2_pairs.csv").exists()
+    assert not [*tmp_path.glob("fig2_calibrated.csv"), *tmp_path.glob("fig2_null.csv")]
+
+
 def test_a_layer_without_a_live_unit_is_judged_by_nothing(tmp_path):
     networks = planted(3, 3)
     networks[0].read(["layer1"])[0][:] = 0

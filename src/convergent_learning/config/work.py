@@ -26,7 +26,7 @@ _BATCH = 125  # images of an extraction step
 # How long a portable training takes beside one of those that unit costs come from: 1,900 s for the
 # six networks of the default experiment on an Intel Xeon, 780 planned.
 _PORTABLE = 2.4
-_LIBRARIES = 0.7e9  # bytes of torch and others: a portable training is a process beside its job's
+_LIBRARIES = 0.7e9  # bytes of torch and others, as in the process of a portable training
 _BACKWARD = 2  # the backward pass costs twice the forward one
 # Forward passes for an image of a batch, and images of the linear probe at a checkpoint: two views,
 # of which the keys of `moco` have no backward pass.
@@ -258,7 +258,9 @@ class Workload:
         once = (":network", ":activations", ":scores") if held else (":scores",)
         for kind in amounts:
             amounts[kind] *= 1 if kind.endswith(once) else draws
+        # Other scoring jobs, but those that make moments too, load no torch.
         memory = max(made.memory, (held + made.moments) / _MEGA + scored.memory)
+        memory += _LIBRARIES / _MEGA
         rows = draws * scored.rows
         return Work(amounts, memory, _BYTES_A_ROW * rows, rows=rows)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from convergent_learning.tables.pairs import null_tables, pair_tables
 from convergent_learning.tables.recordings import recording_tables
+from convergent_learning.tables.schema import CALIBRATED, tables_of_figure
 from convergent_learning.tables.scores import read_scores
 from convergent_learning.tables.storage import read_accuracy, read_table, read_tables, write_table
 from convergent_learning.tables.summaries import summaries
@@ -39,7 +40,8 @@ def write_tables(
     accuracy : sequence of path
         Accuracy files (CSV), whole or in parts; figures 5 and 6 need them.
     shuffled : sequence of path
-        Score files of `activations.shuffled`. Scores of figures 2 and 4 are judged against them.
+        Score files of `activations.shuffled`. Scores of figures 2 and 4 are judged against them;
+        without any, tables of judged scores that lie there are removed.
 
     Raises
     ------
@@ -63,5 +65,10 @@ def write_tables(
     pairs = pair_tables(figure, rows, facts)
     if shuffled:
         pairs |= null_tables(figure, read_scores(shuffled), facts)
-    for name, frame in (pairs | summaries(figure, pairs, facts)).items():
+    made = pairs | summaries(figure, pairs, facts)
+    for name, frame in made.items():
         write_table(frame, tables, name)
+    # Those of an earlier run with permutations would be taken for this one's.
+    for name in tables_of_figure(figure, calibrated=True):
+        if name in CALIBRATED and name not in made:
+            (Path(tables) / f"{name}.csv").unlink(missing_ok=True)
