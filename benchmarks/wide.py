@@ -20,11 +20,11 @@ STIMULI = 1_000
 CASE = """
 import json, sys, time, warnings
 import numpy as np
-from convergent_learning.alignment import array_pair, score
+from convergent_learning.alignment import pair_scores, score
 warnings.simplefilter("ignore")
 n, units, metric, by_rows = json.loads(sys.argv[1])
 if not by_rows:
-    array_pair.WIDE = units + 1
+    pair_scores.WIDE = units + 1
 rng = np.random.default_rng(0)
 latent = rng.standard_normal((n, 50), dtype=np.float32)
 def layer():

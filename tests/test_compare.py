@@ -4,6 +4,7 @@ import itertools
 import logging
 import re
 import sys
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,22 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convergent_learning.alignment import all_pairs, read_activations, save_activations, score
+from convergent_learning.alignment import (
+    FewRowsWarning,
+    all_pairs,
+    array_pair,
+    folds,
+    pair_scores,
+    read_activations,
+    save_activations,
+    score,
+)
+from convergent_learning.alignment.responses import Responses
 from convergent_learning.compare import COLUMNS, Comparison, compare
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::convergent_learning.alignment.FewRowsWarning",
+)
 
 N = 40
 SHAPES = {
@@ -95,19 +110,120 @@ def test_scores_are_those_of_score_under_any_option_and_memory(options, memory, 
 
 def test_layers_that_fit_are_prepared_once(monkeypatch):
     counts = []
-    real = all_pairs._scores
 
-    def counting(x, y, *others):
+    def counting(metrics, x, y, setting):
         counts.append((x.moments is None) + (y.moments is None))
-        return real(x, y, *others)
+        return pair_scores.pair_scores(metrics, x, y, setting)
 
-    monkeypatch.setattr(all_pairs, "_scores", counting)
+    monkeypatch.setattr(all_pairs, "pair_scores", counting)
     equal = {name: {f"l{i}": network("c", i)["token"] for i in range(4)} for name in "xyz"}
     compare(equal, "procrustes")
     assert (len(counts), sum(counts)) == (48, 12)
     counts.clear()
     compare(equal, "procrustes", memory=1)
-    assert sum(counts) == 96
+    assert sum(counts) == 8 + 48  # the first layer is kept for all its partners
+
+
+def wide_network(seed, dead):
+    """Layers with more units than stimuli, and one with fewer; if `dead`, other units each fold."""
+    rng = np.random.default_rng(seed)
+    latent = np.random.default_rng(0).standard_normal((N, 3))
+    fold_of = folds(N, seed=0)
+    layers = {}
+    for name, shape in (("flat", (50,)), ("maps", (170, 2, 2)), ("narrow", (4,))):
+        mixed = np.tensordot(latent, rng.standard_normal((3, *shape)), 1)
+        layer = (mixed + rng.standard_normal(mixed.shape)).astype(np.float32)
+        for fold in range(5 if dead else 0):
+            layer[fold_of == fold, fold % shape[0]] = 0.0
+        layers[name] = layer
+    return layers
+
+
+@pytest.mark.parametrize("dead", [False, True])
+@pytest.mark.parametrize("memory", [1, 1 << 30])
+def test_wide_layers_score_as_score_does(memory, dead, monkeypatch):
+    monkeypatch.setattr(pair_scores, "WIDE", 1)
+    networks = {name: wide_network(seed, dead) for seed, name in enumerate("abc")}
+    metrics = ["linear", "procrustes", "permutation", "soft_matching"]
+    check_equals_score(compare(networks, metrics, memory=memory), networks, metrics)
+    wide = {name: {"flat": layers["flat"]} for name, layers in networks.items()}
+    monkeypatch.setattr(pair_scores, "pair_moments", lambda *_: pytest.fail("moments"))
+    compare(wide)
+
+
+def bytes_in(thing, seen):
+    """Of all arrays that are reachable from an object."""
+    if id(thing) in seen or isinstance(thing, (str, bytes, int, float)):
+        return 0
+    seen[id(thing)] = thing
+    if isinstance(thing, torch.Tensor):
+        storage = thing.untyped_storage()
+        new = seen.setdefault(("storage", storage.data_ptr()), thing) is thing
+        return storage.nbytes() if new else 0
+    if isinstance(thing, np.ndarray):
+        return thing.nbytes
+    if isinstance(thing, dict):
+        thing = thing.values()
+    elif hasattr(thing, "__dict__"):
+        thing = vars(thing).values()
+    elif not isinstance(thing, (list, tuple)):
+        return 0
+    return sum(bytes_in(one, seen) for one in thing)
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_what_is_kept_of_wide_layers_stays_within_memory(dead, monkeypatch):
+    monkeypatch.setattr(pair_scores, "WIDE", 1)
+    alive, taken = weakref.WeakSet(), []
+
+    def counting(metrics, x, y, setting):
+        found = pair_scores.pair_scores(metrics, x, y, setting)
+        alive.update((x, y))
+        seen = {}
+        taken.append((len(alive), sum(bytes_in(layer, seen) for layer in alive)))
+        return found
+
+    monkeypatch.setattr(all_pairs, "pair_scores", counting)
+    networks = {
+        name: {f"flat{i}": wide_network(10 * seed + i, dead)["flat"] for i in range(4)}
+        for seed, name in enumerate("ab")
+    }
+    compare(networks, ["linear", "procrustes"], memory=1 << 30)
+    layers, everything = max(taken)
+    assert layers == 8
+    taken.clear()
+    compare(networks, ["linear", "procrustes"], memory=everything)
+    assert all(taken_by <= everything for _, taken_by in taken)
+    assert max(taken)[0] >= 4  # two blocks of at least two
+    each = everything / 8
+    [planned] = {
+        all_pairs._bytes_of_rows(all_pairs.NamedLayer("a", "flat", Responses(array, "")), (1, 1), 5)
+        for array in networks["a"].values()
+    }
+    assert each <= planned <= 1.7 * each
+
+
+def test_few_rows_are_warned_of_once():
+    networks = {"a": NETWORKS["a"], "b": NETWORKS["b"]}
+    message = r"'head' of network 'a' has 32 training rows for 6 units and .*'b' has 32 .* than 10"
+    with pytest.warns(FewRowsWarning, match=message) as caught:
+        compare(networks, "procrustes")
+    assert len(caught) == 1
+    with pytest.warns(FewRowsWarning, match=r"units \(two of 3 layers with few rows\), fewer"):
+        compare(networks | {"c": {"token": NETWORKS["c"]["token"]}}, "procrustes")
+
+
+def test_wide_layers_are_not_matched_unasked(monkeypatch):
+    monkeypatch.setattr(array_pair, "MATCHED", 6 * 6 - 1)
+    message = (
+        "permutation and soft_matching left out for 4 pairs of layers such as layer 'mid' of "
+        "network 'a' and layer 'mid' of network 'b', which correlate each of 6 units"
+    )
+    with pytest.warns(UserWarning, match=message):
+        result = compare({name: NETWORKS[name] for name in "ab"})
+    wide = (result.layer_x != "stem") & (result.layer_y != "stem")
+    assert set(result[wide].metric) == {"linear", "procrustes"}
+    assert set(result[~wide].metric) == {"linear", "procrustes", "permutation", "soft_matching"}
 
 
 def test_files_are_read_within_memory(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,19 @@ import pandas as pd
 
 from .alignment import registry
 from .alignment.activation_reader import depths as ranks
-from .alignment.all_pairs import NamedLayer, ScoredPair, scored_pairs
-from .alignment.array_pair import CLAIMED
+from .alignment.all_pairs import NamedLayer, ScoredPair, layers_compared, scored_pairs
+from .alignment.array_pair import CLAIMED, claimed, warn_of_few_rows, warn_of_left_out
 from .alignment.crossvalidation import check_folds
 from .alignment.crossvalidation import folds as make_folds
 from .alignment.maps import check_ridge
-from .alignment.moments import Center
+from .alignment.moments import Center, check_center
+from .alignment.pair_scores import Setting
 from .alignment.positions import Positions, check_positions
+from .alignment.registry import Metric
 from .alignment.ridge import Ridge
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
 
     from .alignment.accumulate import Device
@@ -110,16 +114,19 @@ def compare(
         returns is such a mapping, too.
     metrics : str or sequence of str, optional
         Default: linear, procrustes, permutation and soft_matching. Those that need equal widths
-        (permutation) are left out where widths differ.
+        (permutation) are left out where widths differ. By default those that match units
+        (permutation, soft_matching) are also left out, with a warning, of two layers of so many
+        units that this takes gigabytes.
     n_folds, folds, seed, positions, center, ridge, device
         See `alignment.score`.
     depths : mapping of mappings of float, optional
         Relative depth, 0 to 1, of every layer of the networks that are named. Default: the rank of
         the layer in its network.
     memory : int
-        Bytes that what is kept of layers for their partners may take (responses that are read from
-        files, own moments, and what is made of these). If it does not hold all layers, they are
-        compared in blocks. What `alignment.score` takes for one pair comes on top.
+        Bytes that what is kept of layers for their partners may take: responses that are read from
+        files, own moments or, of layers with more units than stimuli, products of rows, and what is
+        made of these. If it does not hold all layers, they are compared in blocks. Two layers are
+        always kept, and what `alignment.score` takes for one pair comes on top.
 
     Returns
     -------
@@ -134,6 +141,11 @@ def compare(
         without layers, a name that is no text, different numbers of stimuli or stimulus digests,
         grids that do not divide, `depths` that name other layers, and what `alignment.score`
         refuses.
+
+    Warns
+    -----
+    FewRowsWarning
+        Layers with fewer than 10 training rows (stimuli × positions) per unit.
 
     Examples
     --------
@@ -153,13 +165,19 @@ def compare(
     known = _depths(networks, depths)
     n = layers[0].responses.n
     fold_of = make_folds(n, n_folds, seed) if folds is None else check_folds(folds, n)
+    check_center(center)
     check_ridge(ridge, int(fold_of.max()) + 1)
     names = CLAIMED if metrics is None else [metrics] if isinstance(metrics, str) else metrics
     chosen = [registry.metric(name) for name in names]
+    _warn_of_layers(layers, fold_of, by_default=metrics is None)
+
+    def metrics_for(p: int, q: int) -> list[Metric]:
+        if metrics is None:
+            return claimed(p, q)[0]
+        return [metric for metric in chosen if p == q or not metric.equal_widths]
+
     rows = []
-    for pair in scored_pairs(
-        layers, chosen, fold_of, center=center, ridge=ridge, device=device, memory=memory
-    ):
+    for pair in scored_pairs(layers, metrics_for, Setting(fold_of, center, ridge, device), memory):
         rows += _rows(pair, known)
     if not rows:
         raise ValueError(
@@ -211,6 +229,21 @@ def _named_layers(
             )
     _check_digests(networks)
     return layers
+
+
+def _warn_of_layers(layers: Sequence[NamedLayer], fold_of: np.ndarray, *, by_default: bool) -> None:
+    """Warn of few rows per unit, and of metrics that are left out because units are many."""
+    warn_of_few_rows([layer.responses for layer in layers], fold_of)
+    if not by_default:
+        return
+    pairs = [(layers[i].responses, layers[j].responses) for i, j in layers_compared(layers)]
+    left_out = [(x, y, claimed(x.units, y.units)[1]) for x, y in pairs]
+    wide = [(x, y) for x, y, metrics in left_out if metrics]
+    if wide:
+        metrics = list(dict.fromkeys(itertools.chain.from_iterable(each[2] for each in left_out)))
+        x, y = max(wide, key=lambda pair: pair[0].units * pair[1].units)
+        where = f" for {len(wide):,} pairs of layers such as {x.label} and {y.label}"
+        warn_of_left_out(metrics, x.units, y.units, where)
 
 
 def _check_text(name: Any, what: str) -> None:

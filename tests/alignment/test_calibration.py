@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from convergent_learning.alignment import (
-    array_pair,
     folds,
     max_over_layers,
+    pair_scores,
     permutation_test,
     score,
 )
@@ -31,7 +31,7 @@ def unrelated(seed, n=40, units=5):
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("metric", ["procrustes", "linear", "permutation"])
 def test_draws_are_scores_of_permuted_stimuli(metric, wide, monkeypatch):
-    monkeypatch.setattr(array_pair, "WIDE", 1)
+    monkeypatch.setattr(pair_scores, "WIDE", 1)
     x, y = related(units=50 if wide else 5)
     test = permutation_test(x, y, metric, n_draws=19, seed=3)
     assert test.observed == pytest.approx(score(x, y, metric, seed=3)[metric].mean, abs=1e-12)

@@ -11,6 +11,7 @@ from convergent_learning.alignment import (
     FewRowsWarning,
     array_pair,
     folds,
+    pair_scores,
     score,
     shuffled,
     transfer,
@@ -28,7 +29,7 @@ def route(monkeypatch):
     """Chooses the route of what follows: by rows, or by moments."""
 
     def choose(by_rows):
-        monkeypatch.setattr(array_pair, "WIDE", 1 if by_rows else 10**9)
+        monkeypatch.setattr(pair_scores, "WIDE", 1 if by_rows else 10**9)
 
     return choose
 
@@ -89,7 +90,7 @@ def test_rows_give_the_scores_of_moments(shape, center, seed, ridge):
     with pytest.MonkeyPatch.context() as patch:
 
         def route(by_rows):
-            patch.setattr(array_pair, "WIDE", 1 if by_rows else 10**9)
+            patch.setattr(pair_scores, "WIDE", 1 if by_rows else 10**9)
 
         arrays = responses(seed, p, q, grids)
         assert_same(route, score, *arrays, center=center, ridge=ridge)
@@ -133,7 +134,7 @@ def test_ridge_is_chosen_as_the_definition_says(shape, seed):
     fold_of = folds(len(x), 4)
     order = shuffle_within(fold_of, 0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(array_pair, "WIDE", 1)
+        patch.setattr(pair_scores, "WIDE", 1)
         for scored, target in ((score, y), (shuffled, y[order])):
             result = scored(x, y, "linear", n_folds=4)["linear"]
             for direction, a, b in (("x->y", x, target), ("y->x", target, x)):
@@ -158,7 +159,7 @@ def test_no_moments_are_made_of_wide_layers(monkeypatch):
     def refuse(*_):
         raise AssertionError("moments")
 
-    monkeypatch.setattr(array_pair.ArrayPair, "moments", refuse)
+    monkeypatch.setattr(pair_scores, "pair_moments", refuse)
     assert set(score(x, y)) == set(METRICS)
     with pytest.raises(AssertionError, match="moments"):
         score(x, y, "cka")

@@ -155,9 +155,8 @@ def _linear(pair: RowPair, ridge: Ridge) -> torch.Tensor:
         live, fitted = pair.live_x[fold], pair.without(fold)
         axes = pair.source.axes(live, fitted)
         weights = axes.singular * shrinkage(axes.singular**2, float(strengths[fold]), live)
-        held = pair.source.projected(axes, live, pair.left_out(fold)[0])
-        left = axes.left[pair.orders[0][fitted]].flatten(0, 1)
-        pair.fill(smoother, fold, (held * weights) @ left.T)
+        held = pair.source.projected(axes, pair.left_out(fold)[0])
+        pair.fill(smoother, fold, (held * weights) @ axes.fitted(pair.orders[0][fitted]).T)
     return smoother
 
 
@@ -166,10 +165,9 @@ def _procrustes(pair: RowPair, _: Ridge) -> torch.Tensor:
     for fold in pair.scored_folds:
         live_x, live_y, fitted = pair.live_x[fold], pair.live_y[fold], pair.without(fold)
         x, y = pair.source.axes(live_x, fitted), pair.target.axes(live_y, fitted)
-        left_x = x.left[pair.orders[0][fitted]].flatten(0, 1)
-        left_y = y.left[pair.orders[1][fitted]].flatten(0, 1)
+        left_x, left_y = x.fitted(pair.orders[0][fitted]), y.fitted(pair.orders[1][fitted])
         turn = polar(x.singular[:, None] * (left_x.T @ left_y) * y.singular)
-        held = pair.source.projected(x, live_x, pair.left_out(fold)[0])
+        held = pair.source.projected(x, pair.left_out(fold)[0])
         pair.fill(smoother, fold, held @ (turn / y.singular) @ left_y.T)
     return smoother
 
@@ -206,43 +204,48 @@ def _chosen_ridge(pair: RowPair) -> np.ndarray:
     source, target = pair.source, pair.target
     live_x = pair.live_x & source.fitted.inner_live(source.grid, source.center)
     live_y = pair.live_y & target.fitted.inner_live(target.own_grid, target.center)
-    found: dict[tuple[bytes, bytes], np.ndarray] = {}
-    chosen = []
+    alike: dict[tuple[bytes, bytes], list[int]] = {}
     for outer in range(pair.n_folds):
-        masks = live_x[outer], live_y[outer]
-        key = to_numpy(masks[0]).tobytes(), to_numpy(masks[1]).tobytes()
-        if key not in found:
-            found[key] = _inner_scores(pair, *masks).argmax(1)
-        chosen.append(found[key][outer])
-    return np.array(chosen)
+        masks = to_numpy(live_x[outer]).tobytes(), to_numpy(live_y[outer]).tobytes()
+        alike.setdefault(masks, []).append(outer)
+    scores = np.zeros((pair.n_folds, len(RIDGE_GRID)))
+    for folds in alike.values():
+        scores[folds] = _inner_scores(pair, live_x[folds[0]], live_y[folds[0]], folds)
+    return scores.argmax(1)
 
 
-def _inner_scores(pair: RowPair, live_x: torch.Tensor, live_y: torch.Tensor) -> np.ndarray:
-    """(K, len(RIDGE_GRID)) of each outer fold, as `ridge.inner_scores`, in float64 throughout."""
+def _inner_scores(
+    pair: RowPair, live_x: torch.Tensor, live_y: torch.Tensor, folds: Sequence[int]
+) -> np.ndarray:
+    """(len(folds), len(RIDGE_GRID)) as `ridge.inner_scores`, in float64 throughout.
+
+    folds : outer ones, in which these units are live
+    """
     scores = np.zeros((pair.n_folds, len(RIDGE_GRID)))
     if not (live_x.any() and live_y.any()):
-        return scores
+        return scores[folds]
     source, target, positions = pair.source, pair.target, pair.target.positions
     targets = torch.as_tensor(some_targets(live_y), device=live_y.device)
     responses = target.block(targets)[pair.orders[1]]
     alone = held_out(pair.n_folds)
     variances = target.fitted.variances(target.own_grid, target.center, alone)[:, targets]
     for j, k in two_left_out(pair.n_folds)[0]:
+        if j not in folds and k not in folds:
+            continue
         fitted = pair.without(j, k)
         axes = source.axes(live_x, fitted)
-        left = axes.left[pair.orders[0][fitted]].flatten(0, 1)
-        of_training = left.T @ target.centred(responses[fitted])
+        of_training = axes.fitted(pair.orders[0][fitted]).T @ target.centred(responses[fitted])
         shrunk = [shrinkage(axes.singular**2, float(ridge), live_x) for ridge in RIDGE_GRID]
         weights = (axes.singular * torch.stack(shrunk))[:, :, None] * of_training
         for outer, inner in ((k, j), (j, k)):
             stimuli = pair.of(inner)
-            predicted = source.projected(axes, live_x, pair.orders[0][stimuli]) @ weights
+            predicted = source.projected(axes, pair.orders[0][stimuli]) @ weights
             actual = target.centred(responses[stimuli])
             covariance = (predicted * actual).sum(1) / positions
             variance = (predicted**2).sum(1) / positions
             r = pearson(covariance, variance, variances[inner])
             scores[outer] += to_numpy(r.mean(1))
-    return scores
+    return scores[folds]
 
 
 def _plans(pair: RowPair, plan: Callable[[np.ndarray], np.ndarray]) -> list[_Plan | None]:

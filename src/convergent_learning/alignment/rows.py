@@ -49,14 +49,20 @@ class UnitMoments(LayerMoments):
 class Axes(NamedTuple):
     """Principal axes of centred training rows X = U diag(s) V', directions of no rank left out.
 
-    left : (stimuli, positions, k) U, with zeros at stimuli outside the training split
     singular : (k,) s
-    right : (r, k) V, in the layer's coordinates
+    left : (m, positions, k) U, of the training stimuli
+    others : (n - m, positions, k) rows of the other stimuli on the axes V, not centred
+    place : int array (n,), where a stimulus is in `left` or in `others`
     """
 
-    left: torch.Tensor
     singular: torch.Tensor
-    right: torch.Tensor
+    left: torch.Tensor
+    others: torch.Tensor
+    place: np.ndarray
+
+    def fitted(self, stimuli: np.ndarray) -> torch.Tensor:
+        """U of training stimuli in this order, (stimuli x positions, k)."""
+        return self.left[self.place[stimuli]].flatten(0, 1)
 
 
 class LayerRows:
@@ -100,7 +106,7 @@ class LayerRows:
             & self.fitted.inner_live(grid, center).all(0)
         )
         self._gram_always: torch.Tensor | None = None
-        self._coordinates: dict[bytes, torch.Tensor] = {}
+        self._coordinates: tuple[bytes, torch.Tensor] | None = None  # of the last mask
         self._axes: dict[tuple[bytes, bytes], Axes] = {}
 
     @property
@@ -143,42 +149,46 @@ class LayerRows:
         axes = (0,) if self.center == "position" else (0, 1)
         return (rows - rows.mean(axes, keepdim=True)).flatten(0, 1)
 
-    def coordinates(self, live: torch.Tensor) -> torch.Tensor:
-        """Live units (stimuli, positions, r) in the space of all rows; as they are if it is larger.
+    def axes(self, live: torch.Tensor, stimuli: np.ndarray) -> Axes:
+        """Principal axes of the live units over `stimuli`, indices in ascending order.
 
         live : (p,) mask
         """
-        key = to_numpy(live).tobytes()
-        if key not in self._coordinates:
-            self._coordinates[key] = self._rotated(live)
-        return self._coordinates[key]
-
-    def axes(self, live: torch.Tensor, stimuli: np.ndarray) -> Axes:
-        """Principal axes of the live units over `stimuli`, indices in ascending order."""
-        key = to_numpy(live).tobytes(), stimuli.tobytes()
+        mask = to_numpy(live).tobytes()
+        key = mask, stimuli.tobytes()
         if key not in self._axes:
-            self._axes[key] = self._principal(live, stimuli)
+            if self._coordinates is None or self._coordinates[0] != mask:
+                self._coordinates = mask, self._rotated(live)
+            self._axes[key] = self._principal(self._coordinates[1], stimuli)
         return self._axes[key]
 
-    def projected(
-        self, axes: Axes, live: torch.Tensor, stimuli: torch.Tensor | np.ndarray
-    ) -> torch.Tensor:
-        """Centred rows of some stimuli on principal axes, (stimuli x positions, k)."""
-        return self.centred(self.coordinates(live)[stimuli]) @ axes.right
+    def projected(self, axes: Axes, stimuli: np.ndarray) -> torch.Tensor:
+        """Centred rows of stimuli outside the training split on principal axes.
 
-    def _principal(self, live: torch.Tensor, stimuli: np.ndarray) -> Axes:
-        coordinates = self.coordinates(live)
+        (stimuli x positions, k)
+        """
+        return self.centred(axes.others[axes.place[stimuli]])
+
+    def _principal(self, coordinates: torch.Tensor, stimuli: np.ndarray) -> Axes:
         rows = self.centred(coordinates[stimuli])
         tall = rows.shape[0] > rows.shape[1]
         values, vectors = torch.linalg.eigh(gram(rows.T if tall else rows))
         kept = values > max(rows.shape) * torch.finfo(values.dtype).eps * values[-1]
         singular, vectors = values[kept].sqrt(), vectors[:, kept]
         other = (rows @ vectors if tall else rows.T @ vectors) / singular
-        left = rows.new_zeros(*coordinates.shape[:2], len(singular))
-        left[stimuli] = (other if tall else vectors).unflatten(0, (len(stimuli), -1))
-        return Axes(left, singular, vectors if tall else other)
+        left, right = (other, vectors) if tall else (vectors, other)
+        n = len(coordinates)
+        outside = np.setdiff1d(np.arange(n), stimuli, assume_unique=True)
+        place = np.empty(n, np.int64)
+        place[stimuli], place[outside] = np.arange(len(stimuli)), np.arange(len(outside))
+        left = left.unflatten(0, (len(stimuli), -1))
+        return Axes(singular, left, coordinates[outside] @ right, place)
 
     def _rotated(self, live: torch.Tensor) -> torch.Tensor:
+        """Live units (stimuli, positions, r) in the space of all rows; as they are if it is larger.
+
+        live : (p,) mask
+        """
         n_rows = self.n * len(self._values) * self.positions
         if int(live.sum()) <= n_rows:
             return self.shifted(live.nonzero()[:, 0])
