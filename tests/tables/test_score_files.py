@@ -25,11 +25,16 @@ HOW = {"centers": ("position", "unit"), "ridge": 0.1, "rotated": (), "draws": 0,
 
 
 @pytest.fixture(scope="module")
-def moments(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("moments")
-    paths = [write_network(folder, group, seed) for group in "ab" for seed in (1, 2)]
-    write_moments(paths, folder / "id_step7.h5", NETWORKS, 4, 3, True)
-    return folder / "id_step7.h5"
+def activations(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("activations")
+    return [write_network(folder, group, seed) for group in "ab" for seed in (1, 2)]
+
+
+@pytest.fixture(scope="module")
+def moments(activations, tmp_path_factory):
+    out = tmp_path_factory.mktemp("moments") / "id_step7.h5"
+    write_moments(activations, out, NETWORKS, 4, 3, True)
+    return out
 
 
 @pytest.fixture
@@ -93,11 +98,13 @@ def test_another_setting_is_computed_anew(moments, first, computed, tmp_path):
     assert computed
 
 
-def test_a_smaller_file_gives_what_it_has(moments, first, computed, tmp_path):
+def test_a_smaller_file_gives_what_it_has(activations, moments, first, computed, tmp_path):
     """Files may hold other pairs and metrics: a tile of the pairs, an experiment of fewer seeds."""
+    some = tmp_path / "tile.h5"
     tile, out = tmp_path / "tile.parquet", tmp_path / "all.parquet"
     pairs = [("a-seed1", "a-seed2"), ("b-seed1", "a-seed1")]
-    write_scores([moments], tile, {"procrustes": "p"}, pairs=pairs, **HOW)
+    write_moments(activations, some, NETWORKS, 4, 3, True, pairs)
+    write_scores([some], tile, {"procrustes": "p"}, **HOW)
     computed.clear()
     assert write_scores([moments], out, METRICS, earlier=[tile], **HOW) == [tile]
     assert ("procrustes", "a-seed1", "a-seed2") not in computed
@@ -128,8 +135,7 @@ def test_more_partners_compute_the_new_pairs_only(computed, tmp_path):
             mapped = {"a-seed1", "a-seed2"} & {path.stem for path in shown}
             write_moments(shown, moments, mapped, 4, 3, True, pairs)
             made.append(tmp_path / f"{partners}{tile.name}.parquet")
-            settings = HOW | {"earlier": earlier, "pairs": pairs}
-            write_scores([moments], made[-1], {"procrustes": "p"}, **settings)
+            write_scores([moments], made[-1], {"procrustes": "p"}, earlier=earlier, **HOW)
             found += pairs
         rows = read_scores(made)
         expected = {(f"a-seed{x}", f"a-seed{y}") for x, y in seed_pairs(rows)}
@@ -142,13 +148,10 @@ def test_more_partners_compute_the_new_pairs_only(computed, tmp_path):
         earlier = made
 
 
-def test_a_pair_of_an_unknown_network_is_refused(moments, tmp_path):
-    how = HOW | {"pairs": [("a-seed1", "a-seed3")]}
-    network = write_network(tmp_path, "a", 1)
+def test_a_pair_of_an_unknown_network_is_refused(activations, tmp_path):
+    pairs = [("a-seed1", "a-seed3")]
     with pytest.raises(ValueError, match="without a file: a-seed3"):
-        write_scores([moments], tmp_path / "out.parquet", METRICS, **how)
-    with pytest.raises(ValueError, match="without a file: a-seed3"):
-        write_moments([network], tmp_path / "out.h5", (), 4, 3, True, how["pairs"])
+        write_moments(activations, tmp_path / "out.h5", (), 4, 3, True, pairs)
 
 
 def test_a_network_without_a_partner_has_a_file_without_rows(tmp_path):

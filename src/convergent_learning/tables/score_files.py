@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 from convergent_learning.alignment.comparisons import CONTEXT
 from convergent_learning.alignment.reading import (
     MomentsFile,
-    NamePairs,
     Stored,
     StoredNetwork,
     path_of,
@@ -46,11 +45,10 @@ def write_scores(
     metrics: Mapping[str, str],
     *,
     earlier: Iterable[Path] = (),
-    pairs: NamePairs | None = None,
     transfer_from: Path | None = None,
     **how: Any,
 ) -> list[Path]:
-    """Write the scores of all `moments` files as one parquet file `out`.
+    """Write the scores of all pairs of networks in `moments` files as one parquet file `out`.
 
     Parameters
     ----------
@@ -58,27 +56,25 @@ def write_scores(
     metrics : names of metrics, and ``"context"`` for all context metrics, with the digest of the
         code of each.
     earlier : whole score files; `out` itself may be one.
-    pairs, transfer_from, how : see ``score_table``.
+    transfer_from, how : see ``score_table``.
 
     Returns
     -------
     list of path
         The earlier files that rows were taken from.
     """
-    scores = BlockScores(metrics, earlier, pairs, **how)
-    for alike in _of_the_same_pairs(moments, pairs):
+    scores = BlockScores(metrics, earlier, **how)
+    for alike in _of_the_same_pairs(moments):
         scores.add(alike, transfer_from)
     return scores.write(out)
 
 
-def _of_the_same_pairs(
-    moments: Sequence[Path], chosen: NamePairs | None
-) -> Iterable[Sequence[Path]]:
+def _of_the_same_pairs(moments: Sequence[Path]) -> Iterable[Sequence[Path]]:
     """Files by the pairs of networks that they hold: groups may end at different steps."""
     held: dict[tuple[tuple[str, str], ...], list[Path]] = {}
     for path in moments:
         with MomentsFile(path) as file:
-            pairs = tuple((x.name, y.name) for x, y in file.pairs(chosen))
+            pairs = tuple((x.name, y.name) for x, y in file.pairs())
         held.setdefault(pairs, []).append(path)
     return held.values()
 
@@ -90,10 +86,9 @@ class BlockScores:
         self,
         metrics: Mapping[str, str],
         earlier: Iterable[Path],
-        pairs: NamePairs | None = None,
         **how: Any,
     ):
-        self._metrics, self._pairs, self._how = metrics, pairs, how
+        self._metrics, self._how = metrics, how
         self._earlier = [_Earlier(path) for path in earlier]
         self._used: dict[Path, None] = {}
         self._parts: list[pd.DataFrame] = []
@@ -105,7 +100,7 @@ class BlockScores:
         asked = {
             (path_of(file), *what): key
             for file in moments
-            for what, key in _asked(file, self._metrics, self._pairs, transfer_from, settings)
+            for what, key in _asked(file, self._metrics, transfer_from, settings)
         }
         known = {
             what: next((file for file in self._earlier if key in file.keys), None)
@@ -114,7 +109,6 @@ class BlockScores:
         computed = score_table(
             moments,
             [name for name in self._metrics if name != CONTEXT],
-            pairs=self._pairs,
             transfer_from=transfer_from,
             context=CONTEXT in self._metrics,
             wanted=lambda *what: known[what] is None,
@@ -154,7 +148,6 @@ _What = tuple[str, str, str]  # metric or "context", network x, network y
 def _asked(
     moments: Stored,
     metrics: Mapping[str, str],
-    pairs: NamePairs | None,
     transfer_from: Stored | None,
     how: Mapping[str, Any],
 ) -> Iterator[tuple[_What, str]]:
@@ -166,7 +159,7 @@ def _asked(
     libraries = {name: version(name) for name in _LIBRARIES}
     with MomentsFile(moments) as file:
         about = {key: str(file.attrs[key]) for key in ("dataset", "step", "stimuli", "condition")}
-        for x, y in file.pairs(pairs):
+        for x, y in file.pairs():
             stored = [file.is_mapped(x, y), file.has_shuffled(x, y)]
             sources = [fitted[n.name].identity for n in (x, y) if n.name in fitted]
             for metric, code in metrics.items():
