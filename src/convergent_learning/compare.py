@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from .alignment.accumulate import Device
+    from .alignment.arrays import Device
     from .alignment.responses import Array
 
 COLUMNS = (

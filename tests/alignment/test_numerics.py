@@ -5,8 +5,15 @@ import pandas as pd
 import pytest
 import torch
 
-from convergent_learning.alignment import accumulate as engine
-from convergent_learning.alignment import folds, metrics, ridge, rotated_basis, score, transfer
+from convergent_learning.alignment import (
+    folds,
+    metrics,
+    ridge,
+    rotated_basis,
+    score,
+    streamed_sums,
+    transfer,
+)
 
 METRICS = ("linear", "procrustes", "permutation", "soft_matching")
 
@@ -61,7 +68,7 @@ def test_unequal_unit_scales_in_float32():
 def test_chunks_image_order_and_threads_change_nothing(monkeypatch):
     x, y = (a.astype(np.float32) for a in pair())
     expected = means(x, y)
-    monkeypatch.setattr(engine, "ROWS", 64)
+    monkeypatch.setattr(streamed_sums, "ROWS", 64)
     np.testing.assert_allclose(means(x, y), expected, atol=1e-6)
     fold_of = folds(len(x), 5, 0)
     order = np.argsort(fold_of, kind="stable")

@@ -29,7 +29,7 @@ from .ridge import Ridge
 from .rotation import Rotations, haar
 
 if TYPE_CHECKING:
-    from .accumulate import Device
+    from .arrays import Device
     from .responses import Array
 
 

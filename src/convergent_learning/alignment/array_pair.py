@@ -22,7 +22,7 @@ from .registry import Metric
 from .ridge import Ridge
 
 if TYPE_CHECKING:
-    from .accumulate import Device
+    from .arrays import Device
     from .responses import Array, Responses
 
 CLAIMED = ("linear", "procrustes", "permutation", "soft_matching")

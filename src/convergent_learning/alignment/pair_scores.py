@@ -23,7 +23,7 @@ from .ridge import Ridge
 if TYPE_CHECKING:
     import torch
 
-    from .accumulate import Device
+    from .arrays import Device
     from .responses import Responses
     from .rows import LayerRows
 

@@ -19,7 +19,7 @@ from .registry import check_one
 from .ridge import Ridge
 
 if TYPE_CHECKING:
-    from .accumulate import Device
+    from .arrays import Device
     from .responses import Array
 
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from array_api_compat import array_namespace
 
-from .accumulate import average, gram
 from .arrays import Array, to_numpy
+from .layer_stack import average, gram
 from .moments import Center, Grid, LayerMoments, Sets, Sums, held_out, training
 from .responses import Responses
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -33,13 +32,14 @@ from ..files import damaged_file_named, open_hdf5, replace_when_done
 from ..progress import track
 from .crossvalidation import folds, shuffle_within
 from .moments import LayerMoments
+from .passes import Pass, passes_over
 from .reading import NamePairs, pairs_of
 
 if TYPE_CHECKING:
-    from .accumulate import Device, Names
+    from .arrays import Device
     from .responses import Array
 
-_MEMORY, _MEMORY_ON_GPU = 2 << 30, 16 << 30
+MEMORY, MEMORY_ON_GPU = 2 << 30, 16 << 30  # bytes, see `default_memory`
 _Networks: TypeAlias = "Mapping[str, Activations]"
 CHUNK = (1024, 256)  # units of x, of y: a megabyte
 SHARED = ("dataset", "stimuli", "condition", "stimulus_digest")
@@ -129,7 +129,7 @@ def write_moments(
         target = stack.enter_context(_writable(out))
         _describe(target, networks, fold_of, n_folds, seed)
         compared = pairs_of(list(networks), pairs)
-        passes = list(_passes(networks, compared, mapped, n_folds, shuffled, memory // 2))
+        passes = list(passes_over(networks, compared, mapped, n_folds, shuffled, memory // 2))
         for job in track(passes, name):
             _run(job, target, networks, fold_of, seed, memory // 2, device)
 
@@ -138,7 +138,7 @@ def default_memory() -> int:
     """Bytes that `write_moments` may take: more on a GPU, where forward passes cost little."""
     import torch
 
-    return _MEMORY_ON_GPU if torch.cuda.is_available() else _MEMORY
+    return MEMORY_ON_GPU if torch.cuda.is_available() else MEMORY
 
 
 @contextmanager
@@ -229,94 +229,8 @@ def _describe(
         group.attrs.update(attributes, order=order)
 
 
-@dataclass(frozen=True)
-class _Pass:
-    """One stream over some layers of some networks; `matched` as for `accumulate`."""
-
-    layers: Mapping[str, Sequence[str]]
-    pairs: Sequence[Names]
-    own: Collection[str]
-    matched: bool
-    learned: bool
-    shuffled: bool
-
-
-def _passes(
-    networks: _Networks,
-    pairs: Sequence[Names],
-    mapped: Collection[str],
-    n_folds: int,
-    shuffled: bool,
-    memory: int,
-) -> Iterator[_Pass]:
-    """Passes whose sums fit: layer x layer in groups of pairs, own layers in groups of layers."""
-    maps = [pair for pair in pairs if set(pair) <= set(mapped)]
-    if mapped:
-        yield from _groups(networks, maps, n_folds, memory)
-    group_of = {name: network.attrs["group"] for name, network in networks.items()}
-    for names in _with_equal_layers(networks):
-        alike = [pair for pair in pairs if set(pair) <= set(names)]
-        within = [(x, y) for x, y in alike if group_of[x] == group_of[y]]
-        rest = [pair for pair in alike if pair not in maps]
-        own = () if mapped else names
-        both = shuffled and rest == within
-        sums = len(own) + len(rest) * (1 + both)
-        for layers in _layer_groups(networks[names[0]], 8 * n_folds * sums, memory):
-            if rest or own:
-                yield _Pass(dict.fromkeys(names, layers), rest, own, True, True, both)
-        if shuffled and within and not both:
-            for layers in _layer_groups(networks[names[0]], 8 * n_folds * len(within), memory):
-                yield _Pass(dict.fromkeys(names, layers), within, (), True, False, True)
-
-
-def _with_equal_layers(networks: _Networks) -> list[list[str]]:
-    """Names of networks whose layers have the same names and shapes, set by set."""
-    sets: dict[tuple, list[str]] = {}
-    for name, network in networks.items():
-        sets.setdefault(tuple(network.shapes.items()), []).append(name)
-    return list(sets.values())
-
-
-def _layer_groups(network: Activations, bytes_a_product: int, memory: int) -> Iterator[list[str]]:
-    """Layers in groups whose sums fit, or one by one if nothing is gained by reading more.
-
-    bytes_a_product : of all sums of a pair of units
-    """
-    group: list[str] = []
-    size = 0
-    for layer, shape in network.shapes.items():
-        needed = bytes_a_product * shape[1] ** 2
-        if group and (size + needed > memory or not network.together):
-            yield group
-            group, size = [], 0
-        group.append(layer)
-        size += needed
-    yield group
-
-
-def _groups(
-    networks: _Networks, pairs: Sequence[Names], n_folds: int, memory: int
-) -> Iterator[_Pass]:
-    width = {n: sum(shape[1] for shape in networks[n].shapes.values()) for n in networks}
-    group: list[Names] = []
-    size, groups = 0, []
-    for x, y in pairs:
-        needed = n_folds * width[x] * width[y] * 8
-        if group and size + needed > memory:
-            groups.append(group)
-            group, size = [], 0
-        group.append((x, y))
-        size += needed
-    done: set[str] = set()
-    for chosen in [*groups, group]:
-        names = {name for pair in chosen for name in pair} if done else set(networks)
-        layers = {name: list(networks[name].layers) for name in networks if name in names}
-        yield _Pass(layers, chosen, names - done, False, True, False)
-        done |= names
-
-
 def _run(
-    job: _Pass,
+    job: Pass,
     target: h5py.File,
     networks: _Networks,
     fold_of: np.ndarray,
