@@ -14,7 +14,7 @@ import pytest
 import simulated
 from PIL import Image
 
-from convergent_learning.figures import common, style
+from convergent_learning.figures import common, fig2, style
 from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.schema import COLUMNS
 from convergent_learning.tables.storage import tables_in
@@ -151,6 +151,30 @@ def test_steps_are_drawn_where_epochs_have_no_known_length(tables, tmp_path):
     assert _is_whole(*_draw(5, folder, tmp_path))
     assert "first epoch" in _module(5).caption(tables)
     assert "first epoch" not in _module(5).caption(folder)
+
+
+def test_networks_that_are_given_as_they_are_are_not_called_trained(tables, tmp_path):
+    folder = tmp_path / "tables"
+    shutil.copytree(tables, folder)
+    groups = pd.read_csv(folder / "groups.csv")
+    assert common.finished(groups) == "trained"
+    groups.loc[groups.group == "vgg11", ["final_step", "steps_per_epoch"]] = 0
+    groups.to_csv(folder / "groups.csv", index=False)
+    assert common.finished(groups) == "trained or as given"
+    assert common.finished(groups[groups.group == "vgg11"]) == "as given"
+    for number in (1, 2, 3, 4):
+        assert "trained or as given" in _module(number).caption(folder)
+        assert "as given" not in _module(number).caption(tables)
+    caption = _module(5).caption(folder)
+    assert "not drawn: VGG-11" in caption
+    assert "VGG-11, 3 networks" not in caption
+    for number in (3, 4):
+        assert _is_whole(*_draw(number, folder, tmp_path))
+
+
+def test_pairs_of_many_groups_look_different():
+    looks = [fig2.pair_look(place) for place in range(36)]
+    assert len(set(looks)) == len(looks)
 
 
 def test_letters_go_on_after_z():

@@ -1,5 +1,6 @@
-"""Networks that were trained elsewhere, over their training, beside others and by themselves."""
+"""Networks that are not trained here, to figures and claims: beside those that are, and alone."""
 
+import itertools
 import json
 import shutil
 
@@ -38,6 +39,59 @@ ARRAYS = {
     "steps": STEPS,
     "steps_per_epoch": 10,
 }
+MODULES = """
+import torch
+from torch import nn
+
+
+class Branching(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.stem = nn.Conv2d(3, channels, 3, stride=4, padding=1)
+        self.bright, self.dark = (nn.Conv2d(channels, channels, 1) for _ in range(2))
+        self.last = nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1)
+        self.head = nn.Linear(2 * channels, 10)
+
+    def forward(self, images):
+        maps = torch.relu(self.stem(images))
+        # torch.fx cannot follow a branch that the values decide.
+        branch = self.bright if maps.mean() > 100 else self.dark
+        maps = torch.relu(self.last(maps + branch(maps)))
+        return {"scores": self.head(maps.mean((2, 3))), "maps": maps}
+
+
+def vit(**config):
+    from transformers import ViTConfig, ViTForImageClassification
+
+    return ViTForImageClassification(ViTConfig(**config))
+"""
+TIMM = {
+    "architecture": "timm_vit",
+    "factory": "timm:create_model",
+    "arguments": {
+        "model_name": "vit_tiny_patch16_224", "img_size": 32, "patch_size": 8, "embed_dim": 24,
+        "depth": 2, "num_classes": 10,
+    },
+    "seeds": [1, 2],
+    "layers": ["blocks.0", "blocks.1", "blocks.1:class_token", "head"],
+}  # fmt: skip
+TRANSFORMERS = {
+    "architecture": "hf_vit",
+    "factory": "modules_of_mine:vit",
+    "arguments": {
+        "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 32, "image_size": 32, "patch_size": 8, "num_labels": 10,
+    },
+    "seeds": [1],
+    "layers": ["vit.layers.0", "vit.layers.1", "classifier"],
+}  # fmt: skip
+BRANCHING = {
+    "architecture": "branching",
+    "factory": "modules_of_mine:Branching",
+    "arguments": {"channels": 8},
+    "seeds": SEEDS,
+    "layers": ["stem", "output#maps", "head"],
+}
 COMMON = {
     "keep_activations": True,
     "datasets": [{"name": "digits", "train_images": 640, "source": None}],
@@ -52,6 +106,14 @@ COMMON = {
     "activations": {"positions": 4},
     "alignment": {"folds": 3, "map_seeds": 2, "rotations": 1},
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(checkouts):
+    """A checkout with the experiment of the networks that are trained here."""
+    checkout = checkouts("own")
+    run(checkout, "here", [HERE])
+    return checkout
 
 
 def run(checkout, name, networks):
@@ -102,28 +164,28 @@ def own_scores(results, group):
 
 
 @pytest.mark.slow
-def test_networks_followed_elsewhere_are_compared_as_those_trained_here(checkout, monkeypatch):
-    here = run(checkout, "here", [HERE])
-    export(checkout, monkeypatch)
-    export_activations(checkout)
-    beside = run(checkout, "beside", [HERE, FOLLOWED, GIVEN, ARRAYS])
+def test_networks_followed_elsewhere_are_compared_as_those_trained_here(trained, monkeypatch):
+    here = trained.folder / "results/here"
+    export(trained, monkeypatch)
+    export_activations(trained)
+    beside = run(trained, "beside", [HERE, FOLLOWED, GIVEN, ARRAYS])
     assert judged(beside) == judged(here)
-    trained, followed = own_scores(here, "vgg11"), own_scores(beside, "followed")
+    expected, followed = own_scores(here, "vgg11"), own_scores(beside, "followed")
     columns = ["score", "accuracy"]
     # Maps in another memory order round otherwise.
-    pd.testing.assert_frame_equal(followed[columns], trained[columns], rtol=0, atol=2e-4)
+    pd.testing.assert_frame_equal(followed[columns], expected[columns], rtol=0, atol=2e-4)
     assert set(followed.index.get_level_values("epoch")) == {0, 0.5, 1, 1.5, 2}
     arrays = own_scores(beside, "arrays")
-    pd.testing.assert_frame_equal(arrays[columns], trained[columns], rtol=0, atol=1e-6)
+    pd.testing.assert_frame_equal(arrays[columns], expected[columns], rtol=0, atol=1e-6)
     ood = pd.read_csv(beside / "tables/fig6_pairs.csv").groupby("group").stimuli.unique()
     assert {*ood["vgg11"]} == {"contrast", "low_pass"}
     assert {*ood["arrays"]} == {"contrast"}
     last = own_scores(beside, "given")
     assert set(last.index.get_level_values("step")) == {0}
-    compared = last.score.to_numpy() - trained.xs(20, level="step").score.to_numpy()
+    compared = last.score.to_numpy() - expected.xs(20, level="step").score.to_numpy()
     assert abs(compared).max() < 2e-4
 
-    alone = run(checkout, "alone", [FOLLOWED, ARRAYS])
+    alone = run(trained, "alone", [FOLLOWED, ARRAYS])
     for number in range(1, 7):
         assert (alone / f"figures/fig{number}.pdf").exists()
     pd.testing.assert_frame_equal(own_scores(alone, "followed"), followed, rtol=0, atol=1e-5)
@@ -131,8 +193,26 @@ def test_networks_followed_elsewhere_are_compared_as_those_trained_here(checkout
     assert {*claims["C4b"]["groups"]} == {"followed", "arrays"}
     assert claims["C4b"]["estimate"] is not None
 
-    given = run(checkout, "given-alone", [GIVEN])
+    given = run(trained, "given-alone", [GIVEN])
     assert (given / "report.html").exists()
     claims = {claim["id"]: claim for claim in json.loads((given / "claims.json").read_text())}
     assert claims["C2a"]["groups"] == ["given"]
     assert "at the stage untrained" in claims["C2b"]["reason"]
+
+
+@pytest.mark.slow
+def test_networks_of_other_packages_reach_the_figures_beside_those_trained_here(trained):
+    pytest.importorskip("timm")
+    pytest.importorskip("transformers")
+    (trained.folder / "modules_of_mine.py").write_text(MODULES)
+    foreign = run(trained, "foreign", [HERE, TIMM, TRANSFORMERS, BRANCHING])
+    assert judged(foreign) == judged(trained.folder / "results/here")
+    for number in range(1, 7):
+        assert (foreign / f"figures/fig{number}.png").exists()
+    names = {"vgg11", "timm_vit", "hf_vit", "branching"}
+    maps = pd.read_csv(foreign / "tables/fig4.csv")
+    last = maps[maps.step == maps.step.max()]
+    assert {*zip(last.source_group, last.target_group, strict=True)} == {
+        *itertools.product(names, names)
+    } - {("hf_vit", "hf_vit")}  # one network, which has no pair
+    assert last["mean"].notna().all()

@@ -78,9 +78,21 @@ def groups(tables: Tables) -> list[str]:
 
 def title(tables: Tables, group: str) -> str:
     """What a group is called in print, and whether its networks are given as they are."""
-    about = tables["groups"][tables["groups"].group == group]
-    given = (about.final_step == 0).any()
+    given = is_given(tables["groups"], group)
     return f"{style.group(group)} (as given)" if given else style.group(group)
+
+
+def is_given(groups: pd.DataFrame, group: str) -> bool:
+    """Whether networks of a group are given as they are, so that they have no training."""
+    return bool((groups.final_step[groups.group == group] == 0).any())
+
+
+def finished(groups: pd.DataFrame) -> str:
+    """What networks of these rows of the table of groups are called at their last step."""
+    given = groups.final_step == 0
+    if given.all():
+        return "as given"
+    return "trained or as given" if given.any() else "trained"
 
 
 def along_depth(
@@ -200,7 +212,9 @@ def sizes(frame: pd.DataFrame, by: str = "group") -> str:
     said = []
     for name, rows in frame.groupby(by, sort=False):
         networks, pairs = int(rows.n_networks.max()), int(rows.n_pairs.max())
-        said.append(f"{style.group(str(name))}, {networks} networks ({pairs} pairs)")
+        said.append(
+            f"{style.group(str(name))}, {networks} networks ({pairs} pair{'s' * (pairs != 1)})"
+        )
     return f"n of each group, whose networks differ in their seed alone: {'; '.join(said)}."
 
 

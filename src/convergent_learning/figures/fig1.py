@@ -53,10 +53,10 @@ def caption(tables: str | Path) -> str:
         f"Stimuli and networks. Top: one of the {images} test images under each of "
         f"{len(conditions)} conditions of {conditions.family.nunique()} families, mild to strong "
         "from top to bottom. Middle: loss and accuracy over training, one line per network; "
-        "dashed, training set; solid, test set. Bottom: accuracy after training on each condition "
-        "that has one, one marker per network, a bar at their mean; dashed lines, mean accuracy on "
-        f"the unaltered images; dotted, chance. n: {'; '.join(networks)}."
-        + common.probe_sentence(tables)
+        "dashed, training set; solid, test set. Bottom: accuracy of networks "
+        f"{common.finished(loaded['groups'])} on each condition that has one, one marker per "
+        "network, a bar at their mean; dashed lines, mean accuracy on the unaltered images; "
+        f"dotted, chance. n: {'; '.join(networks)}." + common.probe_sentence(tables)
     )
 
 
@@ -159,13 +159,17 @@ def _draw_training(figure: SubFigure, tables: Tables) -> None:
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1)
-    handles = _key(names)
+    handles = _key(names, set(training.group))
     common.legend_below(figure, handles, len(handles))
 
 
-def _key(names: list[str]) -> list[Line2D]:
+def _key(names: list[str], trained: set[str]) -> list[Line2D]:
     looks = zip(names, _LOOKS * len(names), strict=False)
-    lines = [common.key(style.group(name), color=colour) for name, (_, colour) in looks]
+    lines = [
+        common.key(style.group(name), color=colour)
+        for name, (_, colour) in looks
+        if name in trained
+    ]
     splits = (("test set", "-"), ("training set", "--"))
     return lines + [common.key(label, color=style.GREY, ls=dashes) for label, dashes in splits]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -11,10 +12,13 @@ from matplotlib.lines import Line2D
 
 from convergent_learning.figures import common, style
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
-from convergent_learning.tables.storage import Tables, read_table
+from convergent_learning.tables.storage import Tables, read_tables
 
 _LABEL = "held-out correlation"
 _JUDGED = "layers and metrics within a group after training"
+_NO_EQUAL_WIDTH = "no layers of\nequal width"
+_LEAST_MM, _MOST_MM, _PAGE_MM = 28, 38, 210  # of a row, and of all rows on a page
+_LETTER_MM, _LINE_MM = 1.2, 4  # of a legend
 
 
 def draw(
@@ -28,11 +32,11 @@ def draw(
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
-    fig2 = read_table(tables, "fig2")
+    fig2, groups = read_tables(tables, ["fig2", "groups"]).values()
     within = fig2[fig2.group_x == fig2.group_y]
     across = fig2[["group_x", "group_y"]].drop_duplicates()
     many = (across.group_x != across.group_y).sum() > 1
-    lines = " (a line for each two, its interval in the table)" if many else ""
+    lines = " (a colour and marker for each two, intervals in the table)" if many else ""
     null = fig2[(fig2.baseline == "shuffled") & (fig2.center == "position")]["mean"].abs().max()
     shuffled = (
         f"; dotted grey, stimuli shuffled (at most {null:.3f} from 0)" if null == null else ""
@@ -41,9 +45,9 @@ def caption(tables: str | Path) -> str:
         "Alignment across depth by four metrics: mean over target units of the held-out "
         "correlation between mapped and actual responses, both directions averaged. Rows: pairs "
         f"of networks within a group; pairs across groups{lines}, each layer with the "
-        "one nearest in depth. Solid, after training; dashed grey, the same networks untrained"
-        f"{shuffled}; thin coloured line, unit-centred scores after training, which credit the "
-        "mean image that all networks share. Shaded: pooled features (squares) and logits "
+        f"one nearest in depth. Solid, {common.finished(groups)}; dashed, the same networks "
+        f"untrained{shuffled}; thin coloured line, unit-centred scores of the former, which credit "
+        "the mean image that all networks share. Shaded: pooled features (squares) and logits "
         "(triangles), which are no blocks. "
         f"{common.sizes(within, 'group_x')}{_across(fig2)} "
         f"{common.interval_sentence(fig2)}"
@@ -61,52 +65,87 @@ def _across(fig2: pd.DataFrame) -> str:
     return f" Across: {'; '.join(said)}." if said else ""
 
 
-def _rows(tables: Tables) -> list[list[tuple[str, str]]]:
-    """Pairs of groups by row: each with itself, then across; those of many share a row."""
+def _rows(tables: Tables) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Pairs of groups with a row each: those within groups, and one across; and those of many."""
     names = common.groups(tables)
     fig2 = tables["fig2"]
     present = set(zip(fig2.group_x, fig2.group_y, strict=True))
-    within = [[(a, a)] for a in names if (a, a) in present]
+    within = [(a, a) for a in names if (a, a) in present]
     across = [(a, b) for a in names for b in names if a != b and (a, b) in present]
-    together = [across] if len(across) > 1 else [[pair] for pair in across]
-    return within + together
+    if len(across) > 1:
+        return within, across
+    return within + across or [(a, a) for a in names], []
+
+
+def _heights(tables: Tables) -> list[float]:
+    """Of the rows of single pairs with the legend, and of that of many pairs with its own."""
+    rows, many = _rows(tables)
+    each = max(_LEAST_MM, min(_MOST_MM, _PAGE_MM / (len(rows) + bool(many))))
+    below = each + 10 + _LINE_MM * -(-len(many) // _key_columns(many)) if many else 0
+    return [12 + each * len(rows), below]
 
 
 def _height(tables: Tables) -> float:
-    return 12 + 38 * max(len(_rows(tables)), 1)
+    return sum(_heights(tables))
 
 
 def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
-    rows = _rows(tables) or [[(a, a)] for a in common.groups(tables)]
-    axes = figure.subplots(len(rows), len(style.METRICS), sharex=True, sharey=True, squeeze=False)
-    fig2 = tables["fig2"]
-    for row, pairs in enumerate(rows):
-        for column, metric in enumerate(style.METRICS):
-            ax = axes[row, column]
-            letter = style.nth_letter(row) if column == 0 else ""
-            style.panel(ax, letter, style.metric_label(metric) if row == 0 else "")
-            ax.axhline(0, color=style.GREY, linewidth=0.5)
-            for x, y in pairs:
-                layers = tables["layers"][tables["layers"].group == x]
-                of_pair = fig2[(fig2.group_x == x) & (fig2.group_y == y)]
-                of_metric = of_pair[of_pair.metric == metric]
-                if len(pairs) > 1:
-                    _thin_curves(ax, of_metric, metric)
-                else:
-                    common.depth_axis(ax, layers)
-                    _curves(ax, of_metric, layers, metric)
-        axes[row, 0].set_ylabel(f"{_row_label(tables, pairs)}\n{_LABEL}")
-    axes[0, 0].set_ylim(min(-0.05, fig2["low"].clip(lower=-0.2).min()), 1.02)
+    rows, many = _rows(tables)
+    if not many:
+        _draw_rows(figure, tables, rows)
+    elif not rows:
+        _draw_across(figure, tables, many, 0)
+    else:
+        above, below = style.split(figure, 2, 1, height_ratios=_heights(tables))
+        _draw_rows(above, tables, rows)
+        _draw_across(below, tables, many, len(rows))
+
+
+def _draw_rows(figure: Figure | SubFigure, tables: Tables, pairs: list[tuple[str, str]]) -> None:
+    axes, fig2 = _axes(figure, tables, len(pairs)), tables["fig2"]
+    for row, (x, y) in enumerate(pairs):
+        style.panel(axes[row, 0], style.nth_letter(row), axes[row, 0].get_title())
+        layers = tables["layers"][tables["layers"].group == x]
+        of_pair = fig2[(fig2.group_x == x) & (fig2.group_y == y)]
+        for ax, metric in zip(axes[row], style.METRICS, strict=True):
+            common.depth_axis(ax, layers)
+            _curves(ax, of_pair[of_pair.metric == metric], layers, metric)
+        label = common.title(tables, x) if x == y else style.pair(x, y)
+        axes[row, 0].set_ylabel(f"{label}\n{_LABEL}")
+    common.legend_below(figure, _key(tables), 6)
+
+
+def _draw_across(
+    figure: Figure | SubFigure, tables: Tables, pairs: list[tuple[str, str]], row: int
+) -> None:
+    """Many pairs of groups in one row: a colour and a marker for each."""
+    [axes], fig2, names = _axes(figure, tables, 1), tables["fig2"], []
+    for place, (x, y) in enumerate(pairs):
+        colour, marker = pair_look(place)
+        names.append(common.key(style.pair(x, y), color=colour, marker=marker, linewidth=0.7))
+        of_pair = fig2[(fig2.group_x == x) & (fig2.group_y == y)]
+        for ax, metric in zip(axes, style.METRICS, strict=True):
+            _thin_curves(ax, of_pair[of_pair.metric == metric], colour, marker)
+    for ax in axes:
+        common.depth_axis(ax, tables["layers"].iloc[:0])
+        if len(ax.lines) == 1:  # zero
+            style.note(ax, _NO_EQUAL_WIDTH)
+    style.panel(axes[0], style.nth_letter(row), axes[0].get_title())
+    axes[0].set_ylabel(f"across groups\n{_LABEL}")
+    common.legend_below(figure, names, _key_columns(pairs))
+
+
+def _axes(figure: Figure | SubFigure, tables: Tables, rows: int) -> np.ndarray:
+    """A column for each metric, named above the first of the rows; all have one scale."""
+    axes = figure.subplots(rows, len(style.METRICS), sharex=True, sharey=True, squeeze=False)
+    for ax, metric in zip(axes[0], style.METRICS, strict=True):
+        ax.set_title(style.metric_label(metric))
+    for ax in axes.flat:
+        ax.axhline(0, color=style.GREY, linewidth=0.5)
+    axes[0, 0].set_ylim(min(-0.05, tables["fig2"]["low"].clip(lower=-0.2).min()), 1.02)
     for ax in axes[-1]:
         ax.set_xlabel("relative depth")
-    common.legend_below(figure, _key(), 6)
-
-
-def _row_label(tables: Tables, pairs: list[tuple[str, str]]) -> str:
-    if len(pairs) > 1:
-        return "across groups"
-    [(x, y)] = pairs
-    return common.title(tables, x) if x == y else style.pair(x, y)
+    return axes
 
 
 def series(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -132,7 +171,7 @@ def joined(layers: pd.DataFrame, points: pd.DataFrame) -> bool:
 
 def _curves(ax: Axes, rows: pd.DataFrame, layers: pd.DataFrame, metric: str) -> None:
     if rows.empty:
-        style.note(ax, "no layers of\nequal width")
+        style.note(ax, _NO_EQUAL_WIDTH)
         return
     colour, grey = style.metric_colour(metric), style.GREY
     curves = series(rows)
@@ -149,24 +188,37 @@ def _curves(ax: Axes, rows: pd.DataFrame, layers: pd.DataFrame, metric: str) -> 
     common.along_depth(ax, trained, colour, join=join)
 
 
-def _thin_curves(ax: Axes, rows: pd.DataFrame, metric: str) -> None:
+def _thin_curves(ax: Axes, rows: pd.DataFrame, colour: str, marker: str) -> None:
     """The blocks of one of many pairs of groups: no bands, which would hide each other."""
-    colours = {"untrained": style.GREY, "trained": style.metric_colour(metric)}
     curves = series(rows)
-    for name, dashes in (("untrained", "--"), ("trained", "-")):
+    for name, look in (("untrained", "--"), ("trained", f"-{marker}")):
         if name in curves:
             curve = _blocks(curves[name]).sort_values("depth")
-            ax.plot(curve.depth, curve["mean"], dashes, color=colours[name], linewidth=0.7)
+            ax.plot(curve.depth, curve["mean"], look, color=colour, linewidth=0.7, ms=2.2)
+
+
+def pair_look(place: int) -> tuple[str, str]:
+    """Colour and marker of one of many pairs of groups; their combinations differ."""
+    colour, _ = style.nth_group(place)
+    _, marker = style.nth_group(place + place // style.GROUP_LOOKS)
+    return colour, marker
+
+
+def _key_columns(pairs: list[tuple[str, str]]) -> int:
+    """Columns of the legend of pairs that their names leave room for."""
+    longest = max(len(style.pair(*pair)) for pair in pairs)
+    return max(1, int(style.TWO_COLUMNS / (_LETTER_MM * longest + 10)))
 
 
 def _blocks(points: pd.DataFrame) -> pd.DataFrame:
     return points[points.role == "block"]
 
 
-def _key() -> list[Line2D]:
+def _key(tables: Tables) -> list[Line2D]:
+    finished = common.finished(tables["groups"])
     return [
-        common.key("trained", marker="o"),
-        common.key("trained, unit-centred", linewidth=0.6),
+        common.key(finished, marker="o"),
+        common.key(f"{finished}, unit-centred", linewidth=0.6),
         common.key("untrained", color=style.GREY, linestyle="--", marker="."),
         common.key("shuffled stimuli", color=style.GREY, linestyle=":"),
         common.key("pooled features", linestyle="", marker="s", mfc="white"),

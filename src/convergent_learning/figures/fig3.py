@@ -14,9 +14,10 @@ from matplotlib.patches import Patch
 from convergent_learning.figures import common, style
 from convergent_learning.tables.intervals import ALPHA
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
-from convergent_learning.tables.storage import Tables, read_table
+from convergent_learning.tables.storage import Tables, read_tables
 
 _METRIC = "permutation"
+_NO_SCORES = "no rotated-basis scores"
 
 
 def draw(
@@ -30,16 +31,16 @@ def draw(
 
 def caption(tables: str | Path) -> str:
     """The caption, with n, draws and intervals taken from the tables."""
-    fig3 = read_table(tables, "fig3")
+    fig3, groups = read_tables(tables, ["fig3", "groups"]).values()
     draws = int(np.nan_to_num(fig3.n_draws.max()))
     return (
         "A privileged basis. Permutation score of each layer with its learned axes (green) and "
         f"with the source network's axes rotated at random (grey band: 95% of {draws} draws; "
-        "line: their mean), after training and at step 0; right, learned minus rotated. Filled "
-        f"markers: p ≤ {ALPHA} by rank among the draws, Benjamini–Hochberg over the layers of all "
-        "groups that learn the same. Shaded: pooled features (squares) and logits (triangles); "
-        f"the logits' axes are fixed by the labels, and no test counts them. {common.sizes(fig3)} "
-        f"{common.interval_sentence(fig3, 'learned_low')}"
+        f"line: their mean), {common.finished(groups)} and at step 0; right, learned minus "
+        f"rotated. Filled markers: p ≤ {ALPHA} by rank among the draws, Benjamini–Hochberg over "
+        "the layers of all groups that learn the same. Shaded: pooled features (squares) and "
+        "logits (triangles); the logits' axes are fixed by the labels, and no test counts them. "
+        f"{common.sizes(fig3)} {common.interval_sentence(fig3, 'learned_low')}"
     )
 
 
@@ -54,14 +55,20 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     for row, name in enumerate(names):
         rows = fig3[fig3.group == name]
         layers = tables["layers"][tables["layers"].group == name]
-        stages = ((TRAINED, "trained"), (UNTRAINED, "untrained (step 0)"))
+        stages = (TRAINED, common.finished(tables["groups"])), (UNTRAINED, "untrained (step 0)")
         for column, (stage, title) in enumerate(stages):
             ax = axes[row, column]
             style.panel(ax, style.nth_letter(3 * row + column), title if row == 0 else "")
             common.depth_axis(ax, layers)
             ax.axhline(0, color=style.GREY, linewidth=0.5)
             _scores(ax, rows[rows.stage == stage])
+            if stage == UNTRAINED and common.is_given(tables["groups"], name):
+                style.note(ax, "as given: no step 0")
+            elif (rows.stage != stage).all():
+                style.note(ax, f"{_NO_SCORES}\nat this step")
         _differences(axes[row, 2], rows)
+        if rows.empty:
+            style.note(axes[row, 2], _NO_SCORES)
         title = "learned − rotated" if row == 0 else ""
         style.panel(axes[row, 2], style.nth_letter(3 * row + 2), title)
         common.depth_axis(axes[row, 2], layers)
@@ -80,7 +87,6 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
 
 def _scores(ax: Axes, rows: pd.DataFrame) -> None:
     if rows.empty:
-        style.note(ax, "no rotated-basis scores\nat this step")
         return
     blocks = rows[rows.role == "block"]
     low, high = blocks.rotated_low, blocks.rotated_high

@@ -33,15 +33,16 @@ def draw(
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
-    loaded = read_tables(tables, ["layers", "fig4", "fig4_matches"])
+    loaded = read_tables(tables, ["layers", "fig4", "fig4_matches", "groups"])
     matches = loaded["fig4_matches"]
     within = ", within groups" if _many(loaded) else ""
     beyond = "beyond the white lines, pooled features and logits"
     beyond = beyond if _tiny(loaded) else "P, pooled features; L, logits"
     return (
         "Which layer matches which. Maps: Procrustes score of every source layer (rows, by depth) "
-        "on every target layer (columns), mean over directed pairs of networks, after training "
-        f"(a) and at step 0 (b{within}), on one colour scale; {beyond}. "
+        "on every target layer (columns), mean over directed pairs of networks, "
+        f"{common.finished(loaded['groups'])} (a) and at step 0 (b{within}), on one colour scale; "
+        f"{beyond}. "
         "Circles: the source block that best matches each target block; line: equal depth. "
         "Last: share of target blocks whose best match, in each pair, is at most one layer from "
         f"the counterpart; dashed, the {CLAIMED_SHARE:g} that the claim asks for; dotted, matching "
@@ -105,18 +106,24 @@ def _draw_maps(figure: SubFigure, tables: Tables) -> None:
     blocks, meshes = _blocks(tables), []
     places = _places(figure, blocks, _many(tables))
     many, tiny = _many(tables), _tiny(tables)
-    named = (lambda group: style.in_lines(style.group(group))) if tiny else style.group
+    finished = common.finished(tables["groups"])
+
+    def named(group: str) -> str:
+        title = common.title(tables, group)
+        return style.in_lines(title) if tiny else title
+
     for letter, block, axes in zip("ab", blocks, places, strict=True):
         most = 20 // len(block.maps[0])
         for (row, column), ax in np.ndenumerate(axes):
             source, target = block.maps[row][column]
             rows = fig4[(fig4.stage == block.stage) & (fig4.source_group == source)]
             rows = rows[rows.target_group == target]
-            meshes.append(draw_map(ax, rows, low, high, most))
+            given = common.is_given(tables["groups"], source)
+            why = "as given" if given and block.stage == UNTRAINED else "no scores"
+            meshes.append(draw_map(ax, rows, low, high, most, why))
             if row == 0:
-                style.panel(
-                    ax, "" if column else letter, "" if many and column != 1 else block.stage
-                )
+                title = finished if block.stage == TRAINED else block.stage
+                style.panel(ax, "" if column else letter, "" if many and column != 1 else title)
             if column == 0:
                 one = len({source for source, _ in block.maps[row]}) == 1
                 whose = named(source) if one else "the same"
@@ -151,7 +158,14 @@ def _places(figure: SubFigure, blocks: list[_Block], below: bool) -> list[np.nda
     return places
 
 
-def draw_map(ax: Axes, rows: pd.DataFrame, low: float, high: float, labels: int) -> QuadMesh | None:
+def draw_map(
+    ax: Axes,
+    rows: pd.DataFrame,
+    low: float,
+    high: float,
+    labels: int,
+    why_empty: str = "no scores",
+) -> QuadMesh | None:
     """A map of source layers (rows) and target layers, the best source of each target marked.
 
     rows : source_depth, source_role, target_depth, target_role, mean, best
@@ -160,7 +174,7 @@ def draw_map(ax: Axes, rows: pd.DataFrame, low: float, high: float, labels: int)
     if rows.empty:
         ax.set_xticks([])
         ax.set_yticks([])
-        style.note(ax, "no scores")
+        style.note(ax, why_empty)
         return None
     square = rows.pivot(index="source_depth", columns="target_depth", values="mean")
     mesh = ax.pcolormesh(square.to_numpy(), vmin=low, vmax=high, cmap="viridis", rasterized=True)
@@ -214,7 +228,7 @@ def _draw_shares(figure: SubFigure, tables: Tables) -> None:
             ax.tick_params(axis="x", rotation=60)
     axes[0].set_ylabel("share of layers whose best\nmatch is within one layer")
     axes[0].set_ylim(-0.02, 1.08)
-    common.legend_below(figure, _key(), 4 if len(names) > 1 else 2)
+    common.legend_below(figure, _key(tables), 4 if len(names) > 1 else 2)
 
 
 def _draw_share(ax: Axes, rows: pd.DataFrame, metrics: list[str]) -> None:
@@ -236,9 +250,9 @@ def _in_two_lines(metric: str) -> str:
     return style.metric_label(metric).replace(" ", "\n")
 
 
-def _key() -> list[Line2D]:
+def _key(tables: Tables) -> list[Line2D]:
     return [
-        common.key("trained", ls="", marker="o", ms=4),
+        common.key(common.finished(tables["groups"]), ls="", marker="o", ms=4),
         common.key("untrained", ls="", marker="o", ms=4, mfc="white"),
         common.key(f"claimed ({CLAIMED_SHARE:g})", lw=0.7, ls="--"),
         common.key("matching at random", color=style.GREY, lw=0.9, ls=":"),

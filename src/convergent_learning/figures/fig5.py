@@ -31,13 +31,14 @@ def draw(
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
     fig5, groups = read_tables(tables, ["fig5", "groups"]).values()
+    drawn = fig5[fig5.group.isin(_followed(groups))]
     return (
         "Alignment over training. Top: mean over layers (without logits) by metric. Middle: "
         "Procrustes layer by layer, light for early and dark for late blocks; the thick lines are "
         "the first and the last third. Bottom: test accuracy of each network (thin) and their "
         "mean; dotted, chance. "
-        f"{_first_epochs(groups)}{common.sizes(fig5)} {common.interval_sentence(fig5)}"
-        + common.probe_sentence(tables)
+        f"{_first_epochs(groups)}{_not_drawn(groups)}"
+        f"{common.sizes(drawn)} {common.interval_sentence(drawn)}" + common.probe_sentence(tables)
     )
 
 
@@ -60,9 +61,17 @@ def _first_epochs(groups: pd.DataFrame) -> str:
     return f"{shaded}{' and '.join(said)}. "
 
 
+def _not_drawn(groups: pd.DataFrame) -> str:
+    """Which groups the figure lacks; nothing if that is none."""
+    absent = groups.group[~groups.group.isin(_followed(groups))].unique()
+    names = [style.group(name) for name in absent]
+    return f"Given as they are, and not drawn: {', '.join(names)}. " if names else ""
+
+
 def _bands(tables: Tables) -> list[list[str]]:
     """Groups beside each other: a few, with names at the ends of curves, or four and a legend."""
-    names = _followed(tables)
+    followed = _followed(tables["groups"])
+    names = [name for name in common.groups(tables) if name in followed]
     return [names[start : start + _BESIDE] for start in range(0, len(names), _BESIDE)]
 
 
@@ -124,11 +133,10 @@ def _key() -> list[Line2D]:
     ]
 
 
-def _followed(tables: Tables) -> list[str]:
+def _followed(groups: pd.DataFrame) -> list[str]:
     """Groups that have a training; all, if none has."""
-    about = tables["groups"].set_index("group").final_step
-    names = common.groups(tables)
-    return [name for name in names if about[name] > 0] or names
+    names = groups.group[groups.final_step > 0]
+    return list(dict.fromkeys(names if len(names) else groups.group))
 
 
 def _time_axis(ax: Axes, groups: pd.DataFrame, rows: pd.DataFrame, few: bool) -> str:

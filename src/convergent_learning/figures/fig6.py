@@ -76,6 +76,11 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
         lines = slopes[slopes.group == name].set_index("third")
         _drops_by_condition(axes[row, 0], own, own_points)
         _mean_drop(axes[row, 1], own)
+        if own.empty:
+            none = "no out-of-distribution\n"
+            none += "conditions" if tables["conditions"].empty else "scores within this group"
+            for ax in axes[row]:
+                style.note(ax, none)
         for column, third in ((2, "early"), (3, "late")):
             line = lines.loc[third] if third in lines.index else None
             _against_accuracy(axes[row, column], third, own_points, line)
@@ -103,7 +108,6 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
 def _drops_by_condition(ax: Axes, rows: pd.DataFrame, points: pd.DataFrame) -> None:
     blocks = rows[(rows.role == "block") & (rows.stimuli != "all")]
     if blocks.empty:
-        style.note(ax, "no out-of-distribution\nconditions")
         return
     colours = shades(points)
     for key, curve in blocks.groupby(["stimuli", "condition"], sort=False):
@@ -145,7 +149,6 @@ def line_ends(
 def _mean_drop(ax: Axes, rows: pd.DataFrame) -> None:
     mean = rows[rows.stimuli == "all"]
     if mean.empty:
-        style.note(ax, "no out-of-distribution\nconditions")
         return
     colour = style.metric_colour(_METRIC)
     common.along_depth(ax, mean, colour, ("drop", "drop_low", "drop_high"))
@@ -160,7 +163,7 @@ def _mean_drop(ax: Axes, rows: pd.DataFrame) -> None:
 
 def _against_accuracy(ax: Axes, third: str, points: pd.DataFrame, line: pd.Series | None) -> None:
     known = known_points(points, third)
-    if known.empty:
+    if known.empty and len(points):
         style.note(ax, "no conditions with\nan accuracy")
         return
     colours = shades(points)

@@ -43,12 +43,12 @@ def draw(
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
-    loaded = read_tables(tables, _TABLES)
+    loaded = read_tables(tables, ["groups", *_TABLES])
     recordings, fig8 = loaded["recordings"], loaded["fig8"]
     responses = _maps(fig8)
     third = (
         " Right: mean over recorded units of the held-out correlation of responses predicted from "
-        "a layer, linear map; thin, other metrics after training; grey, mean ceiling of the units, "
+        "a layer, linear map; thin, other metrics; grey, mean ceiling of the units, "
         "from their reliability over repeats."
         if not responses.empty
         else ""
@@ -57,11 +57,11 @@ def caption(tables: str | Path) -> str:
     return (
         "Networks and brains, one row per recorded system. Left: Spearman correlation of "
         "dissimilarities (1 − Pearson r between patterns) of the layer with those of the system, "
-        "mean over subjects, by depth. Solid, after training; dashed and hollow, untrained; "
-        "shaded at the right: pooled features, then logits, which are no blocks. Grey band: noise "
-        "ceiling, from the correlation of each subject with the mean of the others to that with "
-        "the mean of all. Star: layer with the highest mean score after training, filled where p ≤ "
-        f"{_ALPHA:g} against the highest of all layers with the images shuffled (maxT). "
+        f"mean over subjects, by depth. Solid, {common.finished(loaded['groups'])}; dashed and "
+        "hollow, untrained; shaded at the right: pooled features, then logits, which are no "
+        "blocks. Grey band: noise ceiling, from the correlation of each subject with the mean of "
+        "the others to that with the mean of all. Star: layer with the highest solid score, filled "
+        f"where p ≤ {_ALPHA:g} against the highest of all layers with the images shuffled (maxT). "
         f"{'Middle' if third else 'Right'}: what share of its rise over training, mean over the "
         "last third of the blocks, the correlation with the system (solid) and the alignment of "
         "the group's networks with one another (dotted; Procrustes, test images) has reached; the "
@@ -356,7 +356,7 @@ def _responses(ax: Axes, tables: Tables, own: Tables, system: Any, looks: Looks)
 
 def _legend(tables: Tables, looks: Looks) -> list[Artist]:
     keys: list[Artist] = [
-        common.key(style.group(name), color=colour, marker=marker)
+        common.key(common.title(tables, name), color=colour, marker=marker)
         for name, (colour, marker) in looks.items()
     ]
     if (tables["fig8"].stage == UNTRAINED).any():

@@ -252,6 +252,10 @@ def in_lines(text: str) -> str:
     return textwrap.fill(text, 11, break_long_words=False)
 
 
+GROUP_LOOKS = len(_GROUPS)
+"""Places after which `nth_group` begins again."""
+
+
 def nth_group(place: int) -> tuple[str, str]:
     """Colour and marker of the group at `place`, from 0, beside a group drawn in ink."""
     return _GROUPS[place % len(_GROUPS)]

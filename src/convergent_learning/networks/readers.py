@@ -40,7 +40,13 @@ class LayerError(ValueError):
 
 
 class UntraceableError(LayerError):
-    """`torch.fx` cannot trace a network."""
+    """`torch.fx` cannot trace a network, for a `reason`."""
+
+    def __init__(self, reason: str):
+        super().__init__(
+            f"config key `networks[].reader`: {reason}; use `reader: hooks` and name modules"
+        )
+        self.reason = reason
 
 
 class GraphReader:
@@ -146,7 +152,7 @@ def reader_for(
     except UntraceableError as error:
         if chosen == "graph":
             raise
-        _LOG.info("%s: its layers are read by forward hooks on its modules", error)
+        _LOG.info("%s: layers of %s are read by forward hooks on its modules", error.reason, name)
         return HookReader(network, layers, name)
     except LayerError:
         if chosen == "graph" or not {layer.node for layer in layers} <= {*named_modules(network)}:
@@ -185,11 +191,8 @@ def traced_nodes(network: nn.Module, name: str) -> list[str]:
         for module, before in attributes:
             vars(module).clear()
             vars(module).update(before)
-        reason = " ".join(str(error).split())
-        raise UntraceableError(
-            f"config key `networks[].reader`: torch.fx cannot trace {name}"
-            f" ({type(error).__name__}: {reason}); use `reader: hooks` and name modules"
-        ) from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UntraceableError(f"torch.fx cannot trace {name} ({reason})") from error
     return nodes
 
 

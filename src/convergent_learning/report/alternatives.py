@@ -8,8 +8,9 @@ import pandas as pd
 
 from convergent_learning.figures import style
 from convergent_learning.figures.fig8 import ceiling_in_words
+from convergent_learning.tables.kinds import of_one_kind
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
-from convergent_learning.tables.storage import read_table, read_tables, with_stages
+from convergent_learning.tables.storage import Tables, read_table, read_tables, with_stages
 
 
 def alternative(number: int, tables: Path) -> str:
@@ -18,7 +19,8 @@ def alternative(number: int, tables: Path) -> str:
 
 
 def _stimuli_and_networks(tables: Path) -> str:
-    conditions, accuracy = read_table(tables, "conditions"), _staged(tables, "accuracy")
+    conditions, (kept, whose) = read_table(tables, "conditions"), _of_one_kind(tables, "accuracy")
+    accuracy = kept["accuracy"]
     last = accuracy[accuracy.stage == TRAINED]
     means = last.groupby(["stimuli", "condition"], sort=False).accuracy.mean().dropna()
     plain = means[means.index.get_level_values("stimuli") == "id"]
@@ -29,7 +31,7 @@ def _stimuli_and_networks(tables: Path) -> str:
     )
     if plain.empty:
         return text
-    text += f" Mean accuracy is {plain.mean():.2f} on the unaltered images"
+    text += f" Mean accuracy{whose} is {plain.mean():.2f} on the unaltered images"
     if shifted.empty:
         return text + "."
     best, worst = (style.condition(*shifted.idxmax()), style.condition(*shifted.idxmin()))
@@ -40,7 +42,8 @@ def _stimuli_and_networks(tables: Path) -> str:
 
 
 def _metrics_across_depth(tables: Path) -> str:
-    rows = _staged(tables, "fig2")
+    kept, whose = _of_one_kind(tables, "fig2")
+    rows = kept["fig2"]
     own = rows[
         (rows.group_x == rows.group_y)
         & (rows.baseline == "learned")
@@ -50,32 +53,34 @@ def _metrics_across_depth(tables: Path) -> str:
     ]
     means = own.groupby(["metric", own.stage == TRAINED])["mean"].mean()
     said = [
-        f"{style.metric_label(metric)} {value:.2f} {'after' if trained else 'before'} training"
+        f"{style.metric_label(metric)} {value:.2f} {_when(trained, kept['groups'])}"
         for (metric, trained), value in means.items()
     ]
     return (
         "Curves of the score across depth, a column for each metric and a row for each pair of "
-        f"groups. Mean over blocks within groups: {'; '.join(said)}."
+        f"groups. Mean over blocks within groups{whose}: {'; '.join(said)}."
     )
 
 
 def _privileged_basis(tables: Path) -> str:
-    fig3 = _staged(tables, "fig3")
+    kept, whose = _of_one_kind(tables, "fig3")
+    fig3 = kept["fig3"]
     blocks = fig3[fig3.role == "block"]
     means = blocks.groupby(blocks.stage == TRAINED)[["learned", "rotated"]].mean()
     said = [
-        f"{'after' if trained else 'before'} training {row.learned:.2f} with the learned and "
+        f"{_when(trained, kept['groups'])} {row.learned:.2f} with the learned and "
         f"{row.rotated:.2f} with rotated axes"
         for trained, row in means.iterrows()
     ]
-    return f"Curves of the permutation score across depth. Mean over blocks: {'; '.join(said)}."
+    text = "Curves of the permutation score across depth"
+    return f"{text}. Mean over blocks{whose}: {'; '.join(said)}."
 
 
 def _layer_by_layer(tables: Path) -> str:
-    matches = _staged(tables, "fig4_matches")
+    matches, groups = with_stages(read_tables(tables, ("fig4_matches", "groups"))).values()
     rows = matches[(matches.metric == "procrustes") & matches["mean"].notna()]
     said = [
-        f"{style.group(name)} {share:.2f} {'after' if stage == TRAINED else 'before'} training"
+        f"{style.group(name)} {share:.2f} {_when(stage == TRAINED, groups[groups.group == name])}"
         for name, stage, share in rows[["group", "stage", "mean"]].itertuples(index=False)
     ]
     return (
@@ -85,10 +90,11 @@ def _layer_by_layer(tables: Path) -> str:
 
 
 def _over_training(tables: Path) -> str:
-    fig5, accuracy = read_table(tables, "fig5"), read_table(tables, "fig5_accuracy")
+    kept, whose = _of_one_kind(tables, "fig5", "fig5_accuracy")
+    fig5, accuracy = kept["fig5"], kept["fig5_accuracy"]
     whole = fig5[(fig5.layer == "all") & (fig5.metric == "procrustes")]
     levels = _levels(whole, accuracy)
-    said = f" Mean Procrustes score and accuracy: {'; '.join(levels)}." if levels else ""
+    said = f" Mean Procrustes score and accuracy{whose}: {'; '.join(levels)}." if levels else ""
     return f"Curves of alignment and accuracy over training.{said}"
 
 
@@ -162,6 +168,22 @@ def _before_and_after(rows: pd.DataFrame) -> str:
         if len(score)
     ]
     return f"{' and '.join(said)} training"
+
+
+def _when(finished: bool, groups: pd.DataFrame) -> str:
+    """The stage of networks of the groups: `finished`, at their last step, or untrained."""
+    if (groups.final_step == 0).all():
+        return "as given"
+    return f"{'after' if finished else 'before'} training"
+
+
+def _of_one_kind(tables: Path, *names: str) -> tuple[Tables, str]:
+    """Tables of the groups that claims are judged on, and which these are if there are others."""
+    every = with_stages(read_tables(tables, ("groups", *names)))
+    kept = of_one_kind(every)
+    groups = kept["groups"].group.unique()
+    others = every["groups"].group.nunique() - len(groups)
+    return kept, f" of {', '.join(map(style.group, groups))}" if others else ""
 
 
 def _staged(tables: Path, name: str) -> pd.DataFrame:

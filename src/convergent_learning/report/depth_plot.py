@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from convergent_learning.figures import fig2, style
+from convergent_learning.figures import common, fig2, style
 from convergent_learning.report import plots
 from convergent_learning.tables.storage import read_tables, with_stages
 
@@ -24,14 +25,16 @@ _LOOKS: dict[str, dict[str, Any]] = {
 def depth_plot(tables: Path) -> plots.Plot:
     """Every curve of figure 2, and the context metrics that it has no room for."""
     frames = with_stages(read_tables(tables, ("fig2", "datasets", "groups", "layers")))
-    means, datasets, _, layers = frames.values()
+    means, datasets, groups, layers = frames.values()
     curves: list[plots.Curve] = []
     keys = ["dataset", "group_x", "group_y", "metric"]
     for (dataset, x, y, metric), rows in means.groupby(keys, sort=False):
         own = layers[(layers.dataset == dataset) & (layers.group == x)]
         shown: plots.Shown = {"dataset": [dataset], "networks": [f"{x} {y}"], "metric": [metric]}
+        of_pair = groups[(groups.dataset == dataset) & groups.group.isin((x, y))]
         for name, points in fig2.series(rows).items():
-            curves += _curve(points, name, metric, shown, fig2.joined(own, points))
+            said = re.sub("^trained", common.finished(of_pair), name)
+            curves += _curve(points, name, said, metric, shown, fig2.joined(own, points))
     lowest = min(-0.05, means[["mean", "low"]].clip(lower=-0.2).min(axis=None))
     panel = plots.Panel(
         "depth",
@@ -50,7 +53,7 @@ def depth_plot(tables: Path) -> plots.Plot:
         [
             plots.Switch("dataset", "Dataset", {"": {name: name for name in datasets.dataset}}),
             plots.Switch("networks", "Networks", {"": _pairs(means)}),
-            plots.Switch("metric", "Metric", _metrics(means)),
+            plots.Switch("metric", "Metric", _metrics(means, common.finished(groups))),
         ],
         [panel],
         ["tables/fig2.csv"],
@@ -58,16 +61,16 @@ def depth_plot(tables: Path) -> plots.Plot:
 
 
 def _curve(
-    points: pd.DataFrame, series: str, metric: str, shown: plots.Shown, join: bool
+    points: pd.DataFrame, series: str, said: str, metric: str, shown: plots.Shown, join: bool
 ) -> list[plots.Curve]:
-    label = f"{style.metric_label(metric)}, {series}"
+    label = f"{style.metric_label(metric)}, {said}"
     if series == "trained" and metric in style.METRICS:
         shown = shown | {"metric": [metric, _ALL]}
     within = points.group_x == points.group_y
     layers = points.layer_x.where(within, points.layer_x + " – " + points.layer_y)
-    said = zip(_SAID, (layers, label, points.depth.map("{:.2f}".format)), strict=True)
+    columns = zip(_SAID, (layers, label, points.depth.map("{:.2f}".format)), strict=True)
     look = {"colour": style.metric_colour(metric)} | _LOOKS[series]
-    return plots.curve(points, shown, label, said=dict(said), join=join, **look)
+    return plots.curve(points, shown, label, said=dict(columns), join=join, **look)
 
 
 def _pairs(means: pd.DataFrame) -> dict[str, str]:
@@ -77,10 +80,10 @@ def _pairs(means: pd.DataFrame) -> dict[str, str]:
     return {f"{x} {y}": style.pair(x, y) for x, y in pairs.itertuples(index=False)}
 
 
-def _metrics(means: pd.DataFrame) -> dict[str, dict[str, str]]:
+def _metrics(means: pd.DataFrame, finished: str) -> dict[str, dict[str, str]]:
     present = list(dict.fromkeys(means.metric))
     scores = {m: style.metric_label(m) for m in style.METRICS if m in present}
     context = {m: style.metric_label(m) for m in present if m not in style.METRICS}
     first = {"procrustes": scores.pop("procrustes")} if "procrustes" in scores else {}
-    groups = {"Scores": first | scores | {_ALL: "All scores, trained"}}
+    groups = {"Scores": first | scores | {_ALL: f"All scores, {finished}"}}
     return groups | ({"Context, in no claim": context} if context else {})

@@ -27,7 +27,7 @@ def of_one_kind(tables: Tables) -> Tables:
     trained here on the first other task; else those that were followed over a training elsewhere;
     else those that are given as they are.
 
-    tables : of one dataset
+    tables : with the table of groups, whose kinds are the same in all datasets
     """
     groups = tables["groups"]
     kind = kinds(groups)
