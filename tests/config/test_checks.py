@@ -1,9 +1,11 @@
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
+from convergent_learning.alignment import save_activations
 from convergent_learning.config.checks import checked
 from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment
@@ -131,6 +133,15 @@ def test_bad_input_is_named_with_what_is_allowed(path, value, named):
         checked(changed(path, value))
     for text in named:
         assert text in str(caught.value)
+
+
+def test_layers_of_activation_files_are_listed_in_their_order(tmp_path):
+    arrays = {name: np.ones((3, 2), np.float32) for name in ("early", "late")}
+    save_activations(tmp_path / "mine.h5", arrays)
+    mine = {"architecture": "mine", "seeds": [1], "activations": str(tmp_path / "mine.h5")}
+    checked(changed("networks.0", mine | {"layers": ["early", "late"]}))
+    with pytest.raises(ConfigError, match=r"networks\[0\].layers: not in depth order.*early, late"):
+        checked(changed("networks.0", mine | {"layers": ["late", "early"]}))
 
 
 @pytest.fixture

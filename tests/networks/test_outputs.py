@@ -157,3 +157,50 @@ def test_images_that_a_network_does_not_take_are_named():
     read = LayerOutputs(nn.Sequential(nn.Conv2d(3, 2, 9)).eval(), (Layer("0"),), "mine")
     with pytest.raises(ValueError, match=r"mine fails on images of 8 x 8 pixels \(RuntimeError"):
         read.of_one_image(8)
+
+
+class Branches(nn.Module):
+    """Two branches, added in place, and a map that is returned beside the logits."""
+
+    def __init__(self):
+        super().__init__()
+        self.a1, self.a2, self.b1, self.b2 = (nn.Conv2d(3, 3, 1) for _ in range(4))
+        self.act = nn.ReLU(inplace=True)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, images):
+        images -= 0.5
+        a = self.a2(self.a1(images))
+        a += self.b2(self.b1(images))
+        maps = self.act(a)
+        return {"scores": self.head(maps.mean((2, 3))), "maps": maps}
+
+
+@pytest.mark.parametrize("reader", ["graph", "hooks"])
+def test_layers_are_in_depth_order(reader):
+    def require(*names):
+        layers = tuple(map(Layer, names))
+        LayerOutputs(Branches().eval(), layers, "mine", reader).require_depth_order(4)
+
+    for good in (["a1", "b1", "a2", "b2", "act", "head"], ["b1", "a1", "b2", "head"], ["act"]):
+        require(*good)
+    if reader == "hooks":
+        require("a1", "output#maps", "head")
+        require("act", "output#maps")
+    for bad in (["act", "a1"], ["b1", "a2", "a1"], ["a1", "head", "act"]):
+        with pytest.raises(LayerError, match="which is listed after it") as error:
+            require(*bad)
+        first, last = bad[-2:]
+        assert f"layer {first!r} from {last!r}" in str(error.value)
+    with pytest.raises(LayerError, match=r"no layer 'a3'"):
+        require("a3")
+
+
+def test_an_order_in_depth_that_nothing_is_known_of_passes():
+    class Frozen(Branches):
+        def forward(self, images):
+            with torch.no_grad():
+                return super().forward(images)
+
+    layers = Layer("head"), Layer("a1")
+    LayerOutputs(Frozen().eval(), layers, "mine", "hooks").require_depth_order(4)

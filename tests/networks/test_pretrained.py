@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from convergent_learning.networks import pretrained as pretrained_module
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.loading import (
     _without_prefixes,
@@ -147,6 +148,8 @@ def test_a_description_shows_that_the_layers_are_there(tmp_path):
     about = json.loads((tmp_path / "about.json").read_text())
     assert about["layers"] == {"1": [2, 6, 6], "2": [72]}
     assert about["parameters"] == 2 * 27 + 2
+    with pytest.raises(ValueError, match=r"tiny computes layer '2' from '1', .*'1' before '2'"):
+        describe_pretrained([pretrained], layers[::-1], 8, tmp_path / "none.json")
     with pytest.raises(ValueError, match=r"tiny has no layer 'block9'.*0, 1, 2"):
         describe_pretrained([pretrained], (Layer("block9", "block"),), 8, tmp_path / "none.json")
 
@@ -156,6 +159,27 @@ def test_default_layers_are_not_read_by_hooks():
     assert list(pretrained_problems(published, "networks[0]")) == []
     (problem,) = pretrained_problems(published | {"reader": "hooks"}, "networks[0]")
     assert "networks[0].layers: default layers are graph nodes; list modules" in problem
+
+
+def test_it_is_another_network_under_another_version_of_its_package(folder, monkeypatch):
+    (folder / "borrowed.py").write_text(
+        "import numpy, torch, os\nfrom . import x\ndef make():\n    import safetensors.torch\n"
+    )
+    versions = {"torchvision": "0.29.2+cpu", "safetensors": "1.2"}
+    monkeypatch.setattr(pretrained_module, "version", versions.__getitem__)
+    published = {"architecture": "resnet18", "weights": "IMAGENET1K_V1"}
+    factory = entry(factory="torchvision.models:swin_t")
+    borrowed = entry(factory="borrowed:make")
+    for described, packages in (
+        (published, ("torchvision 0.29.2",)),
+        (factory, ("torchvision 0.29.2",)),
+        (borrowed, ("safetensors 1.2",)),
+        (entry(), ()),
+    ):
+        assert Pretrained.of(described, 1, 0).packages == packages
+    before = Pretrained.of(borrowed, 1, 0)
+    versions["safetensors"] = "1.3"
+    assert Pretrained.of(borrowed, 1, 0) != before
 
 
 def test_its_files_are_the_module_and_the_weights(folder):

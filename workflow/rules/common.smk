@@ -41,6 +41,11 @@ for overlay in workflow.overwrite_configfiles:
         )
 
 COSTS = Costs(DESIGN)
+try:
+    COSTS.sizes.check()
+except ValueError as error:
+    raise WorkflowError(str(error)) from None
+
 ENVIRONMENT = "../../envs/environment.yaml"
 PATHS = DESIGN.paths
 FIGURES = DESIGN.experiment.figures

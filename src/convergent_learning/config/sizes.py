@@ -7,11 +7,13 @@ own, and only for networks that the cache does not know.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import math
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from convergent_learning import alignment, networks
 from convergent_learning.alignment.activation_reader import read_activations
+from convergent_learning.alignment.moments import Grid
 from convergent_learning.alignment.positions import Positions, shape_after
 from convergent_learning.config.experiment import Experiment, Network
 from convergent_learning.files import replace_when_done
@@ -34,11 +37,15 @@ _IMAGENET_CLASSES = 1000
 
 @dataclass(frozen=True)
 class LayerSize:
-    """Units of a layer and the number of positions kept of it."""
+    """Units of a layer, and rows and columns of the positions that are kept of it."""
 
     name: str
     units: int
-    positions: int
+    grid: Grid
+
+    @property
+    def positions(self) -> int:
+        return self.grid[0] * self.grid[1]
 
     @property
     def values(self) -> int:
@@ -58,7 +65,8 @@ class NetworkSize:
     @classmethod
     def of(cls, fields: dict[str, Any]) -> NetworkSize:
         """From JSON."""
-        return cls(**fields | {"layers": tuple(LayerSize(**layer) for layer in fields["layers"])})
+        layers = (layer | {"grid": tuple(layer["grid"])} for layer in fields["layers"])
+        return cls(**fields | {"layers": tuple(LayerSize(**layer) for layer in layers)})
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,8 @@ class Measured:
 class Sizes:
     """Sizes of the networks of an experiment.
 
-    Raises ValueError where a network cannot be built, with the reason.
+    Raises ValueError where a network cannot be built or lists its layers out of order, and naming
+    two layers whose positions do not correspond.
     """
 
     def __init__(self, experiment: Experiment, cache: Path = CACHE):
@@ -87,6 +96,14 @@ class Sizes:
         if not self._known:
             self._measure()
         return self._known[dataset, network.group]
+
+    def check(self) -> None:
+        """Raise ValueError as `of` does, for experiments with networks that are not trained here.
+
+        Those that are trained here can be built, and their grids fit each other.
+        """
+        if len(self._experiment.trained) < len(self._experiment.networks):
+            self._measure()
 
     def _measure(self) -> None:
         asked = {
@@ -102,7 +119,12 @@ class Sizes:
             stored |= dict(zip(missing, _in_another_process(list(missing.values())), strict=True))
             with replace_when_done(self._cache) as partial:
                 partial.write_text(json.dumps(stored, indent=1))
-        self._known = {which: NetworkSize.of(stored[key]) for which, key in keys.items()}
+        known = {which: NetworkSize.of(stored[key]) for which, key in keys.items()}
+        for dataset in self._experiment.datasets:
+            require_shared_positions(
+                {group: known[dataset, group].layers for group in self._experiment.groups}
+            )
+        self._known = known
 
     def _measured(self, dataset: str, group: str) -> Measured:
         info = self._experiment.dataset(dataset).info
@@ -137,10 +159,11 @@ def measure(asked: Measured) -> NetworkSize:
             elements += output.numel()
 
     device, module = _built(asked)
-    for child in module.modules():
-        child.register_forward_hook(count)
     reader = "graph" if network.pretrained is None else network.pretrained.reader
     outputs = LayerOutputs(module.eval(), asked.layers, network.architecture, reader)
+    outputs.require_depth_order(asked.image_size, device)
+    for child in module.modules():
+        child.register_forward_hook(count)
     counter = FlopCounterMode(display=False)
     with counter:
         activations = outputs.of_one_image(asked.image_size, device)
@@ -185,12 +208,40 @@ def _built(asked: Measured) -> tuple[str, torch.nn.Module]:
 def _layer(name: str, shape: Sequence[int], positions: Positions) -> LayerSize:
     units = shape[1]
     if len(shape) == 2:
-        return LayerSize(name, units, 1)
+        return LayerSize(name, units, (1, 1))
     height, width = shape[2:]
     if positions == "units":
-        return LayerSize(name, units * height * width, 1)
-    rows, columns = shape_after(height, width, positions)
-    return LayerSize(name, units, rows * columns)
+        return LayerSize(name, units * height * width, (1, 1))
+    return LayerSize(name, units, shape_after(height, width, positions))
+
+
+def require_shared_positions(groups: Mapping[str, Sequence[LayerSize]]) -> None:
+    """Raise ValueError naming two layers of which neither grid is a part of the other.
+
+    Layers of all groups are compared at the places of the image that they share. Tokens in one row
+    have none.
+    """
+    first: dict[Grid, str] = {}
+    for group, layers in groups.items():
+        for layer in layers:
+            first.setdefault(layer.grid, f"layer {layer.name!r} of {group}")
+    grids = sorted(first, key=math.prod)
+    remedy = "set `activations.positions: average`, or"
+    for coarse, fine in itertools.combinations(grids, 2):
+        if {coarse[0] == 1, fine[0] == 1} == {True, False} and math.prod(coarse) > 1:
+            row, square = sorted((coarse, fine))
+            raise ValueError(
+                f"config key `networks[].layers`: {first[row]} keeps a row of {row[1]} tokens,"
+                f" and {first[square]} a map of {square[0]} x {square[1]} positions, with which"
+                f" tokens do not correspond; {remedy} of the tokens list one or the patches alone,"
+                " by their index"
+            )
+        if fine[0] % coarse[0] or fine[1] % coarse[1]:
+            raise ValueError(
+                f"config key `activations.positions`: {first[coarse]} has {coarse[0]} x"
+                f" {coarse[1]} positions and {first[fine]} {fine[0]} x {fine[1]}, which these do"
+                f" not divide; {remedy} a number such as 64, which keeps grids that do"
+            )
 
 
 def _in_another_process(asked: Sequence[Measured]) -> list[dict[str, Any]]:
@@ -210,7 +261,7 @@ def _digest(code: str, asked: Measured) -> str:
 def _code_digest() -> str:
     """Of the modules that decide what a network is and what is kept of it."""
     paths = sorted(Path(networks.__path__[0]).iterdir())
-    paths.append(Path(alignment.__path__[0]) / "positions.py")
+    paths += [Path(alignment.__path__[0]) / "positions.py", Path(__file__)]
     code = hashlib.sha256()
     for path in filter(Path.is_file, paths):
         code.update(path.read_bytes())

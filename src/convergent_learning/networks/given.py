@@ -85,6 +85,9 @@ def given_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
                 f"{key}.layers: {files.file(IDENTITY)} has no layer {layer!r}; there are"
                 f" {', '.join(there)}"
             )
+        known = [layer for layer in wanted if layer in there]
+        if sorted(known, key=there.index) != known:
+            yield f"{key}.layers: not in depth order, which is {', '.join(there)}"
 
 
 def _name(layer: str | dict[str, Any]) -> str:

@@ -63,18 +63,20 @@ def describe_pretrained(
     followed : the network at each step that there are weights of.
 
     Run before anything is trained, so that a mistake shows at once. Raises ValueError as
-    `load_pretrained` and `LayerOutputs` do.
+    `load_pretrained` and `LayerOutputs` do, and for layers that are not in depth order.
     """
     digests = {}
     for pretrained in followed:
         network, _ = _build(pretrained)
         digests[pretrained.step] = weights_digest(network.state_dict())
     outputs = LayerOutputs(network.eval(), layers, pretrained.architecture, pretrained.reader)
+    outputs.require_depth_order(image_size)
     activations = outputs.of_one_image(image_size)
     about = {
         "architecture": pretrained.architecture,
         "seed": pretrained.seed,
         "weights_digest": digests,
+        "packages": list(pretrained.packages),
         "files": {file: sha256_of(Path(file)) for each in followed for file in each.files},
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "layers": {name: list(output.shape[1:]) for name, output in activations.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +76,30 @@ class LayerOutputs:
         with failure_named(self._name, side), torch.inference_mode():
             return self(torch.zeros(1, 3, side, side, device=device))[0]
 
+    def require_depth_order(self, side: int, device: str = "cpu") -> None:
+        """Raise LayerError naming two layers of which the first is computed from the second.
+
+        Shows a black image of `side` pixels. Layers of parallel branches may come in any order.
+        What is computed without gradients is not known to depend on anything, and passes.
+        """
+        # A copy: networks may normalise images in place, which a leaf forbids.
+        images = torch.zeros(1, 3, side, side, device=device, requires_grad=True).clone()
+        try:
+            with torch.enable_grad():
+                tensors, _, _ = self._read(images)
+        except Exception:  # of code that works without gradients only, or not at all
+            return
+        nodes = {source: _computed_by(tensor) for source, tensor in tensors.items()}
+        for place, layer in enumerate(self._layers):
+            before = _ancestors(nodes[layer.source])
+            for later in self._layers[place + 1 :]:
+                if nodes[later.source] in before - {nodes[layer.source]}:
+                    raise LayerError(
+                        f"config key `networks[].layers`: {self._name} computes layer"
+                        f" {layer.name!r} from {later.name!r}, which is listed after it; list"
+                        f" layers in depth order, {later.name!r} before {layer.name!r}"
+                    )
+
     def role(self, layer: Layer) -> str:
         """The layer's own role, else ``logits`` if the network returns it as such, else ``block``.
 
@@ -83,6 +108,26 @@ class LayerOutputs:
         if self._returned is None:
             raise RuntimeError(f"{self._name} was shown no images yet")
         return layer.role or ("logits" if layer.name in self._returned else "block")
+
+
+def _computed_by(tensor: Tensor) -> Any:
+    """The operation of autograd that gave a tensor, or that which a copy is of; None if unknown."""
+    node = tensor.grad_fn
+    if node is not None and node.name() == "CloneBackward0":
+        return node.next_functions[0][0]
+    return node
+
+
+def _ancestors(node: Any) -> set[Any]:
+    """An operation and all that its result depends on; nothing of an unknown one."""
+    found: set[Any] = set()
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in found:
+            found.add(node)
+            waiting += [before for before, _ in node.next_functions]
+    return found
 
 
 def as_activations(output: Tensor, layer: Layer, network: str) -> Tensor:

@@ -5,12 +5,15 @@ Read while the DAG is built, so it imports no torch; `networks.loading` builds w
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import itertools
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,8 @@ _KEYS = {
     "mean",
     "std",
 }
+# Every network is computed with them: records of jobs say which versions.
+_UNDER_ALL = {"torch", "numpy"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,8 @@ class Pretrained:
     torchvision model and `weights` the name of its published weights. `mean` and `std` normalise
     pixels in [0, 1]; None takes those of the published weights, or of the dataset. `step` is the
     training step that the weights are of, 0 where nothing is known of their training. `reader`
-    says how its layers are read (`readers.reader_for`).
+    says how its layers are read (`readers.reader_for`). `packages` are those that build it, with
+    their versions: another version may build another network.
     """
 
     architecture: str
@@ -55,6 +61,7 @@ class Pretrained:
     std: list[float] | None
     step: int = 0
     reader: ReaderName = "auto"
+    packages: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, entry: dict[str, Any], seed: int, experiment_seed: int) -> Pretrained:
@@ -72,6 +79,7 @@ class Pretrained:
             mean=entry.get("mean"),
             std=entry.get("std"),
             reader=entry.get("reader", "auto"),
+            packages=_packages(factory),
         )
 
     def at(self, step: int) -> Pretrained:
@@ -92,6 +100,39 @@ class Pretrained:
             return []
         module = find_module(self.factory.split(":")[0])
         return [path for path in (module, self.weights) if path is not None]
+
+
+def _packages(factory: str | None) -> tuple[str, ...]:
+    """Distribution and version of the factory's package, or of those its own module imports."""
+    module = "torchvision.models" if factory is None else factory.partition(":")[0]
+    top = module.partition(".")[0]
+    names = {top} if top in _distributions() else _imported(find_module(module)) - _UNDER_ALL
+    found = {each for name in names for each in _distributions().get(name, ())}
+    # CPU and GPU builds of a release differ in what follows the plus.
+    return tuple(f"{each} {version(each).partition('+')[0]}" for each in sorted(found))
+
+
+@cache
+def _distributions() -> Mapping[str, Sequence[str]]:
+    """Installed distributions by the names that they are imported under."""
+    return packages_distributions()
+
+
+def _imported(path: str | None) -> set[str]:
+    """Packages that a module's source imports, anywhere in it."""
+    if path is None or not path.endswith(".py"):
+        return set()
+    try:
+        tree = ast.parse(Path(path).read_bytes())
+    except SyntaxError:  # which building the network reports
+        return set()
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return {name.partition(".")[0] for name in names}
 
 
 def find_module(name: str) -> str | None:
