@@ -92,7 +92,7 @@ def test_measures_are_symmetric(name, seed):
 
 def test_the_page_is_what_is_declared():
     made = (Path(__file__).parents[2] / "docs/measures.md").read_text(encoding="utf-8")
-    assert made == markdown(), "make docs/measures.md again, see its first lines"
+    assert made == markdown(), "run `make pages`"
 
 
 def assert_declared(invariant, difference):

@@ -206,7 +206,7 @@ def test_rerun_gives_the_same_bytes(experiment, tmp_path):
 
 def test_the_documented_schema_is_the_schema():
     made = (Path(__file__).parents[2] / "docs/tables.md").read_text(encoding="utf-8")
-    assert made == markdown(), "make docs/tables.md again, see its first lines"
+    assert made == markdown(), "run `make pages`"
 
 
 def test_every_table_has_keys_that_name_its_rows(experiment):

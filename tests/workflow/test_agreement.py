@@ -132,7 +132,7 @@ def test_the_committed_page_is_that_of_the_committed_runs():
     measured = json.loads((root / "results/reference/cifar10/agreement.json").read_text())
     made = (root / "docs/agreement.md").read_text(encoding="utf-8")
     printed = "\n".join([*page("cifar10", measured), ""])
-    assert made == printed, "make docs/agreement.md again, see its first lines"
+    assert made == printed, "run `make findings`"
 
 
 def test_runs_of_common_networks_are_not_compared(honest):

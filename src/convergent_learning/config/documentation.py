@@ -39,7 +39,8 @@ def page(defaults: dict[str, Any]) -> str:
     for key, about, required in _keys(_resolved(schema, schema)):
         section = re.split(r"\[|\.", key)[0] if "." in key else "experiment"
         cells = f"`{key}`", _either(_types(about)), _default(key, about, required, defaults)
-        row = " | ".join((*cells, about.get("description", "")))
+        meaning = re.sub(r"docs/(\w+)\.md", r"[\1](\1.md)", about.get("description", ""))
+        row = " | ".join((*cells, meaning))
         sections.setdefault(section, []).append(f"| {row} |\n")
     parts = [f"\n## {name}\n\n{_TABLE}{''.join(rows)}" for name, rows in sections.items()]
     return _HEAD + "".join(parts)
