@@ -78,7 +78,7 @@ pages: $(VENV)/installed ## the tables of docs/ that are made from the code
 EXAMPLES := two_arrays many_networks own_network own_figure
 CODE := $(shell find src workflow -name '*.py' -o -name '*.smk') config.yaml
 
-docs: $(EXAMPLES:%=docs/examples/%.md) docs/figures/all.md $(VENV)-docs/installed ## the site of the documentation, build/site/index.html
+docs: $(EXAMPLES:%=docs/examples/%.md) docs/figures/all.md docs/figures/plans.md $(VENV)-docs/installed ## the site of the documentation, build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
 	@echo "the documentation: build/site/index.html"
 
@@ -87,6 +87,13 @@ docs/examples/%.md: examples/%.py docs/scripts/run_example.py $(CODE) $(VENV)/in
 
 docs/figures/all.md: docs/scripts/draw_figures.py $(CODE) $(wildcard results/reference/*/SHA256SUMS) $(VENV)/installed
 	$(BIN)/python docs/scripts/draw_figures.py results/reference $(@D)
+
+docs/figures/plans.md: $(CODE) $(wildcard workflow/experiments/*.yaml src/convergent_learning/config/*.json) $(VENV)/installed
+	mkdir -p $(@D)
+	{ echo "# Plans"; for experiment in cifar10 paper-cifar paper-imagenet; do \
+		printf '\n## `%s`\n\n' $$experiment; \
+		$(BIN)/python -m convergent_learning.config plan $$experiment || exit 1; \
+	done; } > $@
 
 benchmark: $(VENV)/installed ## measure speed, memory and disk here; the table of docs/performance.md
 	$(BIN)/python benchmarks/scoreboard.py docs/performance.md $(if $(BASELINE),--baseline $(BASELINE))
