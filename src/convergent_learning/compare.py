@@ -60,7 +60,20 @@ class Comparison(pd.DataFrame):
         return Comparison
 
     def heatmap(self, metric: str | None = None, pair: tuple[str, str] | None = None) -> Figure:
-        """Layer × layer maps in the manner of figure 4; see `figures.compared_heatmap`.
+        """Layer × layer maps in the manner of figure 4.
+
+        Parameters
+        ----------
+        metric : str, optional
+            The metric that is drawn. Default: every metric for two networks; for more, whose
+            directed pairs are all drawn, Procrustes, or else the first metric.
+        pair : (str, str), optional
+            Draw these two networks only.
+
+        Returns
+        -------
+        Figure
+            At print size.
 
         Examples
         --------
@@ -75,7 +88,12 @@ class Comparison(pd.DataFrame):
         return heatmap(self, metric, pair)
 
     def depth_plot(self) -> Figure:
-        """Scores across depth in the manner of figure 2; see `figures.compared_depth`.
+        """Scores across depth in the manner of figure 2, each layer with the one nearest in depth.
+
+        Returns
+        -------
+        Figure
+            At print size.
 
         Examples
         --------
@@ -106,6 +124,8 @@ def compare(
 ) -> Comparison:
     """Cross-validated alignment of every layer of every network with every layer of the others.
 
+    Parameters that are not listed here are those of `alignment.score`.
+
     Parameters
     ----------
     networks : mapping of mappings of arrays (n, units) or (n, c, h, w)
@@ -117,8 +137,6 @@ def compare(
         (permutation) are left out where widths differ. By default those that match units
         (permutation, soft_matching) are also left out, with a warning, of two layers of so many
         units that this takes gigabytes.
-    n_folds, folds, seed, positions, center, ridge, device
-        See `alignment.score`.
     depths : mapping of mappings of float, optional
         Relative depth, 0 to 1, of every layer of the networks that are named. Default: the rank of
         the layer in its network.
