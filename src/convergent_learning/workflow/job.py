@@ -13,6 +13,7 @@ from typing import Any
 
 from convergent_learning.workflow.checksums import checked_digest
 from convergent_learning.workflow.record import finish, record_of, record_path
+from convergent_learning.workflow.watch import likely_cause, watched
 
 
 @contextlib.contextmanager
@@ -22,13 +23,21 @@ def job(snakemake: Any, digest: Callable[[Path], str] = checked_digest) -> Itera
     Log lines and any traceback go to the rule's log file, torch keeps to the rule's threads, and
     outputs carry the job's provenance (`workflow.record`). `snakemake` is the object that
     Snakemake gives a script. The numerical libraries' own thread variables are set by Snakemake
-    before the interpreter starts.
+    before the interpreter starts. A signal that ends the job is reported (`workflow.watch`).
     """
     _start(snakemake)
-    record = record_of(snakemake, digest)
-    yield record
-    if snakemake.output:
-        finish(record, snakemake.output, record_path(snakemake.log[0]))
+    with watched(snakemake.log[0], snakemake.rule):
+        record = record_of(snakemake, digest)
+        try:
+            yield record
+        except Exception as error:
+            # It may name the signal that ended a process which the job started.
+            cause = likely_cause(str(error))
+            if cause is not None:
+                error.add_note(cause)
+            raise
+        if snakemake.output:
+            finish(record, snakemake.output, record_path(snakemake.log[0]))
 
 
 def _start(snakemake: Any) -> None:

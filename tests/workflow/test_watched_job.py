@@ -1,0 +1,99 @@
+"""A job that a signal ends is reported, and leaves no process behind."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from conftest import network_folder
+
+JOB = """
+import subprocess, sys, time
+from convergent_learning.workflow.watch import watched
+with watched(sys.argv[1], "train_x"):
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print("started", flush=True)
+    time.sleep(600)
+"""
+CAUSES = {
+    signal.SIGKILL: "memory runs out",
+    signal.SIGTERM: "asked it to end",
+    signal.SIGSEGV: "error in a compiled library",
+    signal.SIGILL: "built for another processor",
+}
+WAIT_S = 60
+
+
+@pytest.mark.parametrize(("number", "cause"), CAUSES.items(), ids=lambda value: str(value)[:10])
+def test_a_signal_is_named_and_no_child_goes_on(number, cause, tmp_path):
+    log = tmp_path / "a.log"
+    log.write_text("2026-01-01 INFO work starts\n")
+    command = [sys.executable, "-c", JOB, str(log)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout.readline() == "started\n"
+        children = psutil.Process(running.pid).children(recursive=True)
+        running.send_signal(number)
+        _, error = running.communicate(timeout=WAIT_S)
+    assert running.returncode == -number
+    gone, alive = psutil.wait_procs(children, timeout=WAIT_S)
+    assert len(gone) == 2  # the watch, and the child
+    assert not alive
+    message = f"process {running.pid} of rule train_x was ended by {number.name}. "
+    for text in (error, log.read_text()):
+        assert message in text
+        assert cause in text
+    assert log.read_text().startswith("2026-01-01 INFO work starts\n")
+    # Where the signal lets anything run, the log says what the job was doing.
+    assert ("line 7 in <module>" in log.read_text()) == (number != signal.SIGKILL)
+
+
+@pytest.mark.parametrize("end", ["pass", "raise ValueError('no')", "sys.exit(3)"])
+def test_of_a_job_that_ends_by_itself_nothing_is_said(end, tmp_path):
+    code = JOB.partition("    subprocess")[0] + f"    {end}"
+    command = [sys.executable, "-c", code, str(tmp_path / "a.log")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "was ended by" not in done.stderr
+    assert not (tmp_path / "a.log").exists()
+
+
+@pytest.mark.slow
+def test_a_training_whose_job_is_killed_alone_goes_on_at_the_next_attempt(checkout):
+    """It is trained in a process that the job starts, which would keep the lock of the network."""
+    overlay = checkout.overlay.with_name("killed.yaml")
+    text = checkout.overlay.read_text().replace("experiment: smoke", "experiment: killed")
+    text = text.replace("precision: auto", "precision: portable")
+    overlay.write_text(text.replace("epochs: 2", "epochs: 60"))
+    folder = network_folder("resnet18-seed1", precision="portable", epochs=60)
+    command = checkout.command(
+        f"{folder}/step600.safetensors", configfile="workflow/experiments/killed.yaml"
+    )
+    with subprocess.Popen(
+        command,
+        cwd=checkout.folder,
+        env=checkout.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        states = checkout.folder / "results/networks/training_state"
+        while not list(states.rglob("state-*.pt")):
+            assert running.poll() is None, running.stdout.read()
+            time.sleep(0.05)
+        [training] = [
+            process
+            for process in psutil.Process(running.pid).children(recursive=True)
+            if "convergent_learning.training.together" in process.cmdline()
+        ]
+        job = training.parent()
+        job.kill()
+        training.wait(WAIT_S)
+        output, _ = running.communicate(timeout=10 * WAIT_S)
+    assert running.returncode == 0, output
+    assert "was ended by SIGKILL" in output
+    assert "memory runs out" in output
+    log = checkout.folder / folder.replace("networks/", "networks/logs/", 1)
+    assert "another process trains this network" not in log.with_suffix(".log").read_text()
