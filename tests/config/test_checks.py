@@ -1,4 +1,5 @@
 import copy
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,10 @@ from convergent_learning.config.experiment import Experiment
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def entry(folder, **keys):
+    return {"name": "photos", "layout": "imagefolder", "path": str(folder)} | keys
 
 
 def changed(path, value):
@@ -126,6 +131,36 @@ def test_overlays_are_called_like_their_experiment(overlay):
         ),
         ("datasets.0.train_images", 10**6, ["datasets[0].train_images", "50000"]),
         ("training.checkpoints", ["1", "9"], ["training.checkpoints", "'9'", "4 epochs"]),
+        ("training.checkpoints", ["1", "1"], ["training.checkpoints[1]: '1' is listed twice"]),
+        ("training.checkpoints", ["1/2", 0.5], ["training.checkpoints[1]: '0.5' is listed twice"]),
+        ("training.checkpoints", ["1e999999999"], ["training.checkpoints[0]", "an epoch such as"]),
+        (
+            "networks.0.training",
+            {"checkpoints": ["9 steps", "9 steps"]},
+            ["networks (resnet18): training.checkpoints[1]: '9 steps' is listed twice"],
+        ),
+        ("training.epochs", 5.0, ["training.epochs: 5.0 is not an integer"]),
+        ("training.learning_rate", math.nan, ["training.learning_rate: nan", "finite number"]),
+        ("training.weight_decay", math.inf, ["training.weight_decay: inf", "finite number"]),
+        ("training.crop_padding", 1000, ["training.crop_padding: 1000", "32 pixels of cifar10"]),
+        (
+            "networks.0.training",
+            {"crop_padding": 33},
+            ["networks (resnet18): training.crop_padding: 33", "32 pixels of cifar10"],
+        ),
+        ("activations.positions", 10**20, ["activations.positions: 1000", "up to 10⁹"]),
+        ("networks.0.width", 1e6, ["networks[0].width: 1000000.0", "less than or equal to 64"]),
+        ("networks.0.seeds", [2**63], ["networks[0].seeds[0]: 9223372036854775808"]),
+        ("seed", 2**63, ["seed: 9223372036854775808", "less than or equal to"]),
+        pytest.param(
+            "training.epochs",
+            16**5000,
+            ["training.epochs: an integer of thousands of digits"],
+            id="thousands of digits",
+        ),
+        ("networks.0.mean", [math.nan, 0, 0], ["networks[0].mean[0]: nan", "finite number"]),
+        ("experiment", "x" * 300, ["experiment: 'xxx", "...", "should match"]),
+        ("stimuli.sets", [entry("x" * 300)], ["stimuli.sets[].path: 'xxx", "File name too long"]),
     ],
 )
 def test_bad_input_is_named_with_what_is_allowed(path, value, named):
@@ -152,13 +187,14 @@ def brought(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     (tmp_path / "corrupted").mkdir()
-    for name in ("fog", "labels"):
-        (tmp_path / f"corrupted/{name}.npy").touch()
+    write_array(tmp_path / "corrupted/fog.npy", (50_000, 32, 32, 3))
+    write_array(tmp_path / "corrupted/labels.npy", (50_000,))
     return tmp_path
 
 
-def entry(folder, **keys):
-    return {"name": "photos", "layout": "imagefolder", "path": str(folder)} | keys
+def write_array(path, shape, dtype=np.uint8):
+    """Zeros, which take no room on the disk."""
+    np.lib.format.open_memmap(path, "w+", dtype, shape)
 
 
 def test_user_sets_become_conditions_after_the_families(brought):
@@ -191,7 +227,7 @@ def test_user_sets_become_conditions_after_the_families(brought):
         ),
         (
             {"name": "snow", "layout": "cifar-c", "path": "corrupted"},
-            ["stimuli.sets[0]", "snow.npy", "fog.npy"],
+            ["stimuli.sets[0].path", "snow.npy", "fog.npy"],
         ),
         ({"layout": "geirhos"}, ["stimuli.sets[0].path", "png is not named"]),
     ],
@@ -205,6 +241,45 @@ def test_a_user_set_that_cannot_be_is_named_by_its_key(keys, named, brought):
         checked(changed("stimuli.sets", [given]))
     for text in named:
         assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype", "named"),
+    [
+        ("fog", (50_000, 32, 32), np.uint8, "not (50000, 32, 32, 3) uint8"),
+        ("fog", (50_000, 64, 64, 3), np.uint8, "not (50000, 32, 32, 3) uint8"),
+        ("fog", (50_000, 32, 32, 3), np.float32, "float32, not (50000, 32, 32, 3) uint8"),
+        ("fog", (10_000, 32, 32, 3), np.uint8, "the test images of cifar10 at five severities"),
+        ("fog", (), np.uint8, "fog.npy is () uint8, not"),
+        ("labels", (10_000,), np.uint8, "labels.npy is (10000,) uint8, not (50000,) integers"),
+        ("labels", (50_000,), np.float32, "a label for each image of fog.npy"),
+    ],
+)
+def test_arrays_that_cannot_be_those_of_cifar_c_are_refused(brought, name, shape, dtype, named):
+    folder = brought / "corrupted"
+    write_array(folder / f"{name}.npy", shape, dtype)
+    with pytest.raises(ConfigError) as caught:
+        checked(changed("stimuli.sets", [entry(folder, name="fog", layout="cifar-c")]))
+    assert f"stimuli.sets[0].path: {folder / name}.npy is " in str(caught.value)
+    assert named in str(caught.value)
+
+
+def test_of_a_dataset_of_ones_own_five_severities_are_needed(brought):
+    config = changed("stimuli.sets", [entry(brought / "corrupted", name="fog", layout="cifar-c")])
+    own = {"name": "own", "layout": "cifar10", "source": "x", "train_images": 1000}
+    checked(config | {"datasets": [own]})
+    write_array(brought / "corrupted/fog.npy", (49_999, 32, 32, 3))
+    write_array(brought / "corrupted/labels.npy", (49_999,))
+    with pytest.raises(ConfigError, match=r"not \(5·m, 32, 32, 3\) uint8"):
+        checked(config | {"datasets": [own]})
+
+
+def test_an_array_file_that_is_none_is_refused(brought):
+    (brought / "corrupted/fog.npy").write_bytes(b"no array")
+    with pytest.raises(ConfigError, match=r"stimuli.sets\[0\].path: .*fog.npy is truncated or no"):
+        checked(
+            changed("stimuli.sets", [entry(brought / "corrupted", name="fog", layout="cifar-c")])
+        )
 
 
 def test_a_user_set_needs_a_name_of_its_own_and_two_images_a_fold(brought):

@@ -34,6 +34,18 @@ def test_a_plan_holds_what_the_config_says():
     assert plan.digest != experiment.plan("cifar10", networks["vgg11-seed3"]).digest
 
 
+def test_where_no_training_goes_on_nothing_is_shown_but_at_the_end():
+    config = copy.deepcopy(DEFAULT)
+    config["networks"][1]["training"] = {"epochs": 2, "checkpoints": ["1"]}
+    config["training"]["checkpoints"] = ["1", "3"]
+    experiment = Experiment.of(config)
+    assert experiment.last_step("cifar10", "vgg11") == 780
+    assert experiment.steps("cifar10") == [0, 390, 1170, 1560]
+    for block, samples in experiment.blocks("cifar10").items():
+        for tile in experiment.tiles("cifar10", block):
+            assert all(experiment.shown("cifar10", s, tile).networks for s in samples)
+
+
 def test_a_network_may_be_trained_in_its_own_way():
     config = copy.deepcopy(DEFAULT)
     config["networks"][1]["training"] = {"optimizer": "adamw", "learning_rate": 0.001}

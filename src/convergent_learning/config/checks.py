@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from convergent_learning.alignment.calibration import ALPHA, fewest_draws
 from convergent_learning.alignment.registry import metrics
-from convergent_learning.config.errors import ConfigError, problems_of
+from convergent_learning.config.errors import ConfigError, problems_of, shown
 from convergent_learning.config.model import (
     Alignment,
     Config,
@@ -114,14 +114,31 @@ def _dataset_problems(entry: Dataset, key: str, training: Training) -> Iterator[
             f" of {entry.name}; lower it or raise {key}.train_images"
         )
     yield from _checkpoint_problems(training, entry, "training.checkpoints")
+    yield from _crop_problems(training, entry, "training.crop_padding")
+
+
+def _crop_problems(training: Training, dataset: Dataset, key: str) -> Iterator[str]:
+    side = dataset.info.side
+    if training.crop_padding > side:
+        yield (
+            f"{key}: {training.crop_padding} is more than the {side} pixels of {dataset.name}, so"
+            f" that a crop may show nothing of an image; use {side} or less"
+        )
 
 
 def _checkpoint_problems(training: Training, dataset: Dataset, key: str) -> Iterator[str]:
+    texts = tuple(map(str, training.checkpoints))
     steps_per_epoch = max(1, dataset.images // training.batch_size)
     try:
-        checkpoint_steps(tuple(map(str, training.checkpoints)), training.epochs, steps_per_epoch)
+        checkpoint_steps(texts, training.epochs, steps_per_epoch)
     except ValueError as error:
         yield f"{key}: {error}"
+        return
+    # In epochs of so many steps, and with an end that is none of them, all checkpoints differ.
+    steps = [checkpoint_steps((text,), training.epochs + 1, 10**12) for text in texts]
+    for index, text in enumerate(texts):
+        if steps[index] in steps[:index]:
+            yield f"{key}[{index}]: {text!r} is listed twice; list each checkpoint once"
 
 
 def _network_problems(
@@ -138,10 +155,10 @@ def _network_problems(
             )
         names.append(group.name)
         if group.activations is not None:
-            yield from given_problems(group.dump(), key)
+            yield from _reading(f"{key}.activations", given_problems(group.dump(), key))
             continue
         if group.is_pretrained:
-            yield from pretrained_problems(group.dump(), key)
+            yield from _reading(f"{key}.weights", pretrained_problems(group.dump(), key))
             sides = [] if group.factory is not None else [IMAGENET_SIDE]
         else:
             sides = [info.side for info in datasets]
@@ -170,6 +187,9 @@ def _task_problems(
     if {"epochs", "checkpoints"} & group.training.model_fields_set:
         for dataset in datasets:
             yield from _checkpoint_problems(training, dataset, f"{key}.checkpoints")
+    if "crop_padding" in group.training.model_fields_set:
+        for dataset in datasets:
+            yield from _crop_problems(training, dataset, f"{key}.crop_padding")
     if training.labels_name not in LABELS:
         yield _unknown(f"{key}.labels", training.labels_name, LABELS)
     if training.objective not in objectives():
@@ -235,11 +255,13 @@ def _stimulus_problems(config: Config, datasets: Collection[DatasetInfo]) -> Ite
     for info in datasets:
         if info.test is not None and images > info.test:
             yield f"stimuli.images: {images}, but {info.name} has {info.test} test images"
-    sides = {info.name: info.side for info in datasets}
-    yield from set_problems([entry.dump() for entry in config.stimuli.sets], folds, sides)
+    tests = {info.name: (info.test, info.side) for info in datasets}
+    sets = set_problems([entry.dump() for entry in config.stimuli.sets], folds, tests)
+    yield from _reading("stimuli.sets[].path", sets)
     if not isinstance(config.stimuli.families, str):
         yield from _family_problems(config.stimuli.families)
-    yield from recording_problems([entry.dump() for entry in config.recordings], folds)
+    recordings = recording_problems([entry.dump() for entry in config.recordings], folds)
+    yield from _reading("recordings[].source or images", recordings)
 
 
 def _family_problems(chosen: Collection[FamilyLevels]) -> Iterator[str]:
@@ -290,6 +312,14 @@ def _partner_problems(alignment: Alignment, group: Group) -> Iterator[str]:
             f" {group.name!r} with layer x layer maps; raise it to {enough}, or set"
             f" alignment.map_seeds to {alignment.partners // 2 + 1}"
         )
+
+
+def _reading(key: str, problems: Iterator[str]) -> Iterator[str]:
+    """The problems, and one more for a path that the system refuses, as when it is too long."""
+    try:
+        yield from problems
+    except OSError as error:
+        yield f"{key}: {shown(error.filename)} cannot be looked at ({error.strerror})"
 
 
 def _unknown(key: str, value: str, allowed: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ This page is made from the model in `src/convergent_learning/config`; `make conf
 """
 _TABLE = "| key | type | default | meaning |\n|---|---|---|---|\n"
 _LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+_LARGE = {10**6: "10⁶", 10**9: "10⁹", 10**12: "10¹²", 2**63 - 1: "2⁶³ − 1"}
 _KINDS = {  # one and several of them
     "boolean": ("true or false", "truths"),
     "integer": ("integer", "integers"),
@@ -84,7 +85,11 @@ def _types(about: dict[str, Any], several: bool = False) -> list[str]:
         return [f"`{value}`" for value in about.get("enum", [about.get("const")])]
     if about["type"] == "array":
         return [f"list of {_either(_types(about['items'], several=True))}"]
-    limits = " and ".join(f"{sign} {about[key]}" for key, sign in _LIMITS.items() if key in about)
+    limits = " and ".join(
+        f"{sign} {_LARGE.get(about[key], about[key])}"
+        for key, sign in _LIMITS.items()
+        if key in about
+    )
     return [f"{_KINDS[about['type']][several]} {limits}".strip()]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -22,6 +23,9 @@ _KINDS = {
 }
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
+_SHORT.maxlist = _SHORT.maxdict = 12
 MAPPING = "mapping"  # the branch of a union that is a mapping, see `types.WordOrMapping`
 
 
@@ -71,10 +75,19 @@ def _explain(place: Place, details: ErrorDetails) -> str:
         return f"{_text(place)}: this key is missing"
     if kind in ("too_short", "too_long"):
         limit = details["ctx"]["min_length" if kind == "too_short" else "max_length"]
-        return f"{_text(place)}: {value!r} has {len(value)} entries; {limit} are needed"
+        return f"{_text(place)}: {shown(value)} has {len(value)} entries; {limit} are needed"
     if kind in _KINDS:
-        return f"{_text(place)}: {value!r} is not {_KINDS[kind]}"
-    return f"{_text(place)}: {value!r} {message.removeprefix('Input ').removeprefix('String ')}"
+        return f"{_text(place)}: {shown(value)} is not {_KINDS[kind]}"
+    told = message.removeprefix("Input ").removeprefix("String ")
+    return f"{_text(place)}: {shown(value)} {told}"
+
+
+def shown(value: Any) -> str:
+    """A value as messages write it: its `repr`, with the middle left out if it is long."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:
+        return "an integer of thousands of digits"
 
 
 def _text(place: Place) -> str:

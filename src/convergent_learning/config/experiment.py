@@ -217,15 +217,22 @@ class Experiment:
         )
 
     def steps(self, dataset: str) -> list[int]:
-        """Training steps of the checkpoints of all groups, ascending; only 0 if none has any."""
+        """Steps at which stimuli are shown, ascending: checkpoints before groups end, and the end.
+
+        Only 0 if no group has a checkpoint.
+        """
         return self._steps[dataset]
 
     @cached_property
     def _steps(self) -> dict[str, list[int]]:
-        return {
-            name: sorted(set().union(*(self.steps_of(name, group) for group in self.groups))) or [0]
-            for name in self.datasets
-        }
+        steps = {}
+        for name in self.datasets:
+            of_groups = [self.steps_of(name, group) for group in self.groups]
+            # Where nobody's training goes on there is nobody to show stimuli to, but at the end.
+            passed = set().union(*(of_group[:-1] for of_group in of_groups))
+            last = max((self.last_step(name, group) for group in self.groups), default=0)
+            steps[name] = sorted(passed | {last})
+        return steps
 
     def steps_of(self, dataset: str, group: str) -> list[int]:
         """Training steps of a group's own checkpoints; none of one that is given as it is."""

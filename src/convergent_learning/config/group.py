@@ -9,17 +9,20 @@ from pydantic import Field, Tag
 from convergent_learning.config.types import (
     BelowOne,
     Channels,
+    Checkpoint,
     Count,
+    Deviation,
     Given,
     Inside,
     Keys,
     Listed,
     ListedOnce,
+    Mean,
     Name,
     NotNegative,
-    Number,
     Positive,
     Seed,
+    Step,
     Text,
     TextOrNumber,
     UpToOne,
@@ -61,11 +64,13 @@ Decay = Annotated[
 Epochs = Annotated[Count, Field(description="Passes over the training images.")]
 CropPadding = Annotated[
     int,
-    Field(ge=0, description="Zero padding in pixels before a random crop; 0 crops nothing."),
+    Field(
+        ge=0, le=4096, description="Zero padding in pixels before a random crop; 0 crops nothing."
+    ),
 ]
 Flip = Annotated[bool, Field(description="Whether half of the images are flipped horizontally.")]
 Checkpoints = Annotated[
-    Listed[TextOrNumber],
+    Listed[Checkpoint],
     Field(
         description='Checkpoints in epochs (`"1/16"`, `"2"`) or steps (`"100 steps"`); the'
         " untrained network and the last step are always kept."
@@ -97,14 +102,16 @@ Images = Annotated[
 Objective = Annotated[
     str, Field(description="What networks learn: `supervised`, or without labels `simclr`, `moco`.")
 ]
-Queue = Annotated[Count, Field(description="Keys that `moco` compares each image with.")]
+Queue = Annotated[
+    int, Field(ge=1, le=10**6, description="Keys that `moco` compares each image with.")
+]
 
 
 class Training(Keys):
     """How networks are trained."""
 
     epochs: Epochs
-    batch_size: int = Field(ge=2, description="Images in an optimiser step.")
+    batch_size: int = Field(ge=2, le=10**9, description="Images in an optimiser step.")
     optimizer: Optimizer
     learning_rate: LearningRate
     momentum: Momentum
@@ -162,7 +169,6 @@ class Overrides(Keys):
     checkpoints: Given[Checkpoints] = None
 
 
-Step = Annotated[int, Field(ge=0)]
 LayerName = Annotated[
     str,
     Field(pattern=LAYER_NAME),
@@ -210,7 +216,7 @@ class Group(Keys):
     """An entry of `networks`: networks that differ in nothing but their seeds."""
 
     architecture: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$",
         description="A built-in architecture, a torchvision model if `weights` are published ones,"
         " or any name for a network of your own.",
     )
@@ -273,10 +279,10 @@ class Group(Keys):
     steps_per_epoch: Given[Count] = Field(
         None, description="Training steps of an epoch, with `steps`: claims about epochs need it."
     )
-    mean: Given[Channels[Number]] = Field(
+    mean: Given[Channels[Mean]] = Field(
         None, description="Mean of each channel that a network not trained here expects."
     )
-    std: Given[Channels[Positive]] = Field(
+    std: Given[Channels[Deviation]] = Field(
         None, description="Standard deviation of each channel, with `mean`."
     )
 

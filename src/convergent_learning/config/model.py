@@ -20,6 +20,7 @@ from convergent_learning.config.types import (
     Name,
     NotNegative,
     Seed,
+    Side,
     Text,
     TextOrNumber,
     TwoOrMore,
@@ -45,7 +46,7 @@ class Dataset(Keys):
         " bytes, or where your own files are.",
     )
     layout: Given[Layout] = Field(None, description="How your own files are laid out.")
-    image_size: Given[Annotated[int, Field(ge=8)]] = Field(
+    image_size: Given[Side] = Field(
         None, description="Side in pixels of the images of an `imagefolder`; 224 by default."
     )
     classes: TwoOrMore[str] | None = Field(
@@ -79,18 +80,18 @@ class StimulusSet(Keys):
     """An entry of `stimuli.sets`: your own images."""
 
     name: str = Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_]*$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_]{0,99}$",
         description="What tables and figures call the set; of `cifar-c`, the array's name.",
     )
     layout: Literal["imagefolder", "geirhos", "cifar-c"] = Field(
         description="One folder a class, class in the file name, or arrays with severities."
     )
     path: Text = Field(description="Folder with the images or arrays.")
-    resize: Given[Annotated[int, Field(ge=8)]] = Field(
+    resize: Given[Side] = Field(
         None, description="Shorter side in pixels that images are brought to before the crop."
     )
-    conditions: Given[ListedOnce[Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]+$")]]] = Field(
-        None, description="Conditions in the file names of `geirhos`, mild to strong."
+    conditions: Given[ListedOnce[Annotated[str, Field(pattern=r"^[A-Za-z0-9.+-]{1,100}$")]]] = (
+        Field(None, description="Conditions in the file names of `geirhos`, mild to strong.")
     )
     severities: Given[ListedOnce[Annotated[int, Field(ge=1, le=5)]]] = Field(
         None, description="Severities taken of `cifar-c`; all five by default."
@@ -121,7 +122,7 @@ class Activations(Keys):
 
     positions: Annotated[
         Literal["all", "center", "average", "units"] | Count,
-        described("`all`, `center`, `average`, `units` or a number of positions"),
+        described("`all`, `center`, `average`, `units` or a number of positions up to 10⁹"),
     ] = Field(description="Positions kept of a spatial layer; a number of them on a regular grid.")
     dtype: Literal["float16", "float32"] = Field(
         description="Type that activations are rounded to."
@@ -149,7 +150,7 @@ class Alignment(Keys):
         description="Networks that a job takes from each side of its pairs; null compares all pairs"
         " of a block in one job."
     )
-    rotations: Count = Field(
+    rotations: Annotated[int, Field(ge=1, le=10**6)] = Field(
         description="Random rotations behind each p value of the privileged basis."
     )
     shuffles: Count = Field(

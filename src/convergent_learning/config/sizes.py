@@ -23,6 +23,7 @@ from convergent_learning import alignment, networks
 from convergent_learning.alignment.activation_reader import read_activations
 from convergent_learning.alignment.moments import Grid
 from convergent_learning.alignment.positions import Positions, shape_after
+from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment, Network
 from convergent_learning.files import replace_when_done
 from convergent_learning.networks.given import IDENTITY
@@ -83,7 +84,7 @@ class Measured:
 class Sizes:
     """Sizes of the networks of an experiment.
 
-    Raises ValueError where a network cannot be built or lists its layers out of order, and naming
+    Raises ConfigError where a network cannot be built or lists its layers out of order, and naming
     two layers whose positions do not correspond.
     """
 
@@ -98,7 +99,7 @@ class Sizes:
         return self._known[dataset, network.group]
 
     def check(self) -> None:
-        """Raise ValueError as `of` does, for experiments with networks that are not trained here.
+        """Raise ConfigError as `of` does, for experiments with networks that are not trained here.
 
         Those that are trained here can be built, and their grids fit each other.
         """
@@ -216,7 +217,7 @@ def _layer(name: str, shape: Sequence[int], positions: Positions) -> LayerSize:
 
 
 def require_shared_positions(groups: Mapping[str, Sequence[LayerSize]]) -> None:
-    """Raise ValueError naming two layers of which neither grid is a part of the other.
+    """Raise ConfigError naming two layers of which neither grid is a part of the other.
 
     Layers of all groups are compared at the places of the image that they share. Tokens in one row
     have none.
@@ -230,18 +231,20 @@ def require_shared_positions(groups: Mapping[str, Sequence[LayerSize]]) -> None:
     for coarse, fine in itertools.combinations(grids, 2):
         if {coarse[0] == 1, fine[0] == 1} == {True, False} and math.prod(coarse) > 1:
             row, square = sorted((coarse, fine))
-            raise ValueError(
-                f"config key `networks[].layers`: {first[row]} keeps a row of {row[1]} tokens,"
-                f" and {first[square]} a map of {square[0]} x {square[1]} positions, with which"
-                f" tokens do not correspond; {remedy} of the tokens list one or the patches alone,"
-                " by their index"
+            problem = (
+                f"networks[].layers: {first[row]} keeps a row of {row[1]} tokens, and"
+                f" {first[square]} a map of {square[0]} x {square[1]} positions, with which tokens"
+                f" do not correspond; {remedy} of the tokens list one or the patches alone, by their"
+                " index"
             )
+            raise ConfigError([problem])
         if fine[0] % coarse[0] or fine[1] % coarse[1]:
-            raise ValueError(
-                f"config key `activations.positions`: {first[coarse]} has {coarse[0]} x"
-                f" {coarse[1]} positions and {first[fine]} {fine[0]} x {fine[1]}, which these do"
-                f" not divide; {remedy} a number such as 64, which keeps grids that do"
+            problem = (
+                f"activations.positions: {first[coarse]} has {coarse[0]} x {coarse[1]} positions"
+                f" and {first[fine]} {fine[0]} x {fine[1]}, which these do not divide; {remedy} a"
+                " number such as 64, which keeps grids that do"
             )
+            raise ConfigError([problem])
 
 
 def _in_another_process(asked: Sequence[Measured]) -> list[dict[str, Any]]:
@@ -249,8 +252,8 @@ def _in_another_process(asked: Sequence[Measured]) -> list[dict[str, Any]]:
         [sys.executable, "-m", __name__], input=pickle.dumps(asked), capture_output=True
     )
     if done.returncode:
-        reason = done.stderr.decode().strip().splitlines()[-1:]
-        raise ValueError(f"networks: cannot be built ({' '.join(reason)})")
+        reason = done.stderr.decode().strip().splitlines()[-1:] or [f"status {done.returncode}"]
+        raise ConfigError([f"networks: cannot be built ({' '.join(reason)})"])
     return json.loads(done.stdout)
 
 
@@ -269,7 +272,10 @@ def _code_digest() -> str:
 
 
 if __name__ == "__main__":
-    # What a factory prints is no part of the answer.
+    # What a factory prints is no part of the answer, and it may end the process too.
     with redirect_stdout(sys.stderr):
-        found = [asdict(measure(one)) for one in pickle.loads(sys.stdin.buffer.read())]
+        try:
+            found = [asdict(measure(one)) for one in pickle.loads(sys.stdin.buffer.read())]
+        except (Exception, SystemExit) as error:
+            sys.exit("\n" + " ".join(f"{type(error).__name__}: {error}".split()))
     print(json.dumps(found))

@@ -120,16 +120,25 @@ Channels = Annotated[tuple[T, ...], Strict(False), Field(min_length=3, max_lengt
 Number = Annotated[float, _AsGiven()]
 NotNegative = Annotated[float, Field(ge=0), _AsGiven()]
 Positive = Annotated[float, Field(gt=0), _AsGiven()]
-Width = Annotated[float, Field(ge=1 / 64), _AsGiven()]
+Width = Annotated[float, Field(ge=1 / 64, le=64), _AsGiven()]
+Mean = Annotated[float, Field(ge=-1000, le=1000), _AsGiven()]
+Deviation = Annotated[float, Field(ge=1e-6, le=1000), _AsGiven()]
 UpToOne = Annotated[float, Field(gt=0, le=1), _AsGiven()]
 BelowOne = Annotated[float, Field(ge=0, lt=1), _AsGiven()]
 Inside = Annotated[float, Field(gt=0, lt=1), _AsGiven()]
 
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Step = Annotated[int, Field(ge=0, le=10**12)]
+Side = Annotated[int, Field(ge=8, le=4096)]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]  # tables hold seeds in 64 bits
 Text = Annotated[str, Field(min_length=1)]
 TextOrNumber = Annotated[str | Number, described("a text or a number")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+Checkpoint = Annotated[
+    Annotated[str, Field(pattern=r"^[0-9]{1,12}([.][0-9]{1,12}|/[0-9]{1,12}| steps?)?$")]
+    | NotNegative,
+    described("an epoch such as 0, 1/16 or 2, or a step such as '100 steps'"),
+]
 
 WordOrList = Discriminator(lambda value: "list" if isinstance(value, list | tuple) else "word")
 """Tells a union's branch with the tag ``list`` from that with the tag ``word``."""

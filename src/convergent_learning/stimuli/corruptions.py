@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,41 @@ def write_corruption_set(
     with writing_stimuli(out, shape, labels, index, attributes) as append:
         for batch in batches(len(rows), shape[1] * shape[2]):
             append(images[rows[batch]])
+
+
+def corruption_problems(
+    folder: Path, corruption: str, tests: Mapping[str, tuple[int | None, int]]
+) -> Iterator[str]:
+    """What the headers of the two arrays of a corruption show to be wrong; no pixel is read.
+
+    Parameters
+    ----------
+    folder, corruption
+        As of :func:`write_corruption_set`.
+    tests : mapping of str to (int or None, int)
+        Number of the test images of each data set, None if it is not known, and their side in
+        pixels.
+    """
+    images_path, labels_path = folder / f"{corruption}.npy", folder / "labels.npy"
+    try:
+        images, labels = _load(images_path), _load(labels_path)
+    except ValueError as error:
+        yield str(error)
+        return
+    for dataset, (number, side) in tests.items():
+        rows = len(images) if images.ndim and number is None else len(SEVERITIES) * (number or 0)
+        wanted = (rows, side, side, 3)
+        if images.shape != wanted or images.dtype != np.uint8 or rows % len(SEVERITIES):
+            text = "5·m" if number is None else rows
+            yield (
+                f"{images_path} is {images.shape} {images.dtype}, not ({text}, {side}, {side}, 3)"
+                f" uint8: the test images of {dataset} at five severities, one after the other"
+            )
+    if images.ndim and (labels.shape != images.shape[:1] or labels.dtype.kind not in "iu"):
+        yield (
+            f"{labels_path} is {labels.shape} {labels.dtype}, not ({len(images)},) integers: a"
+            f" label for each image of {images_path.name}"
+        )
 
 
 def corruption_stimuli(corruption: str) -> str:

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .corruptions import SEVERITIES, corruption_stimuli, write_corruption_set
+from .corruptions import (
+    SEVERITIES,
+    corruption_problems,
+    corruption_stimuli,
+    write_corruption_set,
+)
 from .folders import count_images, write_folder_set
 from .registry import families
 from .stimulus_files import open_stimuli, read_attributes
@@ -119,7 +124,9 @@ def write_user_set(user_set: UserSet, condition: str, identity_h5: Path, out: Pa
 
 
 def set_problems(
-    entries: Sequence[Mapping[str, Any]], n_folds: int, sides: Mapping[str, int]
+    entries: Sequence[Mapping[str, Any]],
+    n_folds: int,
+    tests: Mapping[str, tuple[int | None, int]],
 ) -> Iterator[str]:
     """What is wrong with the entries of `stimuli.sets`, each named by its key.
 
@@ -129,8 +136,9 @@ def set_problems(
         Entries that keep to the schema.
     n_folds : int
         Folds over stimuli; each needs two images.
-    sides : mapping of str to int
-        Side in pixels of the images of each data set.
+    tests : mapping of str to (int or None, int)
+        Number of the test images of each data set, None if it is not known, and their side in
+        pixels.
     """
     names: list[str] = []
     for index, entry in enumerate(entries):
@@ -143,22 +151,35 @@ def set_problems(
             taken = "another set" if user_set.stimuli in names else "a built-in set"
             yield f"{key}.name: {user_set.stimuli!r} is the name of {taken}; choose another"
         names.append(user_set.stimuli)
-        for dataset, side in sides.items():
+        for dataset, (_, side) in tests.items():
             if user_set.resize is not None and user_set.resize < side:
                 yield f"{key}.resize: {user_set.resize} is under the {side} pixels of {dataset}"
-        yield from _source_problems(key, user_set, 2 * n_folds, n_folds)
+        if user_set.layout == CORRUPTIONS:
+            yield from _corruption_problems(key, user_set, tests)
+        else:
+            yield from _folder_problems(key, user_set, 2 * n_folds, n_folds)
 
 
-def _source_problems(key: str, user_set: UserSet, needed: int, n_folds: int) -> Iterator[str]:
+def _corruption_problems(
+    key: str, user_set: UserSet, tests: Mapping[str, tuple[int | None, int]]
+) -> Iterator[str]:
+    folder = Path(user_set.path)
+    missing = [file for file in user_set.sources if not Path(file).is_file()]
+    if not folder.is_dir():
+        yield f"{key}.path: no folder {folder}"
+    elif missing:
+        there = ", ".join(sorted(path.name for path in folder.glob("*.npy"))) or "none"
+        for file in missing:
+            yield f"{key}.path: no file {file}; arrays in its folder: {there}"
+    else:
+        for problem in corruption_problems(folder, user_set.name, tests):
+            yield f"{key}.path: {problem}"
+
+
+def _folder_problems(key: str, user_set: UserSet, needed: int, n_folds: int) -> Iterator[str]:
     folder = Path(user_set.path)
     if not folder.is_dir():
         yield f"{key}.path: no folder {folder}"
-        return
-    if user_set.layout == CORRUPTIONS:
-        for file in user_set.sources:
-            if not Path(file).is_file():
-                there = ", ".join(sorted(path.name for path in folder.glob("*.npy"))) or "none"
-                yield f"{key}: no file {file}; arrays in its folder: {there}"
         return
     for condition in user_set.conditions:
         try:
@@ -169,6 +190,6 @@ def _source_problems(key: str, user_set: UserSet, needed: int, n_folds: int) -> 
         if found < needed:
             of = f" of condition {condition!r}" if condition else ""
             yield (
-                f"{key}.path: {folder} has {found} images{of}; alignment.folds: {n_folds} needs"
-                f" {needed}, two a fold"
+                f"{key}.{'conditions' if condition else 'path'}: {folder} has {found} images{of};"
+                f" alignment.folds: {n_folds} needs {needed}, two a fold"
             )
