@@ -4,6 +4,11 @@ PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 EXPERIMENT ?= cifar10
 
+OVERLAYS := $(basename $(notdir $(wildcard workflow/experiments/*.yaml)))
+ifeq ($(filter $(EXPERIMENT),cifar10 $(OVERLAYS)),)
+$(error there is no experiment '$(EXPERIMENT)'; there are cifar10 $(OVERLAYS))
+endif
+
 VENV := .venv
 BIN := $(VENV)/bin
 # The default experiment is config.yaml itself; any other is an overlay of it.

@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import math
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+if TYPE_CHECKING:
+    import h5py
+
 Rows: TypeAlias = slice | np.ndarray  # of the first axis: consecutive ones, or ascending indices
 _ALL: Any = ...
+_MOST_COMPRESSED = 1100  # times: what gzip can do
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,10 @@ def open_arrays(path: Path, nested: bool = False) -> Iterator[dict[str, StoredAr
 def _file_named(path: Path, title: str) -> Iterator[None]:
     try:
         yield
-    except (ImportError, MemoryError):
+    except ImportError:
         raise
+    except MemoryError:
+        raise ValueError(f"{path} holds more than fits into the memory of this machine") from None
     except Exception as error:  # damaged files raise many types
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path} cannot be read as {title} ({reason})") from error
@@ -99,6 +106,7 @@ def _hdf5_arrays(path: Path, stack: contextlib.ExitStack, nested: bool) -> dict[
     arrays = {}
     for name, dataset in found.items():
         if isinstance(dataset, h5py.Dataset):
+            check_written(dataset)
             if h5py.check_string_dtype(dataset.dtype) is None:
                 arrays[name] = StoredArray(dataset.shape, dataset.dtype, _rows_of(dataset))
             else:
@@ -107,12 +115,29 @@ def _hdf5_arrays(path: Path, stack: contextlib.ExitStack, nested: bool) -> dict[
     return arrays
 
 
+def check_written(dataset: h5py.Dataset) -> None:
+    """Raise ValueError for a shape that the bytes in its file cannot fill, even compressed.
+
+    A file may declare arrays of any size and hold none of their values.
+    """
+    if dataset.is_virtual or dataset.external:
+        return
+    stored = dataset.id.get_storage_size()
+    if dataset.size and dataset.nbytes > _MOST_COMPRESSED * max(stored, 1024):
+        raise ValueError(
+            f"{dataset.name.lstrip('/')} declares the shape {dataset.shape}, {dataset.nbytes:.3g}"
+            f" bytes, of which {stored} are stored; write all values"
+        )
+
+
 def _npz_arrays(path: Path, stack: contextlib.ExitStack, nested: bool) -> dict[str, StoredArray]:
     archive = stack.enter_context(zipfile.ZipFile(path))
     arrays = {}
     for member in archive.namelist():
         if member.endswith(".npy"):
             shape, dtype = _npy_header(archive, member)
+            if math.prod(shape) * dtype.itemsize > archive.getinfo(member).file_size:
+                raise ValueError(f"{member} declares the shape {shape}, but holds fewer values")
 
             def read(rows: Rows = _ALL, member: str = member) -> np.ndarray:
                 with archive.open(member) as file:

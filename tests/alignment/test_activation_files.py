@@ -196,6 +196,28 @@ BAD_FILES = {
 }
 
 
+@pytest.mark.parametrize("label", [3, 255, -2])
+def test_a_label_that_is_no_class_is_named(tmp_path, label):
+    path = written(tmp_path / "own.h5", labels=np.where(np.arange(20) == 7, label, LABELS))
+    message = (
+        rf"own\.h5: `labels` has {label} at stimulus 7 .* the logits have 3 classes; use 0 to 2"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_activations(path)
+    with read_activations(written(tmp_path / "without.h5", labels=LABELS - 1)) as stored:
+        assert stored.labels.min() == -1
+
+
+@pytest.mark.parametrize("name", ["labels", "layers/stem", "logits"])
+def test_an_array_whose_values_are_not_in_the_file_is_named(tmp_path, name):
+    path = written(tmp_path / "own.h5")
+    with h5py.File(path, "r+") as file:
+        file.pop(name, None)
+        file.create_dataset(name, (10**12, 1000), "f4", chunks=(1000, 1000))
+    with pytest.raises(ValueError, match=rf"own\.h5 .*{name} declares .* write all values"):
+        read_activations(path)
+
+
 @pytest.mark.parametrize("case", BAD_FILES)
 def test_bad_files_are_refused_in_one_sentence(tmp_path, case):
     changes, message = BAD_FILES[case]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+import zipfile
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -85,6 +88,24 @@ def test_bad_arrays_have_one_message_that_names_file_and_key(tmp_path, write, im
     assert message in found
     with pytest.raises(ValueError, match="recording own, source: "):
         prepare_recording(own(path), tmp_path / "out.h5")
+
+
+def test_a_shape_whose_values_are_not_in_the_file(write, images):
+    path = write("own.h5", V4=np.ones((2, 12, 3)))
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("images", (10**9, 900, 900, 3), np.uint8)
+    (found,) = problems(own(path))
+    assert found.startswith(f"recordings[0].source: {path} cannot be read as an HDF5 file")
+    assert "images declares the shape (1000000000, 900, 900, 3)" in found
+
+    path = write("own.npz", images=images)
+    header = io.BytesIO()
+    about = {"descr": "<f8", "fortran_order": False, "shape": (10**12, 12)}
+    np.lib.format.write_array_header_1_0(header, about)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("V4.npy", header.getvalue())
+    (found,) = problems(own(path))
+    assert f"{path} cannot be read as an NPZ file (V4.npy declares the shape" in found
 
 
 @pytest.mark.parametrize("shape", [(12, 11), (2, 12, 3), (2, 2, 2, 12, 12)])

@@ -93,6 +93,15 @@ def test_a_broken_image_is_named(tmp_path, write):
         prepared(tmp_path, path, images=str(tmp_path))
 
 
+def test_an_image_of_too_many_pixels_is_named(tmp_path, write):
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "0.png")
+    path = write("own.npz", IT=np.ones((1, 2)))
+    with pytest.raises(
+        ValueError, match=r"0\.png has more pixels than .*: scale it down or remove"
+    ):
+        prepared(tmp_path, path, images=str(tmp_path))
+
+
 def test_the_same_data_give_the_same_bytes(tmp_path, write, generator, images):
     path = write(
         "own.npz", V4=generator.normal(size=(2, 12, 5)), V1=np.ones((12, 1)), images=images

@@ -126,6 +126,13 @@ class TestImageFolder:
         with pytest.raises(ValueError, match=r"deep\.png cannot be read .*more than 8 bits"):
             write(class_folders, tmp_path / "set.h5")
 
+    def test_an_image_of_too_many_pixels_is_named(self, class_folders, tmp_path):
+        Image.new("1", (20_000, 20_000)).save(class_folders / "cat" / "bomb.png")
+        message = r"bomb\.png has more pixels than can be read safely: scale it down or remove it"
+        with pytest.raises(ValueError, match=message):
+            write(class_folders, tmp_path / "set.h5", resize=32)
+        assert not (tmp_path / "set.h5").exists()
+
     def test_hidden_files_and_folders_are_left_out(self, class_folders, tmp_path, crops):
         save(class_folders / "cat" / ".thumbnails" / "a.png", crops(1, 32)[0])
         save(class_folders / "cat" / "._0.png", crops(1, 32)[0])

@@ -1,9 +1,12 @@
 """Bad input is refused while the DAG is built; damaged files are named when they are read."""
 
 import os
+import subprocess
 
+import h5py
 import pytest
-from conftest import network_folder
+import yaml
+from conftest import ROOT, network_folder
 
 
 def test_a_bad_config_stops_before_any_job(checkout):
@@ -21,6 +24,39 @@ def test_an_overlay_must_carry_the_name_of_its_file(checkout):
     done = checkout.snakemake("-n", configfile="workflow/experiments/mine.yaml")
     assert done.returncode != 0
     assert "experiment: mine" in done.stdout
+
+
+def test_a_factory_that_makes_no_network_stops_before_any_job(checkout):
+    """Already in a dry run, which builds it to know its size."""
+    (checkout.folder / "own.py").write_text("def make():\n    print('noise')\n    return 3\n")
+    overlay = checkout.overlay.with_name("own.yaml")
+    network = {"architecture": "own", "factory": "own:make", "seeds": [1], "layers": ["a"]}
+    overlay.write_text(yaml.safe_dump({"experiment": "own", "networks": [network]}))
+    done = checkout.snakemake("-n", configfile="workflow/experiments/own.yaml")
+    assert done.returncode != 0
+    assert "`networks[].factory`: own:make returned int, not a torch.nn.Module" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "jobid" not in done.stdout
+
+
+def test_a_dataset_file_of_ones_own_stops_before_any_job(checkout):
+    path = checkout.folder / "results/datasets/digits.h5"
+    path.parent.mkdir(parents=True)
+    with h5py.File(path, "w") as file:
+        file.create_group("train")
+    done = checkout.snakemake("-n")
+    assert done.returncode != 0
+    assert "datasets[0].name: results/datasets/digits.h5 is damaged" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_make_lists_the_experiments_that_exist():
+    done = subprocess.run(
+        ["make", "reproduce", "EXPERIMENT=unknown"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "no experiment 'unknown'; there are cifar10 " in done.stderr
+    assert " smoke" in done.stderr
 
 
 @pytest.mark.slow

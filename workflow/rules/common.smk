@@ -23,6 +23,7 @@ from convergent_learning.training.pixels import IMAGES
 from convergent_learning.training.plan import TrainingPlan
 from convergent_learning.workflow.code import code_digest
 from convergent_learning.workflow.drawn import DrawingError, refuse_drawings
+from convergent_learning.workflow.given_files import refuse_bad_files
 from convergent_learning.workflow.stale_locks import clear_stale_locks
 
 clear_stale_locks(Path(".snakemake"))
@@ -30,6 +31,9 @@ clear_stale_locks(Path(".snakemake"))
 try:
     DESIGN = Design(Experiment(checked(config)))
     refuse_drawings(Path(DESIGN.paths.results))
+    refuse_bad_files(DESIGN.experiment.config)
+    COSTS = Costs(DESIGN)
+    COSTS.sizes.check()
 except (ConfigError, DrawingError) as error:
     raise WorkflowError(str(error)) from None
 
@@ -39,12 +43,6 @@ for overlay in workflow.overwrite_configfiles:
             f"{overlay} says `experiment: {config['experiment']}`, but an experiment is called like"
             f" its file: write `experiment: {Path(overlay).stem}` in it, or rename it"
         )
-
-COSTS = Costs(DESIGN)
-try:
-    COSTS.sizes.check()
-except ValueError as error:
-    raise WorkflowError(str(error)) from None
 
 ENVIRONMENT = "../../envs/environment.yaml"
 PATHS = DESIGN.paths

@@ -64,6 +64,16 @@ def check_arrays(
         )
 
 
+def check_labels(path: Path, labels: np.ndarray, classes: int) -> None:
+    """Raise ValueError naming the first label that is neither a class of the logits nor −1."""
+    wrong = np.flatnonzero((labels < -1) | (labels >= classes))
+    if len(wrong):
+        raise ValueError(
+            f"{path}: `labels` has {labels[wrong[0]]} at stimulus {wrong[0]} (counted from 0), but"
+            f" the logits have {classes} classes; use 0 to {classes - 1}, or -1 for no class"
+        )
+
+
 def checked_roles(path: Path, names: Sequence[str], roles: Sequence[str] | None) -> dict[str, str]:
     """Role of each layer, "block" for all if none are given; ValueError for an unknown one."""
     if roles is None:

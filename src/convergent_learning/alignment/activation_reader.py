@@ -15,7 +15,13 @@ from typing import Any
 import numpy as np
 
 from ..array_files import Rows, StoredArray, open_arrays
-from .activation_checks import check_arrays, check_finite, checked_digest, checked_roles
+from .activation_checks import (
+    check_arrays,
+    check_finite,
+    check_labels,
+    checked_digest,
+    checked_roles,
+)
 
 
 class LayerResponses:
@@ -95,6 +101,8 @@ class StoredActivations(Mapping[str, LayerResponses]):
             self.n = self.shapes[names[0]][0]
             self.depths = depths(names)
             self.labels = None if labels is None else labels.read().astype(np.int64)
+            if self.labels is not None and self.logits is not None:
+                check_labels(self.path, self.labels, self.logits.shape[1])
             digest = _text(self.path, arrays, "stimulus_digest")
             self.stimulus_digest = (
                 None if digest is None else checked_digest(self.path, "".join(digest))
@@ -154,7 +162,8 @@ def read_activations(path: str | Path) -> StoredActivations:
         In one sentence that names file, layer and remedy: the file cannot be read; `depth_order` is
         missing, or does not name exactly the layers that are there; layers of different numbers of
         stimuli, of other dimensions or of a dtype that is not floating point; a role that is
-        unknown; a digest that is no sha256; labels or logits of another shape.
+        unknown; a digest that is no sha256; labels or logits of another shape; a label that is no
+        class; an array whose values are not in the file.
     FileNotFoundError
         There is no such file.
     ImportError

@@ -55,6 +55,22 @@ def read_image(path: Path) -> Image.Image:
         return image.convert("RGB")
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image file in pixels, from its header alone.
+
+    Raises ValueError naming a file that is broken, or has more pixels than Pillow takes for safe.
+    """
+    try:
+        with opened_image(path) as image:
+            return image.size
+    except ValueError as error:
+        if isinstance(error.__cause__, Image.DecompressionBombError):
+            raise ValueError(
+                f"{path} has more pixels than can be read safely: scale it down or remove it"
+            ) from error
+        raise
+
+
 class ImageFiles:
     """Images (n, size, size, 3) uint8 of files, indexed like an array along the first axis.
 

@@ -103,7 +103,7 @@ def untrained(pretrained: Pretrained) -> nn.Module:
         raise ValueError(f"{key}: module {module} has no {function!r}") from None
     try:
         network = factory(**pretrained.arguments)
-    except Exception as error:  # of the user's own code, or of a package's
+    except (Exception, SystemExit) as error:  # of the user's own code, or of a package's
         raise ValueError(
             f"{key} fails with `arguments: {pretrained.arguments}`"
             f" ({type(error).__name__}: {error})"

@@ -142,7 +142,7 @@ def find_module(name: str) -> str | None:
         spec = importlib.util.find_spec(name)
     except ModuleNotFoundError:
         return None
-    return spec.origin if spec is not None else None
+    return spec.origin if spec is not None and spec.has_location else None
 
 
 def import_from_working_directory() -> None:
@@ -176,11 +176,16 @@ def pretrained_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
 
 def _factory_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
     module = entry["factory"].split(":")[0]
-    if find_module(module) is None:
-        yield (
-            f"{key}.factory: no module {module!r}; install its package, put it into the working"
-            " directory, or set PYTHONPATH"
-        )
+    try:
+        found = find_module(module)
+    except Exception as error:  # importing its packages runs their code
+        yield f"{key}.factory: {module} cannot be imported ({type(error).__name__}: {error})"
+    else:
+        if found is None:
+            yield (
+                f"{key}.factory: no module {module!r}; install its package, put it into the working"
+                " directory, or set PYTHONPATH"
+            )
     if entry.get("layers", "default") == "default":
         yield f"{key}.layers: list layers of {entry['architecture']}, in depth order"
     followed = "{step}" in (entry.get("weights") or "")

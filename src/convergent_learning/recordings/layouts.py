@@ -10,7 +10,13 @@ import numpy as np
 
 from convergent_learning.array_files import StoredArray, open_arrays
 from convergent_learning.images.arrays import SMALLEST_SIDE
-from convergent_learning.images.image_files import SUFFIXES, is_image, read_image, visible_files
+from convergent_learning.images.image_files import (
+    SUFFIXES,
+    image_size,
+    is_image,
+    read_image,
+    visible_files,
+)
 from convergent_learning.recordings.recording import System
 from convergent_learning.recordings.values import system_of
 
@@ -145,16 +151,12 @@ def _check_sides(what: str, sides: tuple[int, ...]) -> None:
 
 def _read_folder(folder: Path) -> np.ndarray:
     paths = image_paths(folder)
-    first = np.asarray(read_image(paths[0]))
-    _check_sides(str(paths[0]), first.shape[:2])
-    images = np.empty((len(paths), *first.shape), dtype=np.uint8)
-    for row, path in enumerate(paths):
-        image = np.asarray(read_image(path))
-        if image.shape != first.shape:
-            height, width, _ = image.shape
+    sizes = [image_size(path)[::-1] for path in paths]
+    _check_sides(str(paths[0]), sizes[0])
+    for path, (height, width) in zip(paths, sizes, strict=True):
+        if (height, width) != sizes[0]:
             raise ValueError(
                 f"{path} has {height}×{width} pixels, but {paths[0]} has"
-                f" {first.shape[0]}×{first.shape[1]}; bring all images to one size"
+                f" {sizes[0][0]}×{sizes[0][1]}; bring all images to one size"
             )
-        images[row] = image
-    return images
+    return np.stack([np.asarray(read_image(path)) for path in paths])

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from convergent_learning.images.arrays import SMALLEST_SIDE, batches
-from convergent_learning.images.image_files import is_image, opened_image, read_image, visible_files
+from convergent_learning.images.image_files import image_size, is_image, read_image, visible_files
 from convergent_learning.randomness import balanced_subset
 
 from .geirhos16 import sixteen_categories
@@ -178,8 +178,7 @@ def _check_sizes(folder: Path, paths: list[Path], resize: int | None) -> None:
     """
     sizes: dict[tuple[int, int], Path] = {}
     for path in paths:
-        with opened_image(path) as image:
-            width, height = image.size
+        width, height = image_size(path)
         if min(width, height) < SMALLEST_SIDE:
             raise ValueError(
                 f"{path} is {width}×{height} pixels; a side has at least {SMALLEST_SIDE}"

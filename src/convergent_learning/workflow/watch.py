@@ -1,4 +1,4 @@
-"""A process beside each job that says which signal ended the job, and ends what the job left behind.
+"""A process beside each job says which signal ended the job, and ends what the job left behind.
 
 A process that is killed can say nothing itself, and the processes that it started go on: a training
 that nobody waits for would keep the lock that the next attempt at it needs, for hours.
