@@ -153,7 +153,7 @@ class Alignment(Keys):
     rotations: Annotated[int, Field(ge=1, le=10**6)] = Field(
         description="Random rotations behind each p value of the privileged basis."
     )
-    shuffles: Count = Field(
+    shuffles: Annotated[int, Field(ge=1, le=10**6)] = Field(
         1,
         description="Permutations of the stimuli that own-layer scores at the last step and the"
         " best matches of C3 are judged against; 1 calibrates nothing, 19 are the fewest that can.",
