@@ -234,8 +234,8 @@ def require_shared_positions(groups: Mapping[str, Sequence[LayerSize]]) -> None:
             problem = (
                 f"networks[].layers: {first[row]} keeps a row of {row[1]} tokens, and"
                 f" {first[square]} a map of {square[0]} x {square[1]} positions, with which tokens"
-                f" do not correspond; {remedy} of the tokens list one or the patches alone, by their"
-                " index"
+                f" do not correspond; {remedy} of the tokens list one or the patches alone, by"
+                " their index"
             )
             raise ConfigError([problem])
         if fine[0] % coarse[0] or fine[1] % coarse[1]:
