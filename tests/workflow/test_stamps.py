@@ -144,3 +144,9 @@ def test_a_job_that_fails_leaves_none(snakemake, tmp_path):
     with pytest.raises(ValueError, match="no"), job(snakemake):
         raise ValueError("no")
     assert not (tmp_path / "results/e/provenance").exists()
+
+
+def test_an_error_that_names_a_signal_says_what_it_means(snakemake):
+    with pytest.raises(RuntimeError, match="SIGKILL") as caught, job(snakemake):
+        raise RuntimeError("1 of 1 trainings failed. resnet18: killed by SIGKILL")
+    assert "memory runs out" in caught.value.__notes__[0]

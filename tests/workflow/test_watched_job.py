@@ -95,5 +95,5 @@ def test_a_training_whose_job_is_killed_alone_goes_on_at_the_next_attempt(checko
     assert running.returncode == 0, output
     assert "was ended by SIGKILL" in output
     assert "memory runs out" in output
-    log = checkout.folder / folder.replace("networks/", "networks/logs/", 1)
-    assert "another process trains this network" not in log.with_suffix(".log").read_text()
+    log = checkout.folder / f"{folder.replace('networks/', 'networks/logs/', 1)}.log"
+    assert "another process trains this network" not in log.read_text()
