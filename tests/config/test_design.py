@@ -89,6 +89,9 @@ def test_size_of_a_published_network():
     size = measure(Measured(network, layers, 1000, 224, 64))
     assert size.parameters == 11_689_512
     assert size.flop == pytest.approx(2 * 1.814e9, rel=0.01)
+    # In the first block: the image, the layer before, the block's input, and a convolution's input
+    # and output with a copy of each.
+    assert size.alive == 4 * (3 * 224**2 + 64 * 112**2 + 5 * 64 * 56**2)
     assert [(layer.units, layer.positions) for layer in size.layers][-4:-1] == [
         (512, 16),
         (512, 16),

@@ -21,10 +21,16 @@ from convergent_learning.config.sizes import LayerSize, NetworkSize, Sizes
 LayerPair = tuple[LayerSize, LayerSize]
 
 _GIGA, _MEGA = 1e9, 1e6
-# Bytes for a pair of units: what is made of own moments for all partners, and of a pair's products.
-_BYTES_OF_SOURCE, _BYTES_OF_PAIR = 750, 120
-_BYTES_OF_ROTATION = 8  # a draw with its transpose, in float32
-_BYTES_A_KEPT_ROW = 2e3  # of scores in memory
+# Bytes for a pair of units with five folds. Kept of a layer for all partners: moments and what is
+# made of them, with λ chosen by cross-validation or not; of its ID moments, whose maps are tried on
+# others, besides. At once, while one pair is scored: products, and eigenproblems of the choice.
+# Measured at 640 to 2,048 units: what is freed of arrays below 32 MB stays with the process.
+_BYTES_OF_SOURCE, _BYTES_OF_IDENTITY, _BYTES_AT_ONCE = 750, 440, 940
+_BYTES_OF_LARGE_SOURCE, _LARGE = 500, 32 << 20
+_BYTES_OF_PLAIN_SOURCE, _BYTES_PLAIN_AT_ONCE = 250, 440
+_BYTES_OF_ROTATION = 10  # a draw with its transpose, in float32
+_BYTES_OF_ROTATED = 250e6  # products of rotated layers, some draws at a time
+_BYTES_A_KEPT_ROW = 2.5e3  # of scores in memory
 
 
 @dataclass
@@ -51,6 +57,7 @@ class _Counted:
         self._sizes = {n.name: sizes.of(job.dataset, n) for n in job.tile.networks}
         asked, fitted = job.params, bool(job.params["identity"])
         crossed = asked.get("crossed", asked["metrics"])
+        self._chosen = "linear" in asked["metrics"] and experiment.config.alignment.ridge == "cv"
         draws = experiment.config.alignment.rotations
         mapped_at = [experiment.mapped(job.dataset, sample) for sample in job.samples]
         for mapped, alike in itertools.groupby(mapped_at):
@@ -147,28 +154,50 @@ class _Counted:
     def _own_bytes(self, draws: int, fitted: bool) -> float:
         """Of a layer of all networks of a group, which are scored together."""
         by_layer: defaultdict[tuple[str, str], float] = defaultdict(float)
+        at_once: dict[tuple[str, str], float] = {}
         for network in self._job.tile.networks:
             for layer in self._sizes[network.name].layers:
-                square = _BYTES_OF_SOURCE * (1 + fitted) + _BYTES_OF_PAIR
-                square += _BYTES_OF_ROTATION * draws
-                by_layer[network.group, layer.name] += square * layer.units**2
-        return max(by_layer.values())
+                which, squares = (network.group, layer.name), layer.units**2
+                by_layer[which] += self._kept_bytes(layer)
+                by_layer[which] += (
+                    _BYTES_OF_IDENTITY * fitted + _BYTES_OF_ROTATION * draws
+                ) * squares
+                at_once[which] = self._bytes_at_once * squares
+        rotated = _BYTES_OF_ROTATED if draws else 0.0
+        return max(kept + at_once[which] for which, kept in by_layer.items()) + rotated
 
     def _map_bytes(self, mapped: list[Network]) -> float:
         """Of layers of mapped networks: all; where they are wide one, and a part of a partner's."""
-        bytes_of = [
-            _BYTES_OF_SOURCE * layer.units**2
+        layers = [
+            layer
             for network in self._job.tile.networks
             if network in mapped
             for layer in self._sizes[network.name].layers
         ]
-        if self._widest < WIDE or not bytes_of:
-            return sum(bytes_of)
-        return max(bytes_of) + max(
-            sum(_BYTES_OF_SOURCE * layer.units**2 for layer in part)
+        if not layers:
+            return 0.0
+        at_once = self._bytes_at_once * max(layer.units for layer in layers) ** 2
+        kept = [self._kept_bytes(layer) for layer in layers]
+        if self._widest < WIDE:
+            return sum(kept) + at_once
+        part = max(
+            sum(map(self._kept_bytes, part))
             for size in self._sizes.values()
             for part in prepared_together(size.layers)
         )
+        return max(kept) + part + at_once
+
+    def _kept_bytes(self, layer: LayerSize) -> float:
+        """Of a layer, kept for all partners."""
+        squares = layer.units**2
+        if not self._chosen:
+            return _BYTES_OF_PLAIN_SOURCE * squares
+        is_large = 8 * self._folds * squares >= _LARGE
+        return (_BYTES_OF_LARGE_SOURCE if is_large else _BYTES_OF_SOURCE) * squares
+
+    @property
+    def _bytes_at_once(self) -> int:
+        return _BYTES_AT_ONCE if self._chosen else _BYTES_PLAIN_AT_ONCE
 
 
 def _cube(p: int, q: int, kind: str) -> float:

@@ -56,11 +56,15 @@ class LayerSize:
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """Of one image: `flop` floating point operations forward, `elements` written by the modules."""
+    """Of one image: `flop` floating point operations forward, `elements` written by the modules.
+
+    `alive` bytes of tensors exist at once in the pass.
+    """
 
     parameters: int
     flop: int
     elements: int
+    alive: int
     layers: tuple[LayerSize, ...]
 
     @classmethod
@@ -147,6 +151,7 @@ def measure(asked: Measured) -> NetworkSize:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from convergent_learning.config.live_tensors import LiveTensors
     from convergent_learning.networks.outputs import LayerOutputs
 
     network = asked.network
@@ -165,14 +170,15 @@ def measure(asked: Measured) -> NetworkSize:
     outputs.require_depth_order(asked.image_size, device)
     for child in module.modules():
         child.register_forward_hook(count)
-    counter = FlopCounterMode(display=False)
-    with counter:
+    counter, live = FlopCounterMode(display=False), LiveTensors()
+    with counter, live:
         activations = outputs.of_one_image(asked.image_size, device)
     shapes = {name: tuple(kept.shape) for name, kept in activations.items()}
     return NetworkSize(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         flop=counter.get_total_flops(),
         elements=elements,
+        alive=live.peak,
         layers=tuple(_layer(name, shape, asked.positions) for name, shape in shapes.items()),
     )
 
@@ -186,7 +192,8 @@ def _size_of_files(asked: Measured) -> NetworkSize:
         layers = tuple(
             _layer(layer.name, found.shapes[layer.name], asked.positions) for layer in asked.layers
         )
-    return NetworkSize(0, 0, max(layer.values for layer in layers), layers)
+    widest = max(layer.values for layer in layers)
+    return NetworkSize(0, 0, widest, 4 * widest, layers)
 
 
 def _built(asked: Measured) -> tuple[str, torch.nn.Module]:
@@ -262,9 +269,10 @@ def _digest(code: str, asked: Measured) -> str:
 
 
 def _code_digest() -> str:
-    """Of the modules that decide what a network is and what is kept of it."""
+    """Of the modules that decide what a network is, what is kept of it and how it is measured."""
     paths = sorted(Path(networks.__path__[0]).iterdir())
     paths += [Path(alignment.__path__[0]) / "positions.py", Path(__file__)]
+    paths.append(Path(__file__).with_name("live_tensors.py"))
     code = hashlib.sha256()
     for path in filter(Path.is_file, paths):
         code.update(path.read_bytes())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from convergent_learning.alignment.store import MEMORY, MEMORY_ON_GPU
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment, Network, Sample, Tile
 from convergent_learning.config.jobs import BlockJob, Job
+from convergent_learning.config.moment_memory import ShownNetworks, summing_bytes
 from convergent_learning.config.score_work import (
     LayerPair,
     across,
@@ -26,7 +27,9 @@ _BATCH = 125  # images of an extraction step
 # How long a portable training takes beside one of those that unit costs come from: 1,900 s for the
 # six networks of the default experiment on an Intel Xeon, 780 planned.
 _PORTABLE = 2.4
-_LIBRARIES = 0.7e9  # bytes of torch and others, as in the process of a portable training
+# Bytes of torch and others: a portable training is a process beside its job's, and scores of stored
+# moments do without.
+_LIBRARIES = 0.7e9
 _BACKWARD = 2  # the backward pass costs twice the forward one
 # Forward passes for an image of a batch, and images of the linear probe at a checkpoint: two views,
 # of which the keys of `moco` have no backward pass.
@@ -36,8 +39,7 @@ _PASSES = {
     "none": (0, 0),
 }
 _RECORDED, _RECORDED_SIDE = 1000, 224  # images of a recording, of which the config knows nothing
-# Bytes of cross moments that are summed at once, and of activations that are held.
-_SUMMED, _SUMMED_ON_GPU = 1 << 30, 8 << 30
+_WEIGHTS_KEPT = 256 << 20  # bytes of networks that `activations.loaded` keeps
 _BYTES_A_ROW = 10.5  # of compressed scores
 
 
@@ -63,7 +65,8 @@ class Workload:
         self._design, self._sizes = design, sizes
         self._images = self.experiment.config.stimuli.images
         self._folds = self.experiment.config.alignment.folds
-        self._summed = _SUMMED_ON_GPU if self.experiment.config.gpu else _SUMMED
+        # Bytes of cross moments that are summed at once, and of activations that are held.
+        self._summed = (MEMORY_ON_GPU if self.experiment.config.gpu else MEMORY) // 2
         self._known: dict[str, Work] = {}
 
     def of(self, job: Job) -> Work:
@@ -156,11 +159,14 @@ class Workload:
             flop, own, cross = self._products(job, sample, sizes)
             _add(amounts, {"gflop:moments": flop / _GIGA})
             _add(amounts, {"gvalue:moments": self._images * values / _GIGA})
-            maps = 4 * 2 * _BATCH * max(size.elements for size in sizes.values())
-            mapped = self.experiment.mapped(job.dataset, sample)
-            sums = own + self._sums(job, sample, sizes, cross) if mapped else 0.0
+            weights = [4 * size.parameters for size in sizes.values()]
+            loaded = min(sum(weights), _WEIGHTS_KEPT + max(weights))
+            maps = _BATCH * max(size.alive for size in sizes.values())
+            sums = self._sums(job, sample, sizes, held=not (live or kept))
             held = 0 if kept or self.experiment.config.gpu else min(activations, self._summed)
-            memory = max(memory, held + max(maps, sums))
+            # Activations that are not held are made while they are summed.
+            at_once = maps + sums if live else max(maps, sums)
+            memory = max(memory, loaded + held + at_once)
             moments += own + cross
             disk += kept * activations
         return Work(amounts, memory / _MEGA, moments + disk, moments)
@@ -187,21 +193,20 @@ class Workload:
         return flop, own, cross
 
     def _sums(
-        self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize], cross: float
+        self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize], held: bool
     ) -> float:
-        """Bytes of the cross products that are summed in a pass, and of those being centred.
-
-        They are stored in half as many, and given up as they are written.
-        """
-        bytes_of_product = 8 * self._folds
-        pair = centred = 0.0
-        for _, layers in self._compared_layers(job, sample, sizes):
-            by_grid: defaultdict[int, float] = defaultdict(float)
-            for a, b in layers:
-                by_grid[min(a.positions, b.positions)] += bytes_of_product * a.units * b.units
-            pair = max(pair, sum(by_grid.values()))
-            centred = max(centred, *by_grid.values())
-        return max(min(self._summed, 2 * cross), pair) + centred
+        """Bytes that the moments of a sample take while they are summed."""
+        there = self.experiment.shown(job.dataset, sample, job.tile)
+        mapped = self.experiment.mapped(job.dataset, sample)
+        shown = ShownNetworks(
+            sizes,
+            {network.name: network.group for network in there.networks},
+            [(x.name, y.name) for x, y in there.pairs],
+            [network.name for network in there.networks if network in mapped],
+            held,
+        )
+        in_memory = job.rule != "moments"  # the file that they are written to
+        return summing_bytes(shown, self._images, self._folds, self._summed, filed=in_memory)
 
     def _passes(self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize]) -> int:
         """Forward passes over a stimulus set of which memory does not hold the activations.
@@ -241,7 +246,7 @@ class Workload:
         # A sample's moments and those of the ID stimuli lie in memory, and what is made of them.
         stored = made.moments / len(job.samples) / _MEGA
         identity = stored if job.params["identity"] else 0.0
-        memory = identity + max(made.memory, stored + scored.memory)
+        memory = identity + max(made.memory, stored + scored.memory) + _LIBRARIES / _MEGA
         disk = scored.disk + made.disk - made.moments
         return replace(scored, amounts=amounts, memory=memory, disk=disk)
 
