@@ -1,8 +1,8 @@
 """A layer as rows (stimuli x positions), for layers with more units than rows.
 
-Second moments of p units need p² numbers. Fewer rows than units span a smaller space, and rotating
-a layer onto an orthonormal basis of it loses nothing: every product of two rows stays the same. The
-coordinates come from the products of rows X X' = Q diag(s²) Q', as Q diag(s).
+Second moments of p units need p² numbers. Fewer rows than units span a smaller space, and products
+of rows say all about it: with the centred training rows X = U diag(s) V', XX' = U diag(s²) U', and
+other rows H have the coordinates HV = HX' U diag(1/s) on the axes V.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class LayerRows:
             & self.fitted.inner_live(grid, center).all(0)
         )
         self._gram_always: torch.Tensor | None = None
-        self._coordinates: tuple[bytes, torch.Tensor] | None = None  # of the last mask
+        self._prepared: tuple[bytes, torch.Tensor] | None = None  # of the last mask
         self._axes: dict[tuple[bytes, bytes], Axes] = {}
 
     @property
@@ -157,9 +157,12 @@ class LayerRows:
         mask = to_numpy(live).tobytes()
         key = mask, stimuli.tobytes()
         if key not in self._axes:
-            if self._coordinates is None or self._coordinates[0] != mask:
-                self._coordinates = mask, self._rotated(live)
-            self._axes[key] = self._principal(self._coordinates[1], stimuli)
+            by_units = int(live.sum()) <= self.n * len(self._values) * self.positions
+            if self._prepared is None or self._prepared[0] != mask:
+                made = self.shifted(live.nonzero()[:, 0]) if by_units else self._products_of(live)
+                self._prepared = mask, made
+            principal = self._from_units if by_units else self._from_products
+            self._axes[key] = principal(self._prepared[1], stimuli)
         return self._axes[key]
 
     def projected(self, axes: Axes, stimuli: np.ndarray) -> torch.Tensor:
@@ -169,41 +172,47 @@ class LayerRows:
         """
         return self.centred(axes.others[axes.place[stimuli]])
 
-    def _principal(self, coordinates: torch.Tensor, stimuli: np.ndarray) -> Axes:
-        rows = self.centred(coordinates[stimuli])
+    def _from_units(self, units: torch.Tensor, stimuli: np.ndarray) -> Axes:
+        """Principal axes of units (stimuli, positions, p)."""
+        rows = self.centred(units[stimuli])
         tall = rows.shape[0] > rows.shape[1]
-        values, vectors = torch.linalg.eigh(gram(rows.T if tall else rows))
-        kept = values > max(rows.shape) * torch.finfo(values.dtype).eps * values[-1]
-        singular, vectors = values[kept].sqrt(), vectors[:, kept]
+        singular, vectors = _roots(gram(rows.T if tall else rows), max(rows.shape))
         other = (rows @ vectors if tall else rows.T @ vectors) / singular
         left, right = (other, vectors) if tall else (vectors, other)
-        n = len(coordinates)
+        outside, place = self._places(stimuli)
+        return Axes(singular, left.unflatten(0, (len(stimuli), -1)), units[outside] @ right, place)
+
+    def _from_products(self, products: torch.Tensor, stimuli: np.ndarray) -> Axes:
+        """The same from products of all rows, (stimuli, positions, stimuli, positions)."""
+        axes = (2,) if self.center == "position" else (2, 3)
+        with_training = products[:, :, stimuli]
+        with_training -= with_training.mean(axes, keepdim=True)
+        with_training = with_training.flatten(2)
+        singular, left = _roots(self.centred(with_training[stimuli]), self.n * self.positions)
+        outside, place = self._places(stimuli)
+        others = with_training[outside] @ (left / singular)
+        return Axes(singular, left.unflatten(0, (len(stimuli), -1)), others, place)
+
+    def _places(self, stimuli: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Stimuli outside the training split, and where each is among those inside or outside."""
+        n = self.n * len(self._values)
         outside = np.setdiff1d(np.arange(n), stimuli, assume_unique=True)
         place = np.empty(n, np.int64)
         place[stimuli], place[outside] = np.arange(len(stimuli)), np.arange(len(outside))
-        left = left.unflatten(0, (len(stimuli), -1))
-        return Axes(singular, left, coordinates[outside] @ right, place)
+        return outside, place
 
-    def _rotated(self, live: torch.Tensor) -> torch.Tensor:
-        """Live units (stimuli, positions, r) in the space of all rows; as they are if it is larger.
+    def _products_of(self, live: torch.Tensor) -> torch.Tensor:
+        """Products of all rows over the live units, (stimuli, positions, stimuli, positions).
 
-        live : (p,) mask
+        Units that are live in every split are summed once.
         """
-        n_rows = self.n * len(self._values) * self.positions
-        if int(live.sum()) <= n_rows:
-            return self.shifted(live.nonzero()[:, 0])
-        values, vectors = torch.linalg.eigh(self._gram(live))
-        kept = values > n_rows * torch.finfo(values.dtype).eps * values[-1]
-        rotated = vectors[:, kept] * values[kept].sqrt()
-        return rotated.unflatten(0, (-1, self.positions))
-
-    def _gram(self, live: torch.Tensor) -> torch.Tensor:
-        """Products of all rows over the live units: those live in every split are summed once."""
         if (self._always & ~live).any():
-            return self._products(live)
-        if self._gram_always is None:
-            self._gram_always = self._products(self._always)
-        return self._gram_always + self._products(live & ~self._always)
+            total = self._products(live)
+        else:
+            if self._gram_always is None:
+                self._gram_always = self._products(self._always)
+            total = self._gram_always + self._products(live & ~self._always)
+        return total.unflatten(1, (-1, self.positions)).unflatten(0, (-1, self.positions))
 
     def _products(self, chosen: torch.Tensor) -> torch.Tensor:
         n_rows = self.n * len(self._values) * self.positions
@@ -246,3 +255,10 @@ class LayerRows:
         if not all(torch.isfinite(each).all() for each in products.values()):
             part.check_finite()
         return UnitMoments(counts, part.grid, torch.cat(means, dim=2), products, part.label)
+
+
+def _roots(square: torch.Tensor, n_rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Singular values s and their vectors of XX' or X'X, without those of no rank."""
+    values, vectors = torch.linalg.eigh(square)
+    kept = values > n_rows * torch.finfo(values.dtype).eps * values[-1]
+    return values[kept].sqrt(), vectors[:, kept]
