@@ -129,7 +129,13 @@ class SomeSizes:
 
     def of(self, dataset, network):
         layers = self._experiment.layers(dataset, network.group)
-        return NetworkSize(1, 1, 1, tuple(LayerSize(layer.name, 8, 4) for layer in layers))
+        return NetworkSize(
+            parameters=1,
+            flop=1,
+            elements=1,
+            alive=1,
+            layers=tuple(LayerSize(layer.name, 8, (2, 2)) for layer in layers),
+        )
 
 
 def planned(config):
