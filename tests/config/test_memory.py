@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from convergent_learning.config.costs import UnitCosts
+from convergent_learning.config.experiment import Network, Tile
 from convergent_learning.config.live_tensors import LiveTensors
 from convergent_learning.config.moment_memory import ShownNetworks, summing_bytes
 from convergent_learning.config.sizes import LayerSize, NetworkSize
+from convergent_learning.config.work import Workload
 
 IMAGES, FOLDS = 600, 5
 # Bytes at the peak of `write_moments`, beyond those before it, of networks with these layers.
@@ -87,6 +91,78 @@ def test_moments_take_what_is_planned(mapped, memory, in_memory, tmp_path):
         held=True,
     )
     planned = summing_bytes(shown, IMAGES, FOLDS, memory // 2, filed=in_memory)
+    assert planned / 1.3 <= int(run.stdout) <= planned
+
+
+# Bytes at the peak of a process that scores two networks with one layer.
+SCORED = """
+import ctypes, gc, warnings
+from pathlib import Path
+import numpy as np
+from convergent_learning.alignment import score_table
+from convergent_learning.alignment.store import PER_LAYER, PER_NETWORK, SHARED, write_moments
+
+class Network:
+    together = False
+    def __init__(self, seed, units):
+        self.name, self.shapes = f"a{seed}", {"layer": (1200, units)}
+        self.attrs = dict.fromkeys(SHARED + PER_NETWORK, "") | {"step": 1, "group": "a"}
+        self.attrs["seed"] = seed
+        self.layers = {"layer": dict.fromkeys(PER_LAYER, "layer") | {"order": 0, "depth": 0.0}}
+        latent = np.random.default_rng(0).standard_normal((1200, 50), dtype=np.float32)
+        rng = np.random.default_rng(seed)
+        self.values = latent @ rng.standard_normal((50, units), dtype=np.float32)
+        self.values += rng.standard_normal((1200, units), dtype=np.float32)
+    def read(self, layers):
+        return [self.values]
+
+def taken(units):
+    write_moments([Network(1, units), Network(2, units)], "made.h5", (), 5, 0, True)
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    score_table("made.h5", ["linear"])
+    return status("VmHWM")
+
+def status(key):
+    lines = open("/proc/self/status").read().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(key))
+
+warnings.simplefilter("ignore")
+print(taken(640))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_scores_take_what_is_planned(tmp_path):
+    command = [sys.executable, "-c", SCORED]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    networks = tuple(Network("a", "a", seed, 1.0) for seed in (1, 2))
+    asked = {
+        "identity": None,
+        "metrics": ["linear"],
+        "centers": ["position"],
+        "context": False,
+        "rotated": [],
+    }
+    alignment = SimpleNamespace(folds=FOLDS, rotations=0, ridge="cv")
+    experiment = SimpleNamespace(
+        config=SimpleNamespace(alignment=alignment, stimuli=SimpleNamespace(images=1200), gpu=0),
+        mapped=lambda *_: [],
+    )
+    size = NetworkSize(0, 0, 0, 0, (LayerSize("layer", 640, 1),))
+    job = SimpleNamespace(
+        rule="scores",
+        stage="scores",
+        name="scores",
+        dataset="",
+        params=asked,
+        samples=[None],
+        tile=Tile("", networks, (networks,)),
+    )
+    workload = Workload(SimpleNamespace(experiment=experiment), SimpleNamespace(of=lambda *_: size))
+    planned = 1e6 * UnitCosts.read().peak_megabytes("scores", workload.of(job))
     assert planned / 1.3 <= int(run.stdout) <= planned
 
 

@@ -35,11 +35,15 @@ _BYTES_A_KEPT_ROW = 2.5e3  # of scores in memory
 
 @dataclass
 class ScoreWork:
-    """Amounts by kind of work, rows of scores, and bytes at the peak."""
+    """Amounts by kind of work, rows of scores, and bytes at the peak.
+
+    wide : whether layers are so wide that torch scores them
+    """
 
     amounts: dict[str, float] = field(default_factory=dict)
     rows: float = 0.0
     bytes: float = 0.0
+    wide: bool = False
 
     def add(self, kind: str, amount: float) -> None:
         self.amounts[kind] = self.amounts.get(kind, 0.0) + amount
@@ -55,6 +59,8 @@ class _Counted:
         self.work = ScoreWork()
         self._job, self._folds = job, experiment.config.alignment.folds
         self._sizes = {n.name: sizes.of(job.dataset, n) for n in job.tile.networks}
+        widest = max(layer.units for size in self._sizes.values() for layer in size.layers)
+        self.work.wide = widest >= WIDE
         asked, fitted = job.params, bool(job.params["identity"])
         crossed = asked.get("crossed", asked["metrics"])
         self._chosen = "linear" in asked["metrics"] and experiment.config.alignment.ridge == "cv"
@@ -116,7 +122,7 @@ class _Counted:
             if not kinds or (mapped and kinds[0][2]):
                 continue
             partners = self._sizes[y.name].layers
-            frugal = mapped and self._widest >= WIDE
+            frugal = mapped and self.work.wide
             if frugal:
                 known.clear()
             for turn, part in enumerate(prepared_together(partners) if frugal else [partners]):
@@ -129,10 +135,6 @@ class _Counted:
                             known.add((network, layer.name, grid, when))
                             cubes += layer.units**3
         self.work.add("gsource:linear", times * self._folds * cubes / _GIGA)
-
-    @property
-    def _widest(self) -> int:
-        return max(layer.units for size in self._sizes.values() for layer in size.layers)
 
     def _layer_pairs(self, mapped: list[Network]) -> Iterator[tuple[int, LayerPair]]:
         """How many pairs of networks have two layers compared, and the layers.
@@ -178,7 +180,7 @@ class _Counted:
             return 0.0
         at_once = self._bytes_at_once * max(layer.units for layer in layers) ** 2
         kept = [self._kept_bytes(layer) for layer in layers]
-        if self._widest < WIDE:
+        if not self.work.wide:
             return sum(kept) + at_once
         part = max(
             sum(map(self._kept_bytes, part))

@@ -28,8 +28,8 @@ _BATCH = 125  # images of an extraction step
 # six networks of the default experiment on an Intel Xeon, 780 planned.
 _PORTABLE = 2.4
 # Bytes of torch and others: a portable training is a process beside its job's, and scores of stored
-# moments do without.
-_LIBRARIES = 0.7e9
+# moments do without where layers are narrow, and with torch alone where they are wide.
+_LIBRARIES, _TORCH = 0.7e9, 0.5e9
 _BACKWARD = 2  # the backward pass costs twice the forward one
 # Forward passes for an image of a batch, and images of the linear probe at a checkpoint: two views,
 # of which the keys of `moco` have no backward pass.
@@ -237,7 +237,8 @@ class Workload:
         scored = score_work(job, self.experiment, self._sizes)
         amounts = {"start:scores": 1.0, **scored.amounts}
         disk = _BYTES_A_ROW * scored.rows
-        return Work(amounts, scored.bytes / _MEGA, disk, rows=scored.rows)
+        memory = scored.bytes + _TORCH * scored.wide
+        return Work(amounts, memory / _MEGA, disk, rows=scored.rows)
 
     def _scored_block(self, job: BlockJob) -> Work:
         made, scored = self._moments(job), self._scores(job)
@@ -246,7 +247,7 @@ class Workload:
         # A sample's moments and those of the ID stimuli lie in memory, and what is made of them.
         stored = made.moments / len(job.samples) / _MEGA
         identity = stored if job.params["identity"] else 0.0
-        memory = identity + max(made.memory, stored + scored.memory) + _LIBRARIES / _MEGA
+        memory = identity + max(made.memory + _LIBRARIES / _MEGA, stored + scored.memory)
         disk = scored.disk + made.disk - made.moments
         return replace(scored, amounts=amounts, memory=memory, disk=disk)
 
