@@ -37,12 +37,13 @@ class _Network:  # an `alignment.passes.Shaped`
 
 
 def summing_bytes(
-    shown: ShownNetworks, images: int, n_folds: int, summed: int, *, filed: bool
+    shown: ShownNetworks, images: int, n_folds: int, summed: int, *, filed: bool, gpu: bool = False
 ) -> float:
     """Bytes at the peak of all passes over the stimuli, activations apart.
 
     summed : bytes that the sums of a pass may take
     filed : whether the file that moments are written to is in memory
+    gpu : whether sums are made on a GPU: memory holds those that are finished
     """
     networks = {
         name: _Network(
@@ -60,7 +61,8 @@ def summing_bytes(
         of_pass = [_PartSums(part, job, images, n_folds) for part in _parts(job, layers)]
         # Sums of all parts; of one the matrices it is made of, and what centring takes.
         sums = sum(part.own + part.cross for part in of_pass)
-        peak = max(peak, written + sums + max(part.scratch + part.centring for part in of_pass))
+        besides = max(part.largest if gpu else part.making for part in of_pass)
+        peak = max(peak, written + sums + besides)
         if filed:
             written += sum(part.own + part.cross / 2 for part in of_pass)
     return peak
@@ -80,8 +82,9 @@ class _PartSums:
     """Bytes of one part of a pass.
 
     own, cross : sums over stimuli, float64
-    centring : two copies of the largest sum; another stands for a product and what is being written
-    scratch : matrices of some stimuli, those of the second network of shuffled pairs twice
+    largest : the largest sum
+    making : matrices of some stimuli, those of the second network of shuffled pairs twice; two
+        copies of the largest sum while it is centred, and another for a product or what is written
     """
 
     def __init__(self, part: _Part, job: Pass, images: int, n_folds: int):
@@ -98,11 +101,11 @@ class _PartSums:
         products = [bytes_a_product * size for pair in job.pairs for size in self._products(*pair)]
         self.own = float(sum(own))
         self.cross = float((job.learned + job.shuffled) * sum(products))
-        self.centring = 3.0 * max([*own, *products], default=0)
+        self.largest = float(max([*own, *products], default=0))
         stimuli = min(images // n_folds + 1, max(1, ROWS // self._grids[-1]))
         mixed = {y for _, y in job.pairs} if job.shuffled else set()
         values = sum((1 + (name in mixed)) * self._values(name) for name in part)
-        self.scratch = _HALF_TOO * 4 * stimuli * values
+        self.making = _HALF_TOO * 4 * stimuli * values + 3 * self.largest
 
     def _products(self, x: str, y: str) -> Iterator[int]:
         """Units x units on each grid: native ones of x with all of y, others of x with native."""

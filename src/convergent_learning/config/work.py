@@ -161,9 +161,10 @@ class Workload:
             _add(amounts, {"gvalue:moments": self._images * values / _GIGA})
             weights = [4 * size.parameters for size in sizes.values()]
             loaded = min(sum(weights), _WEIGHTS_KEPT + max(weights))
-            maps = _BATCH * max(size.alive for size in sizes.values())
+            gpu = bool(self.experiment.config.gpu)
+            maps = 0 if gpu else _BATCH * max(size.alive for size in sizes.values())
             sums = self._sums(job, sample, sizes, held=not (live or kept))
-            held = 0 if kept or self.experiment.config.gpu else min(activations, self._summed)
+            held = 0 if kept or gpu else min(activations, self._summed)
             # Activations that are not held are made while they are summed.
             at_once = maps + sums if live else max(maps, sums)
             memory = max(memory, loaded + held + at_once)
@@ -206,7 +207,14 @@ class Workload:
             held,
         )
         in_memory = job.rule != "moments"  # the file that they are written to
-        return summing_bytes(shown, self._images, self._folds, self._summed, filed=in_memory)
+        return summing_bytes(
+            shown,
+            self._images,
+            self._folds,
+            self._summed,
+            filed=in_memory,
+            gpu=bool(self.experiment.config.gpu),
+        )
 
     def _passes(self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize]) -> int:
         """Forward passes over a stimulus set of which memory does not hold the activations.
