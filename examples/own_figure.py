@@ -3,8 +3,9 @@
 #
 # Every number that a figure draws lies in a table, and the tables of the default experiment are in
 # the repository. This example answers a question that no figure of the paper asks: **which kinds of
-# shift in the images pull networks apart, and do they do so because the networks fail?** It needs
-# pandas and matplotlib; nothing is trained or scored.
+# shift in the images pull networks apart, and do they do so because the networks fail?** It runs
+# at the root of a clone and needs `pip install ".[report]"`, or the environment that `make figures`
+# makes; nothing is trained or scored.
 #
 # ## Read a table
 #

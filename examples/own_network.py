@@ -76,7 +76,7 @@ for seed in SEEDS:
     network = DigitNet()
     optimiser = torch.optim.Adam(network.parameters(), lr=0.005)
     folder = Path(f"weights/{seed}")
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for step in range(max(STEPS) + 1):
         if step in STEPS:
             save_file(network.state_dict(), folder / f"step{step}.safetensors")

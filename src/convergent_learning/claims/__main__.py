@@ -14,13 +14,13 @@ threshold. A part is supported if the 95% interval of its statistic lies above t
 supported if it lies at or below it, and inconclusive otherwise. A claim has the weakest verdict of
 its parts. [Methods](methods/claims.md) explains the statistics in words, and
 [Findings](findings.md) has the
-verdicts of the default experiment."""
+verdicts of the default experiment. Layers are all scored layers but the logits, unless a row says
+`role = block`. An estimate is the mean over groups of the mean over the pairs of the group."""
 
 _TEMPLATES = """
 C8 is asked of each group *G* of an experiment with several groups of one architecture, where *S*
-are its supervised networks and *U* the same networks before training. C9 is asked of each *system*
-of each
-*recording*."""
+are its supervised networks and *U* a group of networks that stay untrained (`objective: none`).
+C9 is asked of each *system* of each *recording*."""
 
 
 def markdown() -> str:

@@ -100,7 +100,11 @@ Images = Annotated[
     ),
 ]
 Objective = Annotated[
-    str, Field(description="What networks learn: `supervised`, or without labels `simclr`, `moco`.")
+    str,
+    Field(
+        description="What networks learn: `supervised`, without labels `simclr` or `moco`, or"
+        " `none`, which leaves them untrained."
+    ),
 ]
 Queue = Annotated[
     int, Field(ge=1, le=10**6, description="Keys that `moco` compares each image with.")

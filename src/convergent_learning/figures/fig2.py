@@ -16,7 +16,6 @@ from convergent_learning.tables.storage import Tables, read_tables
 
 _LABEL = "held-out correlation"
 _JUDGED = "layers and metrics within a group after training"
-_NO_EQUAL_WIDTH = "no layers of\nequal width"
 _LEAST_MM, _MOST_MM, _PAGE_MM = 28, 38, 210  # of a row, and of all rows on a page
 _LETTER_MM, _LINE_MM = 1.2, 4  # of a legend
 
@@ -109,7 +108,11 @@ def _draw_rows(figure: Figure | SubFigure, tables: Tables, pairs: list[tuple[str
         of_pair = fig2[(fig2.group_x == x) & (fig2.group_y == y)]
         for ax, metric in zip(axes[row], style.METRICS, strict=True):
             common.depth_axis(ax, layers)
-            _curves(ax, of_pair[of_pair.metric == metric], layers, metric)
+            scores = of_pair[of_pair.metric == metric]
+            if scores.empty:
+                style.note(ax, _absence(fig2, metric))
+            else:
+                _curves(ax, scores, layers, metric)
         label = common.title(tables, x) if x == y else style.pair(x, y)
         axes[row, 0].set_ylabel(f"{label}\n{_LABEL}")
     common.legend_below(figure, _key(tables), 6)
@@ -126,10 +129,10 @@ def _draw_across(
         of_pair = fig2[(fig2.group_x == x) & (fig2.group_y == y)]
         for ax, metric in zip(axes, style.METRICS, strict=True):
             _thin_curves(ax, of_pair[of_pair.metric == metric], colour, marker)
-    for ax in axes:
+    for ax, metric in zip(axes, style.METRICS, strict=True):
         common.depth_axis(ax, tables["layers"].iloc[:0])
         if len(ax.lines) == 1:  # zero
-            style.note(ax, _NO_EQUAL_WIDTH)
+            style.note(ax, _absence(fig2, metric))
     style.panel(axes[0], style.nth_letter(row), axes[0].get_title())
     axes[0].set_ylabel(f"across groups\n{_LABEL}")
     common.legend_below(figure, names, _key_columns(pairs))
@@ -169,10 +172,12 @@ def joined(layers: pd.DataFrame, points: pd.DataFrame) -> bool:
     return set(layers[layers.role == "block"].layer) <= set(points.layer_x)
 
 
+def _absence(fig2: pd.DataFrame, metric: str) -> str:
+    """Why a pair of groups has no scores of a metric."""
+    return "no layers of\nequal width" if metric in set(fig2.metric) else "not scored"
+
+
 def _curves(ax: Axes, rows: pd.DataFrame, layers: pd.DataFrame, metric: str) -> None:
-    if rows.empty:
-        style.note(ax, _NO_EQUAL_WIDTH)
-        return
     colour, grey = style.metric_colour(metric), style.GREY
     curves = series(rows)
     empty = rows.iloc[:0]

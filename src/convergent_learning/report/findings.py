@@ -63,8 +63,8 @@ def markdown(experiment: str, claims: list[Entry]) -> str:
         f"# What the experiment `{experiment}` found",
         "",
         "Made from `claims.json` by `python -m convergent_learning.report.findings`: no number and",
-        f"no verdict is typed. Of {len(found)} claims, {tally}; at most {networks} networks",
-        "stand behind a verdict. Numbers are means over pairs of networks unless they say",
+        f"no verdict was typed by hand. Of {len(found)} claims, {tally}; at most {networks}",
+        "networks stand behind a verdict. Numbers are means over pairs of networks unless they say",
         "otherwise. [Claims](claims.md) lists what they are computed from, and",
         "[Methods](methods/claims.md) explains them.",
     ]

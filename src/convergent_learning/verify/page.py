@@ -15,8 +15,8 @@ from convergent_learning.verify.tolerances import AGREEMENT
 
 _HEAD = """# How far honest reruns lie apart
 
-Made by `make findings` from the honest runs of the experiment `{name}`; no number is typed.
-[Networks trained anew](reproducing.md#networks-trained-anew) says what honest runs, spreads,
+Made by `make findings` from the honest runs of the experiment `{name}`; no number was typed by
+hand. [Networks trained anew](reproducing.md#networks-trained-anew) says what honest runs, spreads,
 statistics and limits are."""
 
 
@@ -32,7 +32,10 @@ def page(name: str, measured: dict[str, Any]) -> Iterator[str]:
         yield f"| {run['name']} | {seeds} | {made} |"
     yield from ("", "## Limits", "")
     margin = measured["margin"]
-    yield f"The largest that any two of these runs show, times {margin:.2f}, in spreads."
+    yield (
+        "Each limit is the largest value that any two of these runs show, times"
+        f" {margin:.2f}, in spreads."
+    )
     yield from ("", "| statistic | of | limit |", "|---|---|---|")
     for each in measured["limits"]:
         yield f"| {each['statistic']} | {each['kind']}s | {each['limit']:.2f} |"
