@@ -139,6 +139,7 @@ def wide_network(seed, dead):
     return layers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dead", [False, True])
 @pytest.mark.parametrize("memory", [1, 1 << 30])
 def test_wide_layers_score_as_score_does(memory, dead, monkeypatch):

@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-LOADED = {("script", "src"), ("img", "src"), ("iframe", "src"), ("link", "href")}
+LOADED = {
+    *[(tag, "src") for tag in ("audio", "embed", "iframe", "img", "script", "source", "video")],
+    ("link", "href"),
+    ("object", "data"),
+}
 
 
 class Page(HTMLParser):
@@ -25,6 +29,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         """Called for each tag; an anchor is an `id`, or the `name` of a link."""
         for key, value in attributes:
+            if value is None:
+                continue
             if key == "id" or (tag, key) == ("a", "name"):
                 self.anchors.add(value)
             elif (tag, key) in LOADED and ("rel", "canonical") not in attributes:

@@ -55,7 +55,7 @@ def photograph() -> tuple[np.ndarray, list[int], np.ndarray]:
 
 
 def sheet(images: np.ndarray, indices: np.ndarray, spectrum: np.ndarray) -> Image.Image:
-    """A row a family: the originals, the identity level, then mild to strong."""
+    """One row per family: the originals, the identity level, then mild to strong."""
     n_columns = 2 + max(len(family.levels) for family in families().values())
     row_height = CAPTION + len(images) * (TILE + GAP)
     page = Image.new(

@@ -32,7 +32,10 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     # The default experiment first; of the others, the figures that it does not have.
-    folders = sorted(chosen.references.iterdir(), key=lambda folder: folder.name != "cifar10")
+    folders = sorted(
+        filter(Path.is_dir, chosen.references.iterdir()),
+        key=lambda folder: (folder.name != "cifar10", folder.name),
+    )
     sections, drawn = [HEAD], set()
     for folder in folders:
         numbers = set(figures_of(folder)) - drawn

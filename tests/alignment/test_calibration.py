@@ -60,6 +60,7 @@ def test_calibrated_scores_are_positive_where_p_is_low(n_draws):
         assert (test.calibrated > 0) == (test.p <= 0.05)
 
 
+@pytest.mark.slow
 def test_unrelated_layers_pass_as_often_as_alpha_says():
     passed = [
         permutation_test(*unrelated(seed, n=20, units=3), n_draws=19, alpha=0.2).calibrated > 0

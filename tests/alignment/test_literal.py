@@ -67,6 +67,7 @@ def test_same_scores_with_dead_units(center):
     assert result["linear"].n_dead == (1, 4)
 
 
+@pytest.mark.slow
 def test_same_scores_when_units_outnumber_rows():
     x, y = responses(n=30, p=40, q=40, grid_x=1, grid_y=1)
     assert_agrees(score(x, y, ["linear", "permutation"]), x, y, folds(30, 5, 0))

@@ -151,6 +151,7 @@ def test_float32_is_scored_in_float64(route):
         np.testing.assert_array_equal(single[name].folds, entry.folds)
 
 
+@pytest.mark.slow
 def test_no_moments_are_made_of_wide_layers(monkeypatch):
     """64 x 2,000 would take 480 MB of them; maps and context measures still do."""
     rng = np.random.default_rng(0)

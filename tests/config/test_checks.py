@@ -34,6 +34,15 @@ def test_the_default_config_is_accepted():
     checked(DEFAULT)
 
 
+def test_calibration_needs_pairs_within_a_group():
+    config = changed("alignment.shuffles", 19)
+    checked(config)
+    for network in config["networks"]:
+        network["seeds"] = [1]
+    with pytest.raises(ConfigError, match=r"alignment\.shuffles: .* no group has two seeds"):
+        checked(config)
+
+
 @pytest.mark.parametrize("overlay", sorted((ROOT / "workflow/experiments").glob("*.yaml")))
 def test_overlays_are_called_like_their_experiment(overlay):
     assert yaml.safe_load(overlay.read_text())["experiment"] == overlay.stem

@@ -4,10 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
+from convergent_learning.alignment import save_activations
 from convergent_learning.config.costs import Costs, UnitCosts
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment, Network
@@ -130,6 +132,20 @@ def test_sizes_are_measured_once(smoke, sizes):
     sizes.write_text(stored.replace('"parameters": ', '"parameters": 1'))
     assert Sizes(experiment, sizes).of("digits", network).parameters == int(f"1{found}")
     sizes.write_text(stored)
+
+
+def test_sizes_are_those_of_files_as_they_are_now(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    entry = {"architecture": "mine", "activations": "{seed}.h5", "seeds": [1], "layers": "default"}
+    config = resolved_config("smoke", ROOT) | {"networks": [entry]}
+    found = []
+    for side in (7, 2):
+        save_activations("1.h5", {"maps": np.zeros((4, 2, side, side), np.float32)})
+        experiment = Experiment.of(config)
+        found.append(
+            Sizes(experiment, tmp_path / "sizes.json").of("digits", experiment.networks[0])
+        )
+    assert [size.layers[0].grid for size in found] == [(4, 4), (2, 2)]
 
 
 def test_calibration_finds_the_costs_that_made_the_benchmarks(smoke, tmp_path):

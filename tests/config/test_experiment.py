@@ -8,6 +8,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from convergent_learning.config.block_jobs import BlockJobs
 from convergent_learning.config.experiment import IDENTITY, Condition, Experiment, Sample
 from convergent_learning.verify.reference import config_differences
 
@@ -44,6 +45,20 @@ def test_where_no_training_goes_on_nothing_is_shown_but_at_the_end():
     for block, samples in experiment.blocks("cifar10").items():
         for tile in experiment.tiles("cifar10", block):
             assert all(experiment.shown("cifar10", s, tile).networks for s in samples)
+
+
+def test_a_tile_has_jobs_for_the_samples_that_it_has_networks_at():
+    config = copy.deepcopy(DEFAULT)
+    config["training"]["checkpoints"] = ["1", "3"]
+    config["networks"][1]["training"] = {"checkpoints": ["2"]}
+    config["alignment"]["networks_per_job"] = 3
+    jobs = BlockJobs(Experiment.of(config))
+    samples = jobs.experiment.blocks("cifar10")["training"]
+    shown = {
+        job.tile.name: {sample.step for sample in job.samples}
+        for job in jobs.of_block("cifar10", "training", samples)
+    }
+    assert shown == {"_resnet18-1+resnet18-1": {390, 1170}, "_vgg11-1+vgg11-1": {780}}
 
 
 def test_a_network_may_be_trained_in_its_own_way():

@@ -47,6 +47,7 @@ def large(tmp_path_factory):
     return Costs(plan, Sizes(plan.experiment, tmp_path_factory.mktemp("sizes") / "sizes.json"))
 
 
+@pytest.mark.slow
 def test_the_large_run_can_be_paid_for(large):
     jobs = large.design.jobs
     on_processors = sum(large.without_gpu(job).get("scores", 0.0) for job in jobs) / 3600

@@ -22,7 +22,7 @@ def test_grids_that_are_parts_of_each_other_are_compared():
             (1, 4),
             r"'other' of theirs keeps a row of 4 tokens.* 'late' of mine a map of 2 x 2.*average",
         ),
-        ((1, 16), r"'other' of theirs keeps a row of 16 tokens.*patches alone"),
+        ((1, 16), r"'other' of theirs keeps a row of 16 tokens.*only the patches"),
         (
             (7, 7),
             r"'late' of mine has 2 x 2 positions and layer 'other' of theirs 7 x 7.*such as 64",

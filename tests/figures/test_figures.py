@@ -64,7 +64,8 @@ def test_captions_say_which_scores_are_calibrated(number, what, tables, tmp_path
     assert "No score is calibrated." in _module(number).caption(tables)
     shutil.copytree(tables, tmp_path, dirs_exist_ok=True)
     name = f"fig{number}_calibrated"
-    judged = pd.DataFrame({"p": [0.01, 0.05, 0.06, np.nan], "n_draws": 99}, columns=COLUMNS[name])
+    judged = {"p": [0.01, 0.05, 0.06, np.nan], "calibrated": [0.4, 0.1, 0, np.nan], "n_draws": 99}
+    judged = pd.DataFrame(judged, columns=COLUMNS[name])
     judged.to_csv(tmp_path / f"{name}.csv", index=False)
     caption = _module(number).caption(tmp_path)
     assert f"against 99 permutations of the stimuli, are in {name}.csv" in caption
@@ -153,6 +154,7 @@ def test_steps_are_drawn_where_epochs_have_no_known_length(tables, tmp_path):
     assert "first epoch" not in _module(5).caption(folder)
 
 
+@pytest.mark.slow
 def test_networks_that_are_given_as_they_are_are_not_called_trained(tables, tmp_path):
     folder = tmp_path / "tables"
     shutil.copytree(tables, folder)

@@ -182,6 +182,16 @@ def test_it_is_another_network_under_another_version_of_its_package(folder, monk
     assert Pretrained.of(borrowed, 1, 0) != before
 
 
+def test_a_package_that_cannot_be_imported_is_named_once(folder):
+    (folder / "broken").mkdir()
+    (folder / "broken/__init__.py").write_text("raise RuntimeError('not here')\n")
+    described = entry(factory="broken.inner:make", weights="w{seed}.pt")
+    (problem,) = pretrained_problems(described, "networks[0]")
+    assert (
+        "networks[0].factory: broken.inner cannot be imported (RuntimeError: not here)" in problem
+    )
+
+
 def test_its_files_are_the_module_and_the_weights(folder):
     pretrained = Pretrained.of(entry(weights="w{seed}.pt"), 1, 0)
     assert pretrained.files == [str(folder / "tiny_networks.py"), "w1.pt"]

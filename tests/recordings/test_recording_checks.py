@@ -120,7 +120,7 @@ def test_few_stimuli(write, images):
     path = write("own.npz", images=images[:9], V4=np.ones((9, 3)))
     assert problems(own(path), n_folds=4) == []
     assert problems(own(path)) == [
-        f"recordings[0].source: {path} has 9 stimuli; alignment.folds: 5 needs 10, two a fold"
+        f"recordings[0].source: {path} has 9 stimuli; alignment.folds: 5 needs 10, two per fold"
     ]
     path = write("own.npz", images=images[:3], V4=np.ones((3, 3)))
     assert len(problems(own(path), n_folds=2)) == 1

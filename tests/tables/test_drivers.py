@@ -86,6 +86,7 @@ def test_shares_are_ratios_of_means(pairs):
     assert set(shares.n_networks) == {6}
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_share_covers_it():
     """Over draws of networks with effects of their own, ratio of means by linearisation."""
     covered = []

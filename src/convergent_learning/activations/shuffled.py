@@ -52,6 +52,8 @@ def write_shuffled_scores(
     The columns are those of ``score_table``: baseline ``shuffled``, `draw` from 1 on.
     """
     networks = [one for one in block.activations(sample) if not isinstance(one, Path)]
+    if len(networks) < len(sample.networks):
+        raise ValueError("the block keeps activations as files: make one with `kept=None`")
     n = next(iter(networks[0].shapes.values()))[0]
     fold_of = folds(n, block.n_folds, block.seed)
 

@@ -121,7 +121,7 @@ def passing_matches(tables: Tables) -> tuple[str, ...]:
     """How many best matches chance does not reach, in words; nothing if that was not asked."""
     if "fig4_calibrated" not in tables or tables["fig4_calibrated"].empty:
         return ()
-    rows = tables["fig4_calibrated"]
+    rows = tables["fig4_calibrated"].dropna(subset="p")
     passing, draws = int((rows.p <= ALPHA).sum()), rows.n_draws.max()
     return (
         f"{passing} of {len(rows)} best matches have p ≤ {ALPHA} against the highest of all source "

@@ -26,11 +26,16 @@ class BlockJobs(Files):
     """For each block of samples a job that makes its moments and one that scores them.
 
     One job does both if moments are not kept. With `alignment.networks_per_job` there are jobs for
-    each tile of the pairs.
+    each tile of the pairs that has networks at one of the samples.
     """
 
-    def of_block(self, dataset: str, block: str, samples: Sequence[Sample]) -> Iterator[BlockJob]:
+    def of_block(self, dataset: str, block: str, of_all: Sequence[Sample]) -> Iterator[BlockJob]:
         for tile in self.experiment.tiles(dataset, block):
+            samples = [
+                each for each in of_all if self.experiment.shown(dataset, each, tile).networks
+            ]
+            if not samples:
+                continue
             wildcards = {"dataset": dataset, "block": block, "tile": tile.name}
             if self.experiment.config.keep_moments:
                 yield self._moments(wildcards, samples, tile)

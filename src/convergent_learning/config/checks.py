@@ -80,7 +80,7 @@ def _problems(config: Config) -> Iterator[str]:
         if not group.is_pretrained and group.activations is None:
             yield from _task_problems(group.own_training(config.training), group, there)
     yield from _stimulus_problems(config, known.values())
-    yield from _alignment_problems(config.alignment)
+    yield from _alignment_problems(config.alignment, config.networks)
     for group in config.networks:
         yield from _partner_problems(config.alignment, group)
 
@@ -280,7 +280,7 @@ def _family_problems(chosen: Collection[FamilyLevels]) -> Iterator[str]:
             yield f"{key}.levels: {error}"
 
 
-def _alignment_problems(alignment: Alignment) -> Iterator[str]:
+def _alignment_problems(alignment: Alignment, groups: Sequence[Group]) -> Iterator[str]:
     for index, metric in enumerate(alignment.metrics):
         if metric not in metrics():
             yield _unknown(f"alignment.metrics[{index}]", metric, metrics())
@@ -293,6 +293,11 @@ def _alignment_problems(alignment: Alignment) -> Iterator[str]:
         yield (
             f"alignment.shuffles: with {alignment.shuffles} no p is as low as {ALPHA}; use"
             f" {fewest_draws()} or more (99 is usual), or 1, which calibrates nothing"
+        )
+    if alignment.shuffles > 1 and max(len(group.seeds) for group in groups) < 2:
+        yield (
+            "alignment.shuffles: pairs within groups are calibrated, and no group has two seeds;"
+            " list more seeds, or use 1, which calibrates nothing"
         )
 
 

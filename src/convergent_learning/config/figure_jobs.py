@@ -176,7 +176,8 @@ class FigureJobs(Files):
 
     def _blocks(self) -> list[BlockJob]:
         """One job for each tile of each block."""
-        return list({self.score_file(job): job for job in self._comparing}.values())
+        scoring = (job for job in self._comparing if job.rule != "shuffled_scores")
+        return list({self.score_file(job): job for job in scoring}.values())
 
     def _figure_accuracy(self, number: int) -> list[str]:
         """Accuracy files that figure `number` summarises."""

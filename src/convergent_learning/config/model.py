@@ -159,7 +159,8 @@ class Alignment(Keys):
     shuffles: Annotated[int, Field(ge=1, le=10**6)] = Field(
         1,
         description="Permutations of the stimuli that own-layer scores at the last step and the"
-        " best matches of C3 are judged against; 1 calibrates nothing, 19 are the fewest that can.",
+        " best matches of C3 are judged against. With 1, nothing is calibrated; calibration needs"
+        " 19 or more.",
     )
 
 

@@ -241,8 +241,8 @@ def require_shared_positions(groups: Mapping[str, Sequence[LayerSize]]) -> None:
             problem = (
                 f"networks[].layers: {first[row]} keeps a row of {row[1]} tokens, and"
                 f" {first[square]} a map of {square[0]} x {square[1]} positions, with which tokens"
-                f" do not correspond; {remedy} of the tokens list one or the patches alone, by"
-                " their index"
+                f" do not correspond; {remedy} list a single token"
+                " or only the patches, by index"
             )
             raise ConfigError([problem])
         if fine[0] % coarse[0] or fine[1] % coarse[1]:
@@ -265,7 +265,16 @@ def _in_another_process(asked: Sequence[Measured]) -> list[dict[str, Any]]:
 
 
 def _digest(code: str, asked: Measured) -> str:
-    return hashlib.sha256(f"{code} {asked!r}".encode()).hexdigest()[:16]
+    files = [(path, Path(path).stat()) for path in _files(asked.network)]
+    seen = [(path, about.st_size, about.st_mtime_ns) for path, about in files]
+    return hashlib.sha256(f"{code} {asked!r} {seen}".encode()).hexdigest()[:16]
+
+
+def _files(network: Network) -> list[str]:
+    """Files that decide the sizes of a network that is not trained here, too large to digest."""
+    if network.given is not None:
+        return [path for path in [network.given.file(IDENTITY)] if path is not None]
+    return [] if network.pretrained is None else network.pretrained.files
 
 
 def _code_digest() -> str:

@@ -241,21 +241,22 @@ class Workload:
         for (x, y), count, own in counted:
             yield count, layer_pairs(sizes[x.name], sizes[y.name], own=own)
 
-    def _scores(self, job: BlockJob) -> Work:
+    def _scores(self, job: BlockJob, loaded: bool = False) -> Work:
+        """Scores of a job; in one that is `loaded`, torch is counted elsewhere."""
         scored = score_work(job, self.experiment, self._sizes)
         amounts = {"start:scores": 1.0, **scored.amounts}
         disk = _BYTES_A_ROW * scored.rows
-        memory = scored.bytes + _TORCH * scored.wide
+        memory = scored.bytes + _TORCH * (scored.wide and not loaded)
         return Work(amounts, memory / _MEGA, disk, rows=scored.rows)
 
     def _scored_block(self, job: BlockJob) -> Work:
-        made, scored = self._moments(job), self._scores(job)
+        made, scored = self._moments(job), self._scores(job, loaded=True)
         amounts = {kind: n for kind, n in made.amounts.items() if kind != "start:moments"}
         _add(amounts, scored.amounts)
         # A sample's moments and those of the ID stimuli lie in memory, and what is made of them.
         stored = made.moments / len(job.samples) / _MEGA
         identity = stored if job.params["identity"] else 0.0
-        memory = identity + max(made.memory + _LIBRARIES / _MEGA, stored + scored.memory)
+        memory = _LIBRARIES / _MEGA + identity + max(made.memory, stored + scored.memory)
         disk = scored.disk + made.disk - made.moments
         return replace(scored, amounts=amounts, memory=memory, disk=disk)
 
@@ -264,7 +265,7 @@ class Workload:
     def _shuffled_scores(self, job: BlockJob) -> Work:
         """Moments and scores of every permutation; responses once if memory holds them."""
         draws = self.experiment.config.alignment.shuffles
-        made, scored = self._moments(job), self._scores(job)
+        made, scored = self._moments(job), self._scores(job, loaded=True)
         activations = _GIGA * made.amounts["gbyte:activations"]
         held = activations if activations <= self._summed else 0.0
         amounts = made.amounts | scored.amounts

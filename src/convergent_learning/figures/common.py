@@ -14,7 +14,6 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from convergent_learning.figures import style
-from convergent_learning.tables.intervals import ALPHA
 from convergent_learning.tables.storage import (
     Tables,
     of_dataset,
@@ -237,7 +236,7 @@ def calibration_sentence(folder: str | Path, table: str, what: str) -> str:
     judged = judged.dropna(subset="p")
     if judged.empty:
         return " No score is calibrated."
-    passing = int((judged.p <= ALPHA).sum())
+    passing = int((judged.calibrated > 0).sum())
     return (
         f" Calibrated scores, against {judged.n_draws.max():.0f} permutations of the stimuli, are "
         f"in {table}.csv, and above 0 in {passing} of {len(judged)} {what}; those drawn are not "

@@ -15,7 +15,7 @@ from convergent_learning.tables.stages import TRAINED, UNTRAINED
 from convergent_learning.tables.storage import Tables, read_tables
 
 _LABEL = "held-out correlation"
-_JUDGED = "layers and metrics within a group after training"
+_JUDGED = "layers and metrics within a group at the last step"
 _LEAST_MM, _MOST_MM, _PAGE_MM = 28, 38, 210  # of a row, and of all rows on a page
 _LETTER_MM, _LINE_MM = 1.2, 4  # of a legend
 

@@ -19,7 +19,7 @@ from convergent_learning.tables.storage import Tables, read_tables
 
 _METRIC = "procrustes"
 _SHARES_MM = 48
-_JUDGED = "best matches of pairs within a group after training (maxT over source blocks)"
+_JUDGED = "best matches of pairs within a group at the last step (maxT over source blocks)"
 _FEW_LABELS = 4  # of blocks, beside which letters of the other layers would overlap
 
 

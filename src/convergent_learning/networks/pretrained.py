@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import itertools
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -180,12 +179,12 @@ def _factory_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
         found = find_module(module)
     except Exception as error:  # importing its packages runs their code
         yield f"{key}.factory: {module} cannot be imported ({type(error).__name__}: {error})"
-    else:
-        if found is None:
-            yield (
-                f"{key}.factory: no module {module!r}; install its package, put it into the working"
-                " directory, or set PYTHONPATH"
-            )
+        return
+    if found is None:
+        yield (
+            f"{key}.factory: no module {module!r}; install its package, put it into the working"
+            " directory, or set PYTHONPATH"
+        )
     if entry.get("layers", "default") == "default":
         yield f"{key}.layers: list layers of {entry['architecture']}, in depth order"
     followed = "{step}" in (entry.get("weights") or "")
@@ -194,7 +193,8 @@ def _factory_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
     if followed and "steps" not in entry:
         yield f"{key}.steps: list the training steps that {{step}} in `weights` stands for"
         return
-    for seed, step in itertools.product(entry["seeds"], entry.get("steps", (0,))):
-        weights = Pretrained.of(entry, seed, 0).at(step).weights
-        if weights is not None and not Path(weights).is_file():
-            yield f"{key}.weights: there is no file {weights}"
+    for network in (Pretrained.of(entry, seed, 0) for seed in entry["seeds"]):
+        for step in entry.get("steps", (0,)):
+            weights = network.at(step).weights
+            if weights is not None and not Path(weights).is_file():
+                yield f"{key}.weights: there is no file {weights}"

@@ -80,7 +80,7 @@ def _file_problems(entry: Mapping[str, Any], key: str, n_folds: int) -> Iterator
     if layout == "responses" and stimuli < 2 * n_folds:
         yield (
             f"{key}.source: {source} has {stimuli} stimuli;"
-            f" alignment.folds: {n_folds} needs {2 * n_folds}, two a fold"
+            f" alignment.folds: {n_folds} needs {2 * n_folds}, two per fold"
         )
     elif layout == "dissimilarities" and stimuli < _FEWEST_STIMULI:
         yield f"{key}.source: {source} has {stimuli} stimuli; {layout} need {_FEWEST_STIMULI}"

@@ -191,5 +191,5 @@ def _folder_problems(key: str, user_set: UserSet, needed: int, n_folds: int) -> 
             of = f" of condition {condition!r}" if condition else ""
             yield (
                 f"{key}.{'conditions' if condition else 'path'}: {folder} has {found} images{of};"
-                f" alignment.folds: {n_folds} needs {needed}, two a fold"
+                f" alignment.folds: {n_folds} needs {needed}, two per fold"
             )
