@@ -20,6 +20,7 @@ from convergent_learning.workflow.checksums import checked_digest, digest
 from convergent_learning.workflow.digests import declared
 from convergent_learning.workflow.job import job
 from convergent_learning.workflow.stamps import read_stamp, record_text, stamp
+from convergent_learning.workflow.watch import report_path
 
 RECORD = {"rule": "r", "inputs": {"a (b)\\.csv": "sha256:1"}, "text": "Größe"}
 
@@ -144,6 +145,19 @@ def test_a_job_that_fails_leaves_none(snakemake, tmp_path):
     with pytest.raises(ValueError, match="no"), job(snakemake):
         raise ValueError("no")
     assert not (tmp_path / "results/e/provenance").exists()
+
+
+def test_the_log_begins_with_the_reports_on_killed_attempts_until_one_succeeds(snakemake):
+    snakemake.output = []
+    log, report = Path(snakemake.log[0]), report_path(snakemake.log[0])
+    report.write_text("CRITICAL was killed\n")
+    with pytest.raises(ValueError, match="no"), job(snakemake):
+        raise ValueError("no")
+    assert log.read_text().startswith("CRITICAL was killed\n")
+    with job(snakemake):
+        assert log.read_text().startswith("CRITICAL was killed\n")
+    with job(snakemake):
+        assert "was killed" not in log.read_text()
 
 
 def test_an_error_that_names_a_signal_says_what_it_means(snakemake):

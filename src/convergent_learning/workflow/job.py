@@ -13,7 +13,7 @@ from typing import Any
 
 from convergent_learning.workflow.checksums import checked_digest
 from convergent_learning.workflow.record import finish, record_of, record_path
-from convergent_learning.workflow.watch import likely_cause, watched
+from convergent_learning.workflow.watch import likely_cause, report_path, watched
 
 
 @contextlib.contextmanager
@@ -38,12 +38,15 @@ def job(snakemake: Any, digest: Callable[[Path], str] = checked_digest) -> Itera
             raise
         if snakemake.output:
             finish(record, snakemake.output, record_path(snakemake.log[0]))
+    report_path(snakemake.log[0]).unlink(missing_ok=True)
 
 
 def _start(snakemake: Any) -> None:
+    # The log begins with how earlier attempts were ended, which would be lost otherwise.
+    report = report_path(snakemake.log[0])
+    Path(snakemake.log[0]).write_bytes(report.read_bytes() if report.exists() else b"")
     logging.basicConfig(
         filename=snakemake.log[0],
-        filemode="w",
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
     )
