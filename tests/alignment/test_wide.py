@@ -105,6 +105,38 @@ def test_shuffled_and_transfer(route, grids, center):
     assert_same(route, transfer, x, y, x + noise, y**2, center=center, ridge=0.01)
 
 
+@pytest.mark.parametrize("far", ["a fold shifted", "a stimulus scaled"])
+def test_stimuli_far_from_the_others_do_not_change_the_axes(route, far):
+    """Products of rows round relative to the largest of them, 10¹² times the others here."""
+    x, y = responses(0, 300, 300, n=100)
+    x, y = x[:, :, 0, 0], y[:, :, 0, 0]
+    fold_of = folds(len(x))
+    held_out = np.flatnonzero(fold_of == 0)
+    for array in (x, y):
+        if far == "a fold shifted":
+            array[held_out] += 1e6
+        else:
+            array[held_out[0]] *= 1e6
+    route(by_rows=True)
+    found = score(x, y, ["linear", "procrustes"], ridge=0.01, directions=["x->y"])
+    linear = literal.directed(x, y, "linear", fold_of, ridge=0.01)
+    np.testing.assert_allclose(found["linear"].folds[0], linear[0], atol=1e-3)
+    np.testing.assert_allclose(
+        found["procrustes"].folds[0], procrustes(x, y, fold_of == 0), atol=5e-3
+    )
+
+
+def procrustes(x, y, held_out):
+    """Held-out r of the map that turns what the training stimuli span, and nothing else."""
+    x_fit, y_fit, x_held, y_held = (
+        a[rows] - a[rows].mean(0) for rows in (~held_out, held_out) for a in (x, y)
+    )
+    left, singular, right = np.linalg.svd(x_fit.T @ y_fit)
+    rank = singular > 1e-9 * singular[0]
+    predicted = x_held @ left[:, rank] @ right[rank]
+    return np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(predicted.T, y_held.T, strict=True)])
+
+
 def test_units_dead_in_some_splits(route):
     x, y = responses(0, 40, 40)
     fold_of = folds(len(x))

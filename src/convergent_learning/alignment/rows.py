@@ -186,9 +186,13 @@ class LayerRows:
         """The same from products of all rows, (stimuli, positions, stimuli, positions)."""
         axes = (2,) if self.center == "position" else (2, 3)
         with_training = products[:, :, stimuli]
+        largest = torch.linalg.vector_norm(with_training[stimuli], torch.inf)
         with_training -= with_training.mean(axes, keepdim=True)
         with_training = with_training.flatten(2)
-        singular, left = _roots(self.centred(with_training[stimuli]), self.n * self.positions)
+        n_rows = self.n * self.positions
+        singular, left = _roots(self.centred(with_training[stimuli]), n_rows, largest)
+        # Rounding of products leaves a constant in U, which would meet the offsets of other rows.
+        left = self.centred(left.unflatten(0, (len(stimuli), -1)))
         outside, place = self._places(stimuli)
         others = with_training[outside] @ (left / singular)
         return Axes(singular, left.unflatten(0, (len(stimuli), -1)), others, place)
@@ -257,8 +261,14 @@ class LayerRows:
         return UnitMoments(counts, part.grid, torch.cat(means, dim=2), products, part.label)
 
 
-def _roots(square: torch.Tensor, n_rows: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Singular values s and their vectors of XX' or X'X, without those of no rank."""
+def _roots(
+    square: torch.Tensor, n_rows: int, largest: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Singular values s and their vectors of XX' or X'X, without those of no rank.
+
+    largest : the largest magnitude among the products that were centred to give `square`, ()
+    """
     values, vectors = torch.linalg.eigh(square)
-    kept = values > n_rows * torch.finfo(values.dtype).eps * values[-1]
+    scale = values[-1] if largest is None else torch.maximum(values[-1], largest)
+    kept = values > n_rows * torch.finfo(values.dtype).eps * scale
     return values[kept].sqrt(), vectors[:, kept]
