@@ -177,10 +177,11 @@ def _bytes_of_moments(layer: NamedLayer, n_folds: int) -> int:
 def _bytes_of_rows(layer: NamedLayer, grid: Grid, n_folds: int) -> int:
     """Bytes at most of what is kept of a layer that is scored from its rows on a grid.
 
-    The responses, and in float64: products of all rows and coordinates, a matrix (rows, rows) each
-    at most; of each split the axes on which all rows stand, of rank (K-1)/K of the rows, and for
-    the choice of λ of each split those of K-1 splits of its training rows, of rank (K-2)/K, as the
-    units that are left out as dead may differ. For each unit: fold means, and variances.
+    The responses, and in float64: products of rows over the units that live in every split, and
+    over those of the last mask, each a matrix (rows, rows) at most; of each split the axes on which
+    all rows stand, of rank (K-1)/K of the rows, and for the choice of λ of each split those of K-1
+    splits of its training rows, of rank (K-2)/K, as the units that are left out as dead may differ.
+    For each unit: fold means, and variances.
     """
     responses = layer.responses
     rows = responses.n * grid[0] * grid[1]
