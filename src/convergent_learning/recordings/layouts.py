@@ -159,4 +159,7 @@ def _read_folder(folder: Path) -> np.ndarray:
                 f"{path} has {height}×{width} pixels, but {paths[0]} has"
                 f" {sizes[0][0]}×{sizes[0][1]}; bring all images to one size"
             )
-    return np.stack([np.asarray(read_image(path)) for path in paths])
+    images = np.empty((len(paths), *sizes[0], 3), np.uint8)
+    for image, path in zip(images, paths, strict=True):
+        image[:] = np.asarray(read_image(path))
+    return images
