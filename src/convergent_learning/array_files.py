@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Rows: TypeAlias = slice | np.ndarray  # of the first axis: consecutive ones, or ascending indices
 _ALL: Any = ...
 _MOST_COMPRESSED = 1100  # times: what gzip can do
+# HDF5 filters that compress no more: gzip, shuffle, fletcher32, szip and lzf, by their numbers.
+_MODEST_FILTERS = frozenset({1, 2, 3, 4, 32000})
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,10 @@ def _file_named(path: Path, title: str) -> Iterator[None]:
     except ImportError:
         raise
     except MemoryError:
-        raise ValueError(f"{path} holds more than fits into the memory of this machine") from None
+        raise ValueError(
+            f"{path} holds more than fits into the memory of this machine; store fewer stimuli, or"
+            " float16"
+        ) from None
     except Exception as error:  # damaged files raise many types
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path} cannot be read as {title} ({reason})") from error
@@ -118,11 +123,16 @@ def _hdf5_arrays(path: Path, stack: contextlib.ExitStack, nested: bool) -> dict[
 def check_written(dataset: h5py.Dataset) -> None:
     """Raise ValueError for a shape that the bytes in its file cannot fill, even compressed.
 
-    A file may declare arrays of any size and hold none of their values.
+    A file may declare arrays of any size and hold none of their values. Other filters, such as zstd
+    and blosc, compress constant values without a limit: with them any stored byte is enough.
     """
     if dataset.is_virtual or dataset.external:
         return
     stored = dataset.id.get_storage_size()
+    made = dataset.id.get_create_plist()
+    filters = {made.get_filter(index)[0] for index in range(made.get_nfilters())}
+    if stored and not filters <= _MODEST_FILTERS:
+        return
     if dataset.size and dataset.nbytes > _MOST_COMPRESSED * max(stored, 1024):
         raise ValueError(
             f"{dataset.name.lstrip('/')} declares the shape {dataset.shape}, {dataset.nbytes:.3g}"
@@ -137,7 +147,10 @@ def _npz_arrays(path: Path, stack: contextlib.ExitStack, nested: bool) -> dict[s
         if member.endswith(".npy"):
             shape, dtype = _npy_header(archive, member)
             if math.prod(shape) * dtype.itemsize > archive.getinfo(member).file_size:
-                raise ValueError(f"{member} declares the shape {shape}, but holds fewer values")
+                raise ValueError(
+                    f"{member} declares the shape {shape}, but holds fewer values; write the file"
+                    " again"
+                )
 
             def read(rows: Rows = _ALL, member: str = member) -> np.ndarray:
                 with archive.open(member) as file:

@@ -14,6 +14,7 @@ from written_arrays import WRITERS
 from convergent_learning.alignment import read_activations, save_activations, score
 from convergent_learning.alignment.accumulate import accumulate
 from convergent_learning.alignment.responses import Responses
+from convergent_learning.array_files import check_written
 
 DIGEST = "0123456789abcdef" * 4
 rng = np.random.default_rng(0)
@@ -216,6 +217,21 @@ def test_an_array_whose_values_are_not_in_the_file_is_named(tmp_path, name):
         file.create_dataset(name, (10**12, 1000), "f4", chunks=(1000, 1000))
     with pytest.raises(ValueError, match=rf"own\.h5 .*{name} declares .* write all values"):
         read_activations(path)
+
+
+def test_filters_without_a_limit_may_store_few_bytes(tmp_path):
+    """As zstd does with constant values; its number is enough here, no value is read."""
+    shape = (10_000, 1000)
+    zstd = {"compression": 32015, "allow_unknown_filter": True}
+    with h5py.File(tmp_path / "own.h5", "w") as file:
+        for name, options in (("zstd", zstd), ("gzip", {"compression": "gzip"})):
+            layer = file.create_dataset(name, shape, "f4", chunks=shape, **options)
+            with pytest.raises(ValueError, match=f"{name} .* of which 0 are stored; write all"):
+                check_written(layer)
+            layer.id.write_direct_chunk((0, 0), bytes(50))
+        check_written(file["zstd"])
+        with pytest.raises(ValueError, match="of which 50 are stored; write all values"):
+            check_written(file["gzip"])
 
 
 @pytest.mark.parametrize("case", BAD_FILES)

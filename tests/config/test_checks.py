@@ -222,7 +222,7 @@ def test_user_sets_become_conditions_after_the_families(brought):
 @pytest.mark.parametrize(
     ("keys", "named"),
     [
-        ({"path": "nowhere"}, ["stimuli.sets[0].path", "no folder", "nowhere"]),
+        ({"path": "nowhere"}, ["stimuli.sets[0].path", "no folder", "nowhere", "correct the path"]),
         ({"name": "contrast"}, ["stimuli.sets[0].name", "'contrast'", "choose another"]),
         ({"name": "final"}, ["stimuli.sets[0].name", "'final'"]),
         ({"name": "a-b"}, ["stimuli.sets[0].name", "'a-b'"]),

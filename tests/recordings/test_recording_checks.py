@@ -106,6 +106,7 @@ def test_a_shape_whose_values_are_not_in_the_file(write, images):
         archive.writestr("V4.npy", header.getvalue())
     (found,) = problems(own(path))
     assert f"{path} cannot be read as an NPZ file (V4.npy declares the shape" in found
+    assert "write the file again" in found
 
 
 @pytest.mark.parametrize("shape", [(12, 11), (2, 12, 3), (2, 2, 2, 12, 12)])

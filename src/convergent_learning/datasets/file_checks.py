@@ -22,11 +22,12 @@ def file_problems(path: Path, info: DatasetInfo) -> Iterator[str]:
     path : HDF5 file, of which labels and attributes are read, and no image.
     info : what the catalogue says of the dataset.
 
-    Yields messages that name the file and what of it is at fault.
+    Yields messages that name the file, what of it is at fault, and the remedy.
     """
     try:
         with open_hdf5(path, "train", "test", "test/spectrum") as file:
-            yield from (f"{path}: {problem}" for problem in _problems(file, info))
+            for problem in _problems(file, info):
+                yield f"{path}: {problem}; correct the file, or delete it to have it made"
     except DamagedFileError as error:
         yield str(error)
 

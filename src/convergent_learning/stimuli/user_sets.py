@@ -166,7 +166,7 @@ def _corruption_problems(
     folder = Path(user_set.path)
     missing = [file for file in user_set.sources if not Path(file).is_file()]
     if not folder.is_dir():
-        yield f"{key}.path: no folder {folder}"
+        yield f"{key}.path: no folder {folder}; correct the path"
     elif missing:
         there = ", ".join(sorted(path.name for path in folder.glob("*.npy"))) or "none"
         for file in missing:
@@ -179,7 +179,7 @@ def _corruption_problems(
 def _folder_problems(key: str, user_set: UserSet, needed: int, n_folds: int) -> Iterator[str]:
     folder = Path(user_set.path)
     if not folder.is_dir():
-        yield f"{key}.path: no folder {folder}"
+        yield f"{key}.path: no folder {folder}; correct the path"
         return
     for condition in user_set.conditions:
         try:

@@ -23,8 +23,7 @@ def refuse_bad_files(config: Config) -> None:
             from convergent_learning.datasets.file_checks import file_problems
 
             problems += [
-                f"datasets[{index}].name: {problem}; correct the file, or delete it to have it made"
-                for problem in file_problems(path, entry.info)
+                f"datasets[{index}].name: {problem}" for problem in file_problems(path, entry.info)
             ]
     if problems:
         raise ConfigError(problems)
