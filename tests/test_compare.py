@@ -331,6 +331,7 @@ NAN[3] = np.nan
         ),
         (changed("c", token=NAN), {}, "layer 'token' of network 'c' holds NaN"),
         (changed("c", token=[[1.0]]), {}, "layer 'token' of network 'c' is a list: pass"),
+        (NETWORKS, {"metrics": []}, "metrics is empty: name some of linear, "),
         (NETWORKS, {"metrics": "cosine"}, "unknown metric 'cosine'; known:"),
         (NETWORKS, {"positions": 0}, "positions is 0: use a positive number"),
         (NETWORKS, {"center": "none"}, "center is 'none': use"),

@@ -135,8 +135,8 @@ def compare(
     metrics : str or sequence of str, optional
         Default: linear, procrustes, permutation and soft_matching. Those that need equal widths
         (permutation) are left out where widths differ. By default those that match units
-        (permutation, soft_matching) are also left out, with a warning, of two layers of so many
-        units that this takes gigabytes.
+        (permutation, soft_matching) are also left out, with a warning, for two layers with more
+        than 25 million pairs of units, whose matrices take more than 0.2 GB each.
     depths : mapping of mappings of float, optional
         Relative depth, 0 to 1, of every layer of the networks that are named. Default: the rank of
         the layer in its network.
@@ -185,8 +185,8 @@ def compare(
     fold_of = make_folds(n, n_folds, seed) if folds is None else check_folds(folds, n)
     check_center(center)
     check_ridge(ridge, int(fold_of.max()) + 1)
-    names = CLAIMED if metrics is None else [metrics] if isinstance(metrics, str) else metrics
-    chosen = [registry.metric(name) for name in names]
+    chosen = registry.named(CLAIMED if metrics is None else metrics)
+    names = [metric.name for metric in chosen]
     _warn_of_layers(layers, fold_of, by_default=metrics is None)
 
     def metrics_for(p: int, q: int) -> list[Metric]:

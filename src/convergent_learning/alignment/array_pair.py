@@ -85,11 +85,7 @@ class ArrayPair:
             named, left_out = claimed(p, q)
             warn_of_left_out(left_out, p, q)
             return named
-        if isinstance(names, str):
-            names = [names]
-        if not names:
-            raise ValueError(f"metrics is empty: name some of {', '.join(registry.metrics())}")
-        named = [registry.metric(name) for name in names]
+        named = registry.named(names)
         for metric in named:
             if metric.equal_widths and p != q:
                 raise ValueError(
@@ -141,8 +137,8 @@ def warn_of_left_out(metrics: Sequence[Metric], p: int, q: int, where: str = "")
     if metrics:
         warnings.warn(
             f"{' and '.join(metric.name for metric in metrics)} left out{where}, which correlate "
-            f"each of {p:,} units with each of {q:,}: name them in `metrics` if "
-            f"{8 * p * q / 1e9:.1f} GB a matrix and the time to match them are there",
+            f"each of {p:,} units with each of {q:,}. To compute them anyway, name them in "
+            f"`metrics`; each matrix takes {8 * p * q / 1e9:.1f} GB.",
             stacklevel=4,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -92,7 +92,8 @@ def register(
     ...     weights[best, np.arange(len(best))] = 1.0
     ...     return weights
     >>> x = np.random.default_rng(0).standard_normal((100, 5))
-    >>> score(x, x[:, :3], "best_single", directions=["x->y"])["best_single"].mean
+    >>> result = score(x, x[:, :3], "best_single", directions=["x->y"])
+    >>> round(result["best_single"].mean, 6)
     1.0
     """
 
@@ -111,6 +112,15 @@ def metric(name: str) -> Metric:
     if name not in _METRICS:
         raise ValueError(f"unknown metric {name!r}; known: {', '.join(sorted(_METRICS))}")
     return _METRICS[name]
+
+
+def named(names: str | Sequence[str]) -> list[Metric]:
+    """The metrics called `names`, one or several; ValueError for none and for unknown ones."""
+    if isinstance(names, str):
+        names = [names]
+    if not names:
+        raise ValueError(f"metrics is empty: name some of {', '.join(metrics())}")
+    return [metric(name) for name in names]
 
 
 def check_one(name: object) -> None:
