@@ -26,7 +26,6 @@ from convergent_learning.config.sizes import LayerSize, NetworkSize
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
-EXAMPLES = 100
 KEYS = re.findall(r"^\| `([^`]+)` \|", page(DEFAULT), re.MULTILINE)
 
 NUMBERS = [0, -1, 1, 2, 5.0, 0.5, math.nan, math.inf, -math.inf, 1e300, 1e-320]
@@ -38,6 +37,12 @@ OTHERS = [None, True, False, datetime.date(2020, 1, 1), b"bytes", {1, 2}]
 PLAIN = st.sampled_from([*NUMBERS, *TEXTS, *OTHERS])
 ODD = (
     PLAIN | st.lists(PLAIN, max_size=3) | st.dictionaries(st.sampled_from(TEXTS), PLAIN, max_size=2)
+)
+ODDLY = settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
 )
 
 
@@ -150,7 +155,7 @@ def test_every_key_stands_in_one_of_the_configs(configs):
         assert planned(config)
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@ODDLY
 @given(data=st.data())
 def test_a_value_is_planned_with_or_refused_by_its_key(configs, data):
     config = copy.deepcopy(configs[data.draw(st.integers(0, 1), "config")])
@@ -167,7 +172,7 @@ def test_a_value_is_planned_with_or_refused_by_its_key(configs, data):
     assert refusal is None or any(name in refusal for name in names(place))
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@ODDLY
 @given(data=st.data())
 def test_a_config_without_a_key_is_planned_or_refused(configs, data):
     config = copy.deepcopy(configs[data.draw(st.integers(0, 1), "config")])
