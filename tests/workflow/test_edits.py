@@ -41,7 +41,7 @@ EDITS = {
         "linear_sum_assignment(-correlation)",
         SCORES,
     ),
-    "moments": ("alignment/accumulate.py", "ROWS = 16384", "ROWS = 8192", MOMENTS),
+    "moments": ("alignment/passes.py", "ROWS = 16384", "ROWS = 8192", MOMENTS),
     "a stimulus family": ("stimuli/contrast.py", "(1 - c) / 2", "(1 - c) / 3", CONTRAST),
     "the training loop": (
         "training/loop.py",
