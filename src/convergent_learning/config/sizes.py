@@ -271,10 +271,11 @@ def _digest(code: str, asked: Measured) -> str:
 
 
 def _files(network: Network) -> list[str]:
-    """Files that decide the sizes of a network that is not trained here, too large to digest."""
+    """Files that decide the sizes of a network that is not trained here; weights do not."""
     if network.given is not None:
         return [path for path in [network.given.file(IDENTITY)] if path is not None]
-    return [] if network.pretrained is None else network.pretrained.files
+    made_by = network.pretrained
+    return [] if made_by is None else [path for path in made_by.files if path != made_by.weights]
 
 
 def _code_digest() -> str:
