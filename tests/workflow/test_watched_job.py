@@ -11,8 +11,9 @@ from conftest import network_folder
 
 from convergent_learning.workflow.watch import report_path
 
+# Tests that run under nohup hand on that SIGHUP is ignored.
 JOB = """
-import subprocess, sys, time
+import signal, subprocess, sys, time; signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from convergent_learning.workflow.watch import watched
 with watched(sys.argv[1], "train_x"):
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -60,7 +61,8 @@ def test_a_signal_is_named_and_no_child_goes_on(number, cause, tmp_path):
 
 
 FORKING = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from pathlib import Path
 from convergent_learning.workflow.watch import watched
 with watched(sys.argv[1], "train_x"):
@@ -123,7 +125,7 @@ def test_what_ends_a_forked_child_is_not_said_of_the_job(tmp_path):
 
 
 def test_a_signal_that_the_job_ignores_is_not_named(tmp_path):
-    code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + JOB
+    code = JOB.replace("SIG_DFL", "SIG_IGN")
     command = [sys.executable, "-c", code, str(tmp_path / "a.log")]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
