@@ -12,4 +12,5 @@ command -v "$python" >/dev/null || fail "no $python on the PATH; install Python 
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     fail "$python has no venv module; install it (Debian: apt-get install python3-venv)"
 free_gib=$("$python" -c 'import shutil; print(shutil.disk_usage(".").free >> 30)')
-[ "$free_gib" -ge 15 ] || fail "$free_gib GiB of free disk here; 15 are needed"
+# While packages are installed, 9.1 GiB are taken; 7 of them remain.
+[ "$free_gib" -ge 10 ] || fail "$free_gib GiB of free disk here; 10 are needed"
