@@ -72,7 +72,7 @@ config: $(VENV)/installed ## the schema and docs/configuration.md from the model
 	$(BIN)/python -m convergent_learning.config docs > docs/configuration.md
 
 # Pages of docs/ that the code prints: the page, and the arguments of python -m convergent_learning.<…>
-PAGES := "measures alignment" "tables tables" "families stimuli" "architectures networks docs" "claims claims"
+PAGES := "measures alignment" "tables figures" "families stimuli" "architectures networks docs" "claims claims"
 
 pages: $(VENV)/installed ## the tables of docs/ that are made from the code
 	for page in $(PAGES); do set -- $$page; page=$$1; shift; \

@@ -8,13 +8,12 @@ Captions and alternative texts are those of the report: their numbers come from 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import tempfile
 from pathlib import Path
 
 from convergent_learning.config.experiment import Experiment
-from convergent_learning.report.alternatives import alternative
+from convergent_learning.figures import figures
 from convergent_learning.verify.reference import unpack_tables
 
 HEAD = """# Figures
@@ -57,12 +56,12 @@ def section(reference: Path, numbers: list[int], out: Path) -> list[str]:
         unpack_tables(reference, Path(scratch))
         tables = Path(scratch) / "tables"
         for number in numbers:
-            figure = importlib.import_module(f"convergent_learning.figures.fig{number}")
+            figure = figures()[number]
             picture = out / f"{reference.name}_fig{number}.png"
             figure.draw(tables, Path(scratch) / "figure.pdf", picture)
             lines += [
                 f"### Figure {number}\n",
-                f"![{alternative(number, tables)}]({picture.name})\n",
+                f"![{figure.alternative(tables)}]({picture.name})\n",
             ]
             lines += [figure.caption(tables) + "\n"]
     return lines

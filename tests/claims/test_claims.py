@@ -20,7 +20,7 @@ from convergent_learning.claims.evaluation import (
     part_entry,
     write_claims,
 )
-from convergent_learning.tables.pairs import pair_tables
+from convergent_learning.figures import figures
 from convergent_learning.tables.storage import with_stages
 from convergent_learning.tables.summaries import basis_summary
 
@@ -75,7 +75,7 @@ def _frames(effects: Effects = TRUE, rng: int = 0, **how) -> dict[str, pd.DataFr
     scores = scores.drop(columns="fold").assign(n_folds=5)
     tables = {}
     for figure in range(2, 7):
-        tables |= pair_tables(figure, scores, context)
+        tables |= figures()[figure].DATA.paired(scores, context)
     tables["fig3"] = basis_summary(tables["fig3_pairs"], tables["fig3_null"], context["groups"])
     return with_stages(tables | {name: context[name] for name in ("datasets", "groups")})
 

@@ -122,7 +122,7 @@ def test_few_pairs_have_a_line_each(count):
     pairs = list(itertools.combinations([f"net{i}" for i in range(4)], 2))[:count]
     chosen = [(x, y) in pairs for x, y in zip(result.network_x, result.network_y, strict=True)]
     figure = result[chosen].depth_plot()
-    assert [ax.get_title() for ax in figure.axes] == [style.METRICS[m][0] for m in METRICS]
+    assert [ax.get_title() for ax in figure.axes] == [style.metric_label(m) for m in METRICS]
     for ax, metric in zip(figure.axes, METRICS, strict=True):
         lines = ax.lines[1:]
         assert len(lines) == count

@@ -14,7 +14,8 @@ import pytest
 import simulated
 from PIL import Image
 
-from convergent_learning.figures import common, fig2, style
+from convergent_learning.alignment import metrics
+from convergent_learning.figures import common, fig2, style, words
 from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.schema import COLUMNS
 from convergent_learning.tables.storage import tables_in
@@ -159,11 +160,11 @@ def test_networks_that_are_given_as_they_are_are_not_called_trained(tables, tmp_
     folder = tmp_path / "tables"
     shutil.copytree(tables, folder)
     groups = pd.read_csv(folder / "groups.csv")
-    assert common.finished(groups) == "trained"
+    assert words.finished(groups) == "trained"
     groups.loc[groups.group == "vgg11", ["final_step", "steps_per_epoch"]] = 0
     groups.to_csv(folder / "groups.csv", index=False)
-    assert common.finished(groups) == "trained or as given"
-    assert common.finished(groups[groups.group == "vgg11"]) == "as given"
+    assert words.finished(groups) == "trained or as given"
+    assert words.finished(groups[groups.group == "vgg11"]) == "as given"
     for number in (1, 2, 3, 4):
         assert "trained or as given" in _module(number).caption(folder)
         assert "as given" not in _module(number).caption(tables)
@@ -225,7 +226,7 @@ def test_missing_table_and_column_are_named(tables, tmp_path):
 
 
 def test_every_metric_and_family_has_a_colour_of_its_own():
-    colours = [style.metric_colour(metric) for metric in style.METRICS]
+    colours = [style.metric_colour(metric) for metric in metrics()]
     assert len(set(colours)) == len(colours)
     names = ["contrast", "high_pass", "low_pass", "rotation", "eidolon_I", "eidolon_II", "sketch"]
     names += ["stylized", "edge", "silhouette", "cue_conflict"]

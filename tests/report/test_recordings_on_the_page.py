@@ -7,7 +7,7 @@ import re
 import pytest
 from simulated_recordings import HUMAN, MONKEY, NEURONS
 
-from convergent_learning.report.alternatives import alternative
+from convergent_learning.figures import fig8
 from convergent_learning.report.recording_plot import recording_plot
 from convergent_learning.report.recordings_table import recordings_table
 from convergent_learning.tables.storage import read_table
@@ -77,7 +77,7 @@ def test_every_setting_of_the_plot_shows_or_says_something(page):
 
 
 def test_the_alternative_names_scores_and_ceilings(page):
-    text = alternative(8, page.parent / "tables")
+    text = fig8.alternative(page.parent / "tables")
     assert re.search(r"human IT: ResNet-18 \d\.\d\d before and \d\.\d\d after training", text)
     assert "noise ceiling 0.37 to 0.67" in text
     assert "nan" not in text

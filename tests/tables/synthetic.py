@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from convergent_learning.figures import figures
 from convergent_learning.tables.figure_tables import write_tables
 from convergent_learning.tables.schema import COLUMNS
 
@@ -124,7 +125,9 @@ def write_all(folder: Path, frame: pd.DataFrame, context: dict[str, pd.DataFrame
     """`write_scores`, and every figure's tables made from them."""
     paths = write_scores(folder, frame, context)
     for figure in range(2, 7):
-        write_tables(figure, paths, folder / "tables", [folder / "tables/accuracy.csv"])
+        write_tables(
+            figures()[figure].DATA, paths, folder / "tables", [folder / "tables/accuracy.csv"]
+        )
     return paths
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from convergent_learning import figures as figure_modules
 from convergent_learning.activations.shown import ShownSample
 from convergent_learning.activations.shuffled import write_shuffled_scores
 from convergent_learning.alignment import score
@@ -14,10 +15,10 @@ from convergent_learning.alignment.crossvalidation import folds, shuffle_within
 from convergent_learning.alignment.score_tables import COLUMNS, score_table
 from convergent_learning.alignment.store import write_moments
 from convergent_learning.claims.ingredients import passing_matches
+from convergent_learning.figures import fig2, fig4
 from convergent_learning.tables.figure_tables import write_tables
 from convergent_learning.tables.schema import COLUMNS as TABLE_COLUMNS
 from convergent_learning.tables.storage import read_tables
-from convergent_learning.tables.summaries import summaries
 from convergent_learning.verify.consistency import _contradictions
 
 STIMULI, UNITS, SEED, FOLDS = 60, 4, 3, 4
@@ -93,7 +94,7 @@ def tables_of(networks, folder, metrics=("procrustes",), crossed=(), draws=19, f
         frame = pd.DataFrame(rows, columns=TABLE_COLUMNS[name])
         frame.to_csv(folder / f"{name}.csv", index=False)
     for figure in figures:
-        write_tables(figure, [learned], folder, shuffled=[shuffled])
+        write_tables(figure_modules.figures()[figure].DATA, [learned], folder, shuffled=[shuffled])
     names = {2: ["fig2_pairs", "fig2_null", "fig2_calibrated"]}
     names[4] = ["fig4_pairs", "fig4_null", "fig4_calibrated"]
     return read_tables(folder, [*facts, *(name for figure in figures for name in names[figure])])
@@ -169,7 +170,7 @@ def test_best_matches_are_judged_by_the_best_of_every_draw(tables):
 def test_verify_finds_that_judgements_follow_from_their_draws(tables):
     for figure in (2, 4):
         name = f"fig{figure}_calibrated"
-        expected = summaries(figure, tables, tables)[name]
+        expected = figure_modules.figures()[figure].DATA.summarised(tables, tables)[name]
         assert [*_contradictions(name, tables[name], expected)] == []
         altered = tables[name].assign(calibrated=0.5)
         assert "calibrated of" in next(_contradictions(name, altered, expected))
@@ -188,14 +189,14 @@ def test_without_procrustes_only_own_layers_are_judged(tmp_path):
     assert set(tables["fig2_calibrated"].metric) == {"linear"}
     assert len(tables["fig4_null"]) == len(tables["fig4_calibrated"]) == 0
     assert passing_matches(tables) == ()
-    again = summaries(4, tables, tables)["fig4_calibrated"]
+    again = fig4.DATA.summarised(tables, tables)["fig4_calibrated"]
     assert [*_contradictions("fig4_calibrated", tables["fig4_calibrated"], again)] == []
 
 
 def test_judgements_of_an_earlier_run_do_not_stay(tmp_path):
     tables_of(planted(1, 1, (1, 2)), tmp_path, draws=1)
     assert (tmp_path / "fig2_calibrated.csv").exists()
-    write_tables(2, [tmp_path / "scores.parquet"], tmp_path)
+    write_tables(fig2.DATA, [tmp_path / "scores.parquet"], tmp_path)
     assert (tmp_path / "fig2_pairs.csv").exists()
     assert not [*tmp_path.glob("fig2_calibrated.csv"), *tmp_path.glob("fig2_null.csv")]
 

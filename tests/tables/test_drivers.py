@@ -9,11 +9,10 @@ import pytest
 from convergent_learning.claims.definitions import part_named
 from convergent_learning.claims.evaluation import evaluate_frames, part_entry
 from convergent_learning.figures import fig7
-from convergent_learning.tables.pairs import pair_tables
 from convergent_learning.tables.schema import COLUMNS
 from convergent_learning.tables.stages import rows_of
 from convergent_learning.tables.storage import with_stages, write_table
-from convergent_learning.tables.summaries import between, spans_of_layers, summaries
+from convergent_learning.tables.summaries import between, spans_of_layers
 
 LAYERS = [(f"b{i}", i / 7, "block") for i in range(6)] + [
     ("pool", 6 / 7, "pooled"),
@@ -73,7 +72,7 @@ def frames(pairs):
 
 
 def test_shares_are_ratios_of_means(pairs):
-    made = summaries(7, {"fig7_pairs": pairs}, {"groups": GROUPS})
+    made = fig7.DATA.summarised({"fig7_pairs": pairs}, {"groups": GROUPS})
     shares = made["fig7_shares"].set_index(["group", "third"])
     last = spans_of_layers(pairs[pairs.step == 20])
     for (group, third), row in shares.iterrows():
@@ -113,7 +112,7 @@ def test_the_interval_of_a_share_covers_it():
         columns = ["dataset", "group_x", "seed_x", "group_y", "seed_y", "step", "epoch", "layer"]
         table = pd.DataFrame(rows, columns=[*columns, "depth", "role", "metric", "score"])
         groups = GROUPS[:2].assign(group=["S", "G"])
-        made = summaries(7, {"fig7_pairs": table}, {"groups": groups})
+        made = fig7.DATA.summarised({"fig7_pairs": table}, {"groups": groups})
         [row] = made["fig7_shares"].query("third == 'all'").itertuples()
         covered.append(row.share_low < 0.5 < row.share_high)
     assert np.mean(covered) > 0.84
@@ -176,7 +175,7 @@ def test_pairs_of_another_architecture_are_left_out(pairs):
     )
     known = DATASETS.assign(stimuli=100)
     facts = {"datasets": known, "groups": GROUPS, "layers": layers}
-    found = pair_tables(7, scores, facts)["fig7_pairs"]
+    found = fig7.DATA.paired(scores, facts)["fig7_pairs"]
     across = found[found.group_x != found.group_y]
     assert "same" not in {*across.group_x, *across.group_y}
     assert len(found[found.group_x == "same"]) == 3 * 3 * len(LAYERS)
@@ -210,7 +209,7 @@ def test_the_figure_is_drawn(pairs, tmp_path):
         ],
         fill_value=1,
     )
-    made = summaries(7, {"fig7_pairs": pairs}, {"groups": GROUPS})
+    made = fig7.DATA.summarised({"fig7_pairs": pairs}, {"groups": GROUPS})
     training = pd.DataFrame(columns=COLUMNS["fig1_training"])
     training.loc[0] = ["d", "nothing", 41, 20, 2, 2.3, 0.11, 2.4, 0.1]
     facts = {"groups": GROUPS, "layers": layers, "datasets": datasets, "fig1_training": training}

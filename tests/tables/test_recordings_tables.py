@@ -8,7 +8,7 @@ import pytest
 
 from convergent_learning.claims.definitions import part_named
 from convergent_learning.claims.evaluation import part_entry
-from convergent_learning.tables.recordings import recording_tables, summaries_of_networks
+from convergent_learning.tables.recordings import recording_means, recording_tables
 from convergent_learning.tables.storage import with_stages
 
 BLOCKS, STEPS = 6, (0, 10, 20, 40)
@@ -126,7 +126,7 @@ def test_shares_of_the_rise_begin_at_zero_and_end_at_one(tmp_path, facts):
 
 def test_summaries_follow_from_networks_and_pairs(tmp_path, facts):
     tables = recording_tables(write(tmp_path), facts)
-    again = summaries_of_networks(tables["fig8_networks"], facts["fig5_pairs"])
+    again = recording_means(tables, facts)
     np.testing.assert_allclose(again["fig8"]["mean"], tables["fig8"]["mean"])
 
 

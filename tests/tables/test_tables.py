@@ -10,13 +10,12 @@ import pandas as pd
 import pytest
 import synthetic
 
-from convergent_learning.tables.__main__ import markdown
+from convergent_learning.figures import fig4, fig5, fig6, figures
+from convergent_learning.figures.__main__ import markdown
 from convergent_learning.tables.figure_tables import write_tables
-from convergent_learning.tables.pairs import pair_tables
 from convergent_learning.tables.schema import COLUMNS, Role, with_role
 from convergent_learning.tables.scores import read_scores
 from convergent_learning.tables.storage import read_table, read_tables
-from convergent_learning.tables.summaries import summaries
 
 FAMILIES = {"colour": ["bw"], "contrast": ["50", "5"], "eidolon_I": ["8"], "eidolon_II": ["8"]}
 WRITTEN = [f"fig{n}{kind}" for n in range(2, 7) for kind in ("", "_pairs")] + [
@@ -130,7 +129,7 @@ def test_near_chance_conditions_are_marked(experiment):
     setting = read_tables(folder / "tables", ("datasets", "groups", "layers", "conditions"))
     accuracy = read_table(folder / "tables", "accuracy")
     accuracy.loc[accuracy.stimuli == "contrast", "accuracy"] = 0.11
-    table = pair_tables(6, read_scores(files), setting | {"accuracy": accuracy})["fig6_pairs"]
+    table = fig6.DATA.made(read_scores(files), setting | {"accuracy": accuracy})["fig6_pairs"]
     assert (table.near_chance == (table.stimuli == "contrast")).all()
 
 
@@ -143,8 +142,7 @@ def test_conditions_without_an_accuracy_keep_their_drops_and_leave_the_slopes(ex
     scores = read_scores(files)
     # Other images than the ID set's: nothing transfers.
     unpaired = (scores.stimuli == "contrast") & (scores.baseline == "transfer")
-    pairs = pair_tables(6, scores[~unpaired], setting)
-    tables = summaries(6, pairs, setting)
+    tables = fig6.DATA.made(scores[~unpaired], setting)
     points = tables["fig6_conditions"]
     undecided = points.stimuli == "contrast"
     assert len(points[undecided]) == 2 * points.group.nunique() * points.metric.nunique()
@@ -184,14 +182,14 @@ def test_unknown_layer_and_bad_tables_are_named(experiment, tmp_path):
         shutil.copy(folder / f"tables/{name}.csv", tmp_path)
     layers[layers.layer != "relu"].to_csv(tmp_path / "layers.csv", index=False)
     with pytest.raises(ValueError, match=r"resnet18/relu.*layers\.csv"):
-        write_tables(4, files, tmp_path)
+        write_tables(fig4.DATA, files, tmp_path)
     layers.drop(columns="role").to_csv(tmp_path / "layers.csv", index=False)
     with pytest.raises(ValueError, match=r"layers\.csv.*role"):
-        write_tables(4, files, tmp_path)
+        write_tables(fig4.DATA, files, tmp_path)
     with pytest.raises(ValueError, match=r"fig2\.csv.*no such table"):
         read_table(tmp_path, "fig2")
     with pytest.raises(ValueError, match="figure 5 needs accuracy"):
-        write_tables(5, files, folder / "tables")
+        write_tables(fig5.DATA, files, folder / "tables")
 
 
 def test_rerun_gives_the_same_bytes(experiment, tmp_path):
@@ -199,7 +197,7 @@ def test_rerun_gives_the_same_bytes(experiment, tmp_path):
     for name in ("datasets", "groups", "layers"):
         shutil.copy(folder / f"tables/{name}.csv", tmp_path)
     for figure in (2, 3, 4):
-        write_tables(figure, files[::-1], tmp_path)
+        write_tables(figures()[figure].DATA, files[::-1], tmp_path)
     for file in tmp_path.glob("fig*.csv"):
         assert file.read_bytes() == (folder / "tables" / file.name).read_bytes(), file.name
 

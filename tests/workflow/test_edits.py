@@ -55,6 +55,12 @@ EDITS = {
         'return self.name.split(":")[0]',
         {**MOMENTS, **PAGE},
     ),
+    "the colour of a metric": (
+        "alignment/maps.py",
+        "#0072B2",
+        "#0072B3",
+        {**{f"fig{number}": 1 for number in range(1, 7)}, **PAGE},
+    ),
     "a figure": ("figures/fig3.py", "linewidth=0.5", "linewidth=0.6", {"fig3": 1, **PAGE}),
     "a claim": ("claims/contrasts.py", "0.8 * wide", "0.7 * wide", {"claims": 1, **PAGE}),
     "the page": ("report/page.css", "{", "{ ", PAGE),

@@ -9,8 +9,8 @@ import pytest
 from conftest import write_reference
 
 from convergent_learning.claims.evaluation import write_claims
+from convergent_learning.figures import figures
 from convergent_learning.tables.storage import read_table, tables_in, write_table
-from convergent_learning.tables.summaries import summaries
 from convergent_learning.verify.printed import lines
 from convergent_learning.verify.reference import ReferenceError
 from convergent_learning.verify.result import verify
@@ -56,7 +56,7 @@ def derive(folders):
     tables = folders[1] / "tables"
     frames = {name: read_table(tables, name) for name in tables_in(tables)}
     for figure in range(2, 7):
-        for name, frame in summaries(figure, frames, frames).items():
+        for name, frame in figures()[figure].DATA.summarised(frames, frames).items():
             write_table(frame, tables, name)
     write_claims(tables, folders[1] / "claims.json")
 

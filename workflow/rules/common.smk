@@ -6,7 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from convergent_learning.activations.shown import Shown, ShownSample
-from convergent_learning.alignment.registry import metric, metrics
+from convergent_learning.alignment.registry import looks, metric, metrics
 from convergent_learning.config.checks import checked
 from convergent_learning.config.costs import Costs
 from convergent_learning.config.design import Design
@@ -15,10 +15,12 @@ from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.paths import DATASET, NAMES, PRECISION, RECORDING, AnchorPaths
 from convergent_learning.config.recording_jobs import SCORED
 from convergent_learning.datasets.catalogue import OfficialDataset, dataset_info
+from convergent_learning.figures import figures
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.stimuli import families
 from convergent_learning.stimuli.user_sets import UserSet
+from convergent_learning.tables.figure_data import Scores
 from convergent_learning.training.pixels import IMAGES
 from convergent_learning.training.plan import TrainingPlan
 from convergent_learning.workflow.code import code_digest
@@ -47,6 +49,7 @@ for overlay in workflow.overwrite_configfiles:
 ENVIRONMENT = "../../envs/environment.yaml"
 PATHS = DESIGN.paths
 FIGURES = DESIGN.experiment.figures
+TABULATED_FIGURES = [n for n in FIGURES if figures()[n].DATA.scores is not Scores.NONE]
 ANCHORS = AnchorPaths(config["experiment"])
 
 
@@ -96,6 +99,11 @@ def code(script, *loaded):
     The classes of what params hold count as loaded: the job calls their methods.
     """
     return code_digest(Path(workflow.basedir) / "workflow/scripts" / script, *loaded)
+
+
+def figure_code(script, number, name):
+    """The digest of a script and of the `name` that it loads from the module of a figure."""
+    return code(script, f"{figures()[number].__name__}:{name}")
 
 
 def taught(training):

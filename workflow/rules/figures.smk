@@ -151,7 +151,7 @@ rule stimulus_tiles:
         "../scripts/stimulus_tiles.py"
 
 
-for number in FIGURES[1:]:
+for number in TABULATED_FIGURES:
     tables_job = DESIGN.job(f"fig{number}_tables")
 
     rule:
@@ -177,7 +177,7 @@ for number in FIGURES[1:]:
             runtime=minutes(tables_job.rule),
         params:
             number=number,
-            code=code("figure_tables.py"),
+            code=figure_code("figure_tables.py", number, "DATA"),
         script:
             "../scripts/figure_tables.py"
 
@@ -193,13 +193,13 @@ for number in FIGURES:
         output:
             pdf=report(
                 PATHS.figure.format(number=number, extension="pdf"),
-                caption=f"../report/fig{number}.rst",
+                caption="../report/figure.rst",
                 category="Figures",
                 labels={"figure": f"{number}", "format": "PDF"},
             ),
             png=report(
                 PATHS.figure.format(number=number, extension="png"),
-                caption=f"../report/fig{number}.rst",
+                caption="../report/figure.rst",
                 category="Figures",
                 labels={"figure": f"{number}", "format": "PNG"},
             ),
@@ -211,7 +211,10 @@ for number in FIGURES:
             ENVIRONMENT
         params:
             number=number,
-            code=code("figure.py", f"convergent_learning.figures.fig{number}"),
+            title=figures()[number].TITLE,
+            about=figures()[number].ABOUT,
+            looks=looks(),
+            code=figure_code("figure.py", number, "draw"),
         script:
             "../scripts/figure.py"
 

@@ -22,6 +22,7 @@ rule report:
     params:
         config=config,
         figures=FIGURES,
-        code=code("report.py", *(f"convergent_learning.figures.fig{number}" for number in FIGURES)),
+        looks=looks(),
+        code=code("report.py", *(figures()[number].__name__ for number in FIGURES)),
     script:
         "../scripts/report.py"

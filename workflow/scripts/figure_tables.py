@@ -1,3 +1,4 @@
+from importlib import import_module
 from pathlib import Path
 
 from convergent_learning.tables.figure_tables import write_tables
@@ -5,7 +6,7 @@ from convergent_learning.workflow.job import job
 
 with job(snakemake):
     write_tables(
-        snakemake.params.number,
+        import_module(f"convergent_learning.figures.fig{snakemake.params.number}").DATA,
         [Path(path) for path in snakemake.input.scores],
         Path(snakemake.output[0]).parent,
         [Path(path) for path in snakemake.input.accuracy],

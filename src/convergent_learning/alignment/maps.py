@@ -15,8 +15,14 @@ from array_api_compat import array_namespace
 from .arrays import Array, like, ratio
 from .invariances import AFFINE, BASIS, CORRELATIONS, SHAPE
 from .layer_pair import Moments
-from .registry import register
+from .registry import Look, register
 from .ridge import RIDGE_GRID, Ridge, chosen_ridge, pearson, penalised
+
+# Here and in `unit_matching`, Okabe & Ito (2008), "Color universal design".
+LOOKS = {
+    "linear": Look("Linear", "#0072B2"),
+    "procrustes": Look("Procrustes", "#D55E00"),
+}
 
 
 def mapped_correlation(weights: Array, held_out: Moments) -> Array:

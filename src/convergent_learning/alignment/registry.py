@@ -6,7 +6,8 @@ import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .layer_pair import Moments
 
 # Modules that register metrics when they are imported, in the order in which `metrics` names them.
+# What figures are to call their metrics, and in which colour, is in their `LOOKS`.
 _MODULES = ("maps", "unit_matching", "context")
 _METRICS: dict[str, Metric] = {}
 
@@ -23,6 +25,13 @@ Fit: TypeAlias = Callable[..., Any]
 Invariances: TypeAlias = tuple[frozenset[Transformation], frozenset[Transformation]]
 Scoring: TypeAlias = "Callable[[Any, Moments], float]"
 _F = TypeVar("_F", bound=Fit)
+
+
+class Look(NamedTuple):
+    """What figures call a metric, and its colour."""
+
+    label: str
+    colour: str
 
 
 @dataclass(frozen=True)
@@ -146,7 +155,11 @@ def metrics(context: bool = False) -> tuple[str, ...]:
     return tuple(name for name, entry in _METRICS.items() if entry.context == context)
 
 
-def _load() -> None:
+def looks() -> dict[str, Look]:
+    """How figures show the metrics that have a look of their own."""
+    return {name: look for module in _load() for name, look in getattr(module, "LOOKS", {}).items()}
+
+
+def _load() -> list[ModuleType]:
     # By name: what imports the registry uses one metric, and does not depend on all of them.
-    for module in _MODULES:
-        importlib.import_module(f".{module}", __package__)
+    return [importlib.import_module(f".{module}", __package__) for module in _MODULES]

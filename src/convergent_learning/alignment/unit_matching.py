@@ -18,10 +18,15 @@ from scipy.optimize import linear_sum_assignment
 from .arrays import WIDE, Array, like, ratio, to_numpy
 from .invariances import CORRELATIONS
 from .layer_pair import Moments
-from .registry import register
+from .registry import Look, register
 
 _STEPS = 10_000_000  # of the network simplex: its own limit stops short of large optima
 _UNEQUAL = 8  # times as many units on one side: network simplex then finds the plan in less time
+
+LOOKS = {
+    "permutation": Look("Permutation", "#009E73"),
+    "soft_matching": Look("Soft matching", "#CC79A7"),
+}
 
 
 def matched_correlation(plan: Array, held_out: Moments) -> Array:

@@ -15,17 +15,18 @@ from typing import Any, TypeAlias
 from convergent_learning.config.group import Group, Training
 from convergent_learning.config.model import Config, Dataset
 from convergent_learning.config.partners import graph, ring
+from convergent_learning.figures import figures
 from convergent_learning.networks.given import ActivationFiles
 from convergent_learning.networks.layers import LAYERS, Layer, select_layers
 from convergent_learning.networks.naming import network_name
 from convergent_learning.networks.pretrained import IMAGENET_SIDE, Pretrained
 from convergent_learning.stimuli import condition_slug, families, level_text
 from convergent_learning.stimuli.user_sets import UserSet
+from convergent_learning.tables.figure_data import Needs
 from convergent_learning.training.plan import TrainingPlan
 
-# Keys of `training` that change how fast weights are made, and not which.
 _ORDINARY = ("true", "natural", "supervised")  # labels, images, objective
-_FIGURES = (1, 2, 3, 4, 5, 6)
+# Keys of `training` that change how fast weights are made, and not which.
 _NOT_PLANNED = ("threads", "trainings_per_gpu")
 
 
@@ -389,15 +390,15 @@ class Experiment:
 
     @cached_property
     def figures(self) -> tuple[int, ...]:
-        """Numbers of the figures.
-
-        7 compares a supervised group with others of its architecture, 8 networks with recordings.
-        """
+        """Numbers of the figures."""
         reference = self.reference_group
-        others = (self.are_alike(reference, group) for group in self.groups) if reference else ()
-        compared = (7,) if any(others) else ()
-        recorded = (8,) if self.config.recordings else ()
-        return (*_FIGURES, *compared, *recorded)
+        has = {
+            Needs.NOTHING: True,
+            Needs.GROUPS_ALIKE: reference is not None
+            and any(self.are_alike(reference, group) for group in self.groups),
+            Needs.RECORDINGS: bool(self.config.recordings),
+        }
+        return tuple(number for number, module in figures().items() if has[module.DATA.needs])
 
     @property
     def calibrated(self) -> bool:

@@ -9,18 +9,9 @@ from convergent_learning.config.block_jobs import WHOLE_BLOCKS
 from convergent_learning.config.experiment import IDENTITY, Experiment
 from convergent_learning.config.jobs import BlockJob, Files, Job
 from convergent_learning.config.recording_jobs import SCORED
+from convergent_learning.figures import figures
 from convergent_learning.stimuli import families, level_text
-from convergent_learning.tables.schema import tables_of_figure
-
-# Facts of the experiment that a figure reads besides its own tables: one asked for by name computes
-# no more.
-_FACTS = {
-    1: ("accuracy", "datasets", "groups", "conditions"),
-    6: ("datasets", "groups", "layers", "conditions"),
-    8: ("datasets", "groups", "layers", "recordings", "fig5_pairs"),
-    7: ("datasets", "groups", "layers", "fig1_training"),
-    **dict.fromkeys((2, 3, 4, 5), ("datasets", "groups", "layers")),
-}
+from convergent_learning.tables.figure_data import FigureData, Scores
 
 
 class FigureJobs(Files):
@@ -34,8 +25,10 @@ class FigureJobs(Files):
         """Tables of facts, tables of figures, figures, claims and what is made of them."""
         yield from self._fact_tables()
         yield self._stimulus_tiles()
-        figures = self.experiment.figures
-        for number in figures[1:]:
+        numbers = self.experiment.figures
+        for number in numbers:
+            if _data(number).scores is Scores.NONE:
+                continue
             yield Job(
                 f"fig{number}_tables",
                 "figures",
@@ -49,7 +42,7 @@ class FigureJobs(Files):
                 named=f"tables/fig{number}",
             )
         drawn = []
-        for number in figures:
+        for number in numbers:
             pictures = [
                 self.paths.figure.format(number=number, extension=kind) for kind in ("pdf", "png")
             ]
@@ -57,8 +50,8 @@ class FigureJobs(Files):
             inputs = {"tables": self._figure_tables(number), "facts": self._fact_files(number)}
             name = f"fig{number}"
             yield Job(name, "figures", {}, inputs, pictures, named=f"figures/{name}")
-        tables = [table for number in figures for table in self._figure_tables(number)]
-        facts = list(dict.fromkeys(f for number in figures for f in self._fact_files(number)))
+        tables = [table for number in numbers for table in self._figure_tables(number)]
+        facts = list(dict.fromkeys(f for number in numbers for f in self._fact_files(number)))
         duplicates = [self.paths.table("duplicate_conditions")]
         claims = {"claims": [self.paths.claims]}
         every = {"tables": tables, "facts": facts}
@@ -165,14 +158,19 @@ class FigureJobs(Files):
 
     def _figure_scores(self, number: int) -> list[str]:
         """Score files that figure `number` summarises, of all datasets."""
-        if number == 8:
+        if _data(number).scores is Scores.RECORDINGS:
             return [
                 self.recorded_file(dataset, entry.name, kind)
                 for dataset in self.experiment.datasets
                 for entry in self.experiment.config.recordings
                 for kind in SCORED
             ]
-        return [self.score_file(job) for job in self._blocks() if _is_shown(job, number)]
+        return [self.score_file(job) for job in self._shown(number)]
+
+    def _shown(self, number: int) -> list[BlockJob]:
+        """Jobs whose samples figure `number` is about."""
+        scores = _data(number).scores
+        return [job for job in self._blocks() if _is_shown(job.wildcards["block"], scores)]
 
     def _blocks(self) -> list[BlockJob]:
         """One job for each tile of each block."""
@@ -181,13 +179,11 @@ class FigureJobs(Files):
 
     def _figure_accuracy(self, number: int) -> list[str]:
         """Accuracy files that figure `number` summarises."""
-        if number not in (5, 6):
-            return []
-        return [self.accuracy_file(job) for job in self._blocks() if _is_shown(job, number)]
+        return [self.accuracy_file(job) for job in self._shown(number) if _data(number).accuracy]
 
     def _figure_shuffles(self, number: int) -> list[str]:
         """Scores with permuted stimuli that figure `number` judges its own by."""
-        if number not in (2, 4):
+        if not _data(number).calibrated:
             return []
         shuffled = (job for job in self._comparing if job.rule == "shuffled_scores")
         return [self.shuffled_file(job) for job in shuffled]
@@ -195,19 +191,24 @@ class FigureJobs(Files):
     def _figure_tables(self, number: int) -> list[str]:
         """Tables that figure `number` draws, besides facts of the experiment."""
         images = [f"{self.paths.tables}/fig1_stimuli.png"] if number == 1 else []
-        names = tables_of_figure(number, self.experiment.calibrated)
+        names = _data(number).names(self.experiment.calibrated)
         return [self.paths.table(name) for name in names] + images
 
     def _fact_files(self, number: int) -> list[str]:
-        return [self.paths.table(name) for name in _FACTS[number]]
+        # No others: a figure asked for by name computes no more.
+        return [self.paths.table(name) for name in _data(number).facts]
 
 
-def _is_shown(job: BlockJob, number: int) -> bool:
-    """Whether figure `number` is about the samples of a job."""
-    block = job.wildcards["block"]
+def _data(number: int) -> FigureData:
+    """What figure `number` is drawn from."""
+    return figures()[number].DATA
+
+
+def _is_shown(block: str, scores: Scores) -> bool:
+    """Whether scores of a block of samples are among those that a figure asks for."""
     over_training = (*WHOLE_BLOCKS, "training")
-    if number in (5, 7):
+    if scores is Scores.TRAINING:
         return block in over_training
-    if number == 6:
+    if scores is Scores.CONDITIONS:
         return block == "final" or block not in over_training
-    return block in WHOLE_BLOCKS
+    return scores is Scores.ENDS and block in WHOLE_BLOCKS

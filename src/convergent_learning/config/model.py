@@ -132,10 +132,7 @@ class Activations(Keys):
 class Alignment(Keys):
     """How representations are compared."""
 
-    metrics: ListedOnce[str] = Field(
-        description="Metrics that are scored; figure 2 draws those of `METRICS` in"
-        " figures/style.py."
-    )
+    metrics: ListedOnce[str] = Field(description="Metrics that are scored and drawn.")
     folds: int = Field(ge=2, description="Folds over stimuli.")
     ridge: Annotated[Literal["cv"] | NotNegative, described("`cv` or a number, 0 or more")] = Field(
         description="Ridge penalty of `linear`: inner cross-validation or a number."

@@ -1,1 +1,26 @@
-"""One module per figure, with `draw(tables, out_pdf, out_png)` and `caption(tables)`; no torch."""
+"""One module per figure: what it is drawn from, `draw`, `caption` and `alternative`; no torch.
+
+A module `fig<number>.py` in this package is the figure of that number. It has
+
+- `TITLE` and `ABOUT`, texts: the heading in the report, and what the figure shows;
+- `DATA`, a `FigureData`: the scores behind it, its tables, and how they follow from these;
+- `draw(tables, out_pdf, out_png, provenance="")`, which draws from the tables folder into both
+  files and stores the text `provenance` in them;
+- `caption(tables)` and `alternative(tables)`, which return the caption and the text alternative.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+import re
+from types import ModuleType
+
+
+@functools.cache
+def figures() -> dict[int, ModuleType]:
+    """The module of each figure, by its number in ascending order."""
+    names = (re.fullmatch(r"fig(\d+)", module.name) for module in pkgutil.iter_modules(__path__))
+    numbers = sorted(int(name[1]) for name in names if name)
+    return {number: importlib.import_module(f"{__name__}.fig{number}") for number in numbers}

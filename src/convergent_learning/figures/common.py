@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
 
 from convergent_learning.figures import style
 from convergent_learning.tables.storage import (
     Tables,
     of_dataset,
-    read_table,
     read_tables,
-    tables_in,
     with_stages,
 )
 
-_FIRST_EPOCH_SHARE = 0.5  # of the width of an axis over training
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
-INTERVAL = (
-    "Bands and bars are 95% intervals of the mean over pairs (delete-one-network jackknife, "
-    "stratified by group); one that reaches the frame goes on beyond it."
-)
+_FIRST_EPOCH_SHARE = 0.5  # of the width of an axis over training
 
 
 def draw_by_dataset(
@@ -84,14 +80,6 @@ def title(tables: Tables, group: str) -> str:
 def is_given(groups: pd.DataFrame, group: str) -> bool:
     """Whether networks of a group are given as they are, so that they have no training."""
     return bool((groups.final_step[groups.group == group] == 0).any())
-
-
-def finished(groups: pd.DataFrame) -> str:
-    """What networks of these rows of the table of groups are called at their last step."""
-    given = groups.final_step == 0
-    if given.all():
-        return "as given"
-    return "trained or as given" if given.any() else "trained"
 
 
 def along_depth(
@@ -189,7 +177,16 @@ def _piecewise(xs: list[float], ys: list[float]) -> Callable[[np.ndarray], np.nd
 
 def key(label: str, **look: Any) -> Line2D:
     """An entry of a legend: a line that is drawn nowhere."""
+    from matplotlib.lines import Line2D
+
     return Line2D([], [], label=label, **({"color": style.INK} | look))
+
+
+def patch(label: str, **look: Any) -> Patch:
+    """An entry of a legend: a patch of colour."""
+    from matplotlib.patches import Patch
+
+    return Patch(linewidth=0, label=label, **look)
 
 
 def chance_line(ax: Axes, tables: Tables, x: float, ha: str, va: str) -> None:
@@ -204,48 +201,3 @@ def legend_below(figure: Figure | SubFigure, handles: Sequence[Artist], columns:
     """One legend for all panels of a figure."""
     place: Any = "outside lower center"  # which matplotlib's types lack
     figure.legend(handles=list(handles), loc=place, ncols=columns, handlelength=2.2)
-
-
-def sizes(frame: pd.DataFrame, by: str = "group") -> str:
-    """How many networks and pairs of each group a figure rests on, in words."""
-    said = []
-    for name, rows in frame.groupby(by, sort=False):
-        networks, pairs = int(rows.n_networks.max()), int(rows.n_pairs.max())
-        said.append(
-            f"{style.group(str(name))}, {networks} networks ({pairs} pair{'s' * (pairs != 1)})"
-        )
-    return f"n of each group, whose networks differ in their seed alone: {'; '.join(said)}."
-
-
-def probe_sentence(folder: str | Path) -> str:
-    """Whose accuracies are those of a linear probe, with a space before; "" if nobody's are."""
-    groups = read_table(folder, "groups")
-    names = groups.group[~groups.objective.isin(("supervised", "none", ""))].unique()
-    if not len(names):
-        return ""
-    printed = ", ".join(style.group(name) for name in names)
-    return f" Of {printed}, which learned without labels, accuracies are those of a linear probe."
-
-
-def calibration_sentence(folder: str | Path, table: str, what: str) -> str:
-    """Whether scores of a figure are judged against permuted stimuli, and how many chance reaches.
-
-    what : the rows of `table`, one of those of calibrated scores
-    """
-    judged = read_table(folder, table) if table in tables_in(folder) else pd.DataFrame({"p": []})
-    judged = judged.dropna(subset="p")
-    if judged.empty:
-        return " No score is calibrated."
-    passing = int((judged.calibrated > 0).sum())
-    return (
-        f" Calibrated scores, against {judged.n_draws.max():.0f} permutations of the stimuli, are "
-        f"in {table}.csv, and above 0 in {passing} of {len(judged)} {what}; those drawn are not "
-        "calibrated."
-    )
-
-
-def interval_sentence(frame: pd.DataFrame, low: str = "low") -> str:
-    """What the intervals are, or why there are none."""
-    if frame[low].notna().any():
-        return INTERVAL
-    return "No intervals: they need 3 networks of each group."

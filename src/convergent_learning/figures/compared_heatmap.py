@@ -5,18 +5,20 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
-from matplotlib.figure import Figure
 
 from convergent_learning.figures import style
 from convergent_learning.figures.fig4 import draw_map
 from convergent_learning.tables.depth import nearest_depth
 from convergent_learning.tables.matches import best_matches
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
 
 _PREFERRED = "procrustes"  # the metric of figure 4
 _MOST_NETWORKS = 8  # whose maps are still legible on one page

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib.image as mpl_image
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
-from convergent_learning.figures import common, style
+from convergent_learning.figures import common, style, words
+from convergent_learning.tables.figure_data import FigureData
+from convergent_learning.tables.schema import named
 from convergent_learning.tables.stages import TRAINED
 from convergent_learning.tables.storage import Tables, read_table, read_tables, with_stages
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
 
 _TILE_MM = 13.5
 _MIN_COLUMNS = 10  # so that a few families do not make large tiles
 # Okabe & Ito's colours.
+
+TITLE = "Stimuli and networks"
+ABOUT = (
+    "A test image under every condition; loss and accuracy over training, one line per "
+    "network; accuracy after training on every condition, one marker per network, with a bar "
+    "at their mean."
+)
+DATA = FigureData(
+    tables=named("fig1_training", "fig1_stimuli"),
+    facts=("accuracy", "datasets", "groups", "conditions"),
+)
+
 _LOOKS = [
     *(("o", style.INK), ("s", "#E69F00"), ("^", "#56B4E9"), ("D", "#009E73"), ("v", "#CC79A7")),
     *(("P", "#0072B2"), ("X", "#D55E00"), ("*", style.GREY)),
@@ -54,18 +69,45 @@ def caption(tables: str | Path) -> str:
         f"{len(conditions)} conditions of {conditions.family.nunique()} families, mild to strong "
         "from top to bottom. Middle: loss and accuracy over training, one line per network; "
         "dashed, training set; solid, test set. Bottom: accuracy of networks "
-        f"{common.finished(loaded['groups'])} on each condition that has one, one marker per "
+        f"{words.finished(loaded['groups'])} on each condition that has one, one marker per "
         "network, a bar at their mean; dashed lines, mean accuracy on the unaltered images; "
-        f"dotted, chance. n: {'; '.join(networks)}." + common.probe_sentence(tables)
+        f"dotted, chance. n: {'; '.join(networks)}." + words.probe_sentence(tables)
+    )
+
+
+def alternative(tables: str | Path) -> str:
+    """The text alternative, with numbers taken from the tables."""
+    conditions = read_table(tables, "conditions")
+    kept, whose = words.of_one_kind(tables, "accuracy")
+    accuracy = kept["accuracy"]
+    last = accuracy[accuracy.stage == TRAINED]
+    means = last.groupby(["stimuli", "condition"], sort=False).accuracy.mean().dropna()
+    plain = means[means.index.get_level_values("stimuli") == "id"]
+    shifted = means.drop(plain.index)
+    text = (
+        f"A test image under each of {len(conditions)} conditions; curves of loss and accuracy "
+        "over training; accuracy on each condition."
+    )
+    if plain.empty:
+        return text
+    text += f" Mean accuracy{whose} is {plain.mean():.2f} on the unaltered images"
+    if shifted.empty:
+        return text + "."
+    best, worst = (style.condition(*shifted.idxmax()), style.condition(*shifted.idxmin()))
+    return (
+        f"{text}, highest on {best} ({shifted.max():.2f}) and lowest on {worst} "
+        f"({shifted.min():.2f})."
     )
 
 
 def _tiles(folder: Path) -> list[np.ndarray]:
     """The tiles of fig1_stimuli.png, one per row of fig1_stimuli.csv: squares, left to right."""
+    from matplotlib.image import imread
+
     path = folder / "fig1_stimuli.png"
     count = len(read_table(folder, "fig1_stimuli"))
     try:
-        picture = mpl_image.imread(path)
+        picture = imread(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: no such picture; run the rule that writes it") from None
     except (OSError, SyntaxError, ValueError) as error:
@@ -156,7 +198,7 @@ def _draw_training(figure: SubFigure, tables: Tables) -> None:
         ax.set_xlabel("epoch")
         ax.set_ylabel(quantity)
         ax.set_xlim(left=0)
-        ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        ax.xaxis.set_major_locator(style.locator(6, integer=True))
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1)
     handles = _key(names, set(training.group))

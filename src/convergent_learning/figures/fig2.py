@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
 
-from convergent_learning.figures import common, style
+from convergent_learning.figures import common, style, words
+from convergent_learning.tables.figure_data import FigureData, Scores
+from convergent_learning.tables.pairs import depth_null, depth_pairs
+from convergent_learning.tables.schema import named
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
 from convergent_learning.tables.storage import Tables, read_tables
+from convergent_learning.tables.summaries import depth_means
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+
+TITLE = "Four metrics across depth"
+ABOUT = (
+    "Held-out correlation of each layer for linear, Procrustes, permutation and soft-matching"
+    " maps, after training and untrained, with stimuli shuffled, within and across "
+    "architectures. Bands and bars: 95% intervals over networks (delete-one-network "
+    "jackknife)."
+)
+DATA = FigureData(
+    tables=named("fig2_pairs", "fig2", "fig2_null", "fig2_calibrated"),
+    scores=Scores.ENDS,
+    context=True,
+    pairs=depth_pairs,
+    null=depth_null,
+    calibrated=("fig2_null", "fig2_calibrated"),
+    summaries=depth_means,
+)
 
 _LABEL = "held-out correlation"
+_ABSENCE = "no layers of\nequal width"
 _JUDGED = "layers and metrics within a group at the last step"
 _LEAST_MM, _MOST_MM, _PAGE_MM = 28, 38, 210  # of a row, and of all rows on a page
 _LETTER_MM, _LINE_MM = 1.2, 4  # of a legend
@@ -44,13 +69,35 @@ def caption(tables: str | Path) -> str:
         "Alignment across depth by four metrics: mean over target units of the held-out "
         "correlation between mapped and actual responses, both directions averaged. Rows: pairs "
         f"of networks within a group; pairs across groups{lines}, each layer with the "
-        f"one nearest in depth. Solid, {common.finished(groups)}; dashed, the same networks "
+        f"one nearest in depth. Solid, {words.finished(groups)}; dashed, the same networks "
         f"untrained{shuffled}; thin coloured line, unit-centred scores of the former, which credit "
         "the mean image that all networks share. Shaded: pooled features (squares) and logits "
         "(triangles), which are no blocks. "
-        f"{common.sizes(within, 'group_x')}{_across(fig2)} "
-        f"{common.interval_sentence(fig2)}"
-        f"{common.calibration_sentence(tables, 'fig2_calibrated', _JUDGED)}"
+        f"{words.sizes(within, 'group_x')}{_across(fig2)} "
+        f"{words.interval_sentence(fig2)}"
+        f"{words.calibration_sentence(tables, 'fig2_calibrated', _JUDGED)}"
+    )
+
+
+def alternative(tables: str | Path) -> str:
+    """The text alternative, with numbers taken from the tables."""
+    kept, whose = words.of_one_kind(tables, "fig2")
+    rows = kept["fig2"]
+    own = rows[
+        (rows.group_x == rows.group_y)
+        & (rows.baseline == "learned")
+        & (rows.center == "position")
+        & (rows.role == "block")
+        & rows.metric.isin(style.metrics(rows))
+    ]
+    means = own.groupby(["metric", own.stage == TRAINED])["mean"].mean()
+    said = [
+        f"{style.metric_label(metric)} {value:.2f} {words.when(trained, kept['groups'])}"
+        for (metric, trained), value in means.items()
+    ]
+    return (
+        "Curves of the score across depth, a column for each metric and a row for each pair of "
+        f"groups. Mean over blocks within groups{whose}: {'; '.join(said)}."
     )
 
 
@@ -102,15 +149,16 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
 
 def _draw_rows(figure: Figure | SubFigure, tables: Tables, pairs: list[tuple[str, str]]) -> None:
     axes, fig2 = _axes(figure, tables, len(pairs)), tables["fig2"]
+    metrics = style.metrics(fig2)
     for row, (x, y) in enumerate(pairs):
         style.panel(axes[row, 0], style.nth_letter(row), axes[row, 0].get_title())
         layers = tables["layers"][tables["layers"].group == x]
         of_pair = fig2[(fig2.group_x == x) & (fig2.group_y == y)]
-        for ax, metric in zip(axes[row], style.METRICS, strict=True):
+        for ax, metric in zip(axes[row], metrics, strict=True):
             common.depth_axis(ax, layers)
             scores = of_pair[of_pair.metric == metric]
             if scores.empty:
-                style.note(ax, _absence(fig2, metric))
+                style.note(ax, _ABSENCE)
             else:
                 _curves(ax, scores, layers, metric)
         label = common.title(tables, x) if x == y else style.pair(x, y)
@@ -123,16 +171,17 @@ def _draw_across(
 ) -> None:
     """Many pairs of groups in one row: a colour and a marker for each."""
     [axes], fig2, names = _axes(figure, tables, 1), tables["fig2"], []
+    metrics = style.metrics(fig2)
     for place, (x, y) in enumerate(pairs):
         colour, marker = pair_look(place)
         names.append(common.key(style.pair(x, y), color=colour, marker=marker, linewidth=0.7))
         of_pair = fig2[(fig2.group_x == x) & (fig2.group_y == y)]
-        for ax, metric in zip(axes, style.METRICS, strict=True):
+        for ax, metric in zip(axes, metrics, strict=True):
             _thin_curves(ax, of_pair[of_pair.metric == metric], colour, marker)
-    for ax, metric in zip(axes, style.METRICS, strict=True):
+    for ax in axes:
         common.depth_axis(ax, tables["layers"].iloc[:0])
         if len(ax.lines) == 1:  # zero
-            style.note(ax, _absence(fig2, metric))
+            style.note(ax, _ABSENCE)
     style.panel(axes[0], style.nth_letter(row), axes[0].get_title())
     axes[0].set_ylabel(f"across groups\n{_LABEL}")
     common.legend_below(figure, names, _key_columns(pairs))
@@ -140,8 +189,9 @@ def _draw_across(
 
 def _axes(figure: Figure | SubFigure, tables: Tables, rows: int) -> np.ndarray:
     """A column for each metric, named above the first of the rows; all have one scale."""
-    axes = figure.subplots(rows, len(style.METRICS), sharex=True, sharey=True, squeeze=False)
-    for ax, metric in zip(axes[0], style.METRICS, strict=True):
+    metrics = style.metrics(tables["fig2"])
+    axes = figure.subplots(rows, len(metrics), sharex=True, sharey=True, squeeze=False)
+    for ax, metric in zip(axes[0], metrics, strict=True):
         ax.set_title(style.metric_label(metric))
     for ax in axes.flat:
         ax.axhline(0, color=style.GREY, linewidth=0.5)
@@ -170,11 +220,6 @@ def series(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def joined(layers: pd.DataFrame, points: pd.DataFrame) -> bool:
     """Whether all blocks have a score: permutation across groups has points, and no curve."""
     return set(layers[layers.role == "block"].layer) <= set(points.layer_x)
-
-
-def _absence(fig2: pd.DataFrame, metric: str) -> str:
-    """Why a pair of groups has no scores of a metric."""
-    return "no layers of\nequal width" if metric in set(fig2.metric) else "not scored"
 
 
 def _curves(ax: Axes, rows: pd.DataFrame, layers: pd.DataFrame, metric: str) -> None:
@@ -220,7 +265,7 @@ def _blocks(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _key(tables: Tables) -> list[Line2D]:
-    finished = common.finished(tables["groups"])
+    finished = words.finished(tables["groups"])
     return [
         common.key(finished, marker="o"),
         common.key(f"{finished}, unit-centred", linewidth=0.6),

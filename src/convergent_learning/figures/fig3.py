@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from convergent_learning.figures import common, style
+from convergent_learning.figures import common, style, words
+from convergent_learning.tables.figure_data import FigureData, Scores
 from convergent_learning.tables.intervals import ALPHA
+from convergent_learning.tables.pairs import basis_pairs
+from convergent_learning.tables.schema import named
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
 from convergent_learning.tables.storage import Tables, read_tables
+from convergent_learning.tables.summaries import basis_means
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+TITLE = "The privileged basis"
+ABOUT = (
+    "Permutation score with the learned axes and with the source network's axes rotated at "
+    "random, after training and untrained, and the difference. Filled markers: adjusted p ≤ "
+    "0.05. Bands and bars: 95% intervals over networks; grey: 95% of the rotations."
+)
+DATA = FigureData(
+    tables=named("fig3_pairs", "fig3_null", "fig3"),
+    scores=Scores.ENDS,
+    rotated=True,
+    pairs=basis_pairs,
+    summaries=basis_means,
+)
 
 _METRIC = "permutation"
 _NO_SCORES = "no rotated-basis scores"
@@ -36,12 +57,27 @@ def caption(tables: str | Path) -> str:
     return (
         "A privileged basis. Permutation score of each layer with its learned axes (green) and "
         f"with the source network's axes rotated at random (grey band: 95% of {draws} draws; "
-        f"line: their mean), {common.finished(groups)} and at step 0; right, learned minus "
+        f"line: their mean), {words.finished(groups)} and at step 0; right, learned minus "
         f"rotated. Filled markers: p ≤ {ALPHA} by rank among the draws, Benjamini–Hochberg over "
         "the layers of all groups that learn the same. Shaded: pooled features (squares) and "
         "logits (triangles); the logits' axes are fixed by the labels, and no test counts them. "
-        f"{common.sizes(fig3)} {common.interval_sentence(fig3, 'learned_low')}"
+        f"{words.sizes(fig3)} {words.interval_sentence(fig3, 'learned_low')}"
     )
+
+
+def alternative(tables: str | Path) -> str:
+    """The text alternative, with numbers taken from the tables."""
+    kept, whose = words.of_one_kind(tables, "fig3")
+    fig3 = kept["fig3"]
+    blocks = fig3[fig3.role == "block"]
+    means = blocks.groupby(blocks.stage == TRAINED)[["learned", "rotated"]].mean()
+    said = [
+        f"{words.when(trained, kept['groups'])} {row.learned:.2f} with the learned and "
+        f"{row.rotated:.2f} with rotated axes"
+        for trained, row in means.iterrows()
+    ]
+    text = "Curves of the permutation score across depth"
+    return f"{text}. Mean over blocks{whose}: {'; '.join(said)}."
 
 
 def _height(tables: Tables) -> float:
@@ -55,7 +91,7 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     for row, name in enumerate(names):
         rows = fig3[fig3.group == name]
         layers = tables["layers"][tables["layers"].group == name]
-        stages = (TRAINED, common.finished(tables["groups"])), (UNTRAINED, "untrained (step 0)")
+        stages = (TRAINED, words.finished(tables["groups"])), (UNTRAINED, "untrained (step 0)")
         for column, (stage, title) in enumerate(stages):
             ax = axes[row, column]
             style.panel(ax, style.nth_letter(3 * row + column), title if row == 0 else "")
@@ -121,7 +157,7 @@ def _key() -> list[Line2D | Patch]:
     return [
         common.key(f"learned, p ≤ {ALPHA}", color=colour, marker="o"),
         common.key(f"learned, p > {ALPHA}", color=colour, marker="o", mfc="white"),
-        Patch(color=style.GREY, alpha=0.45, linewidth=0, label="rotated axes"),
+        common.patch("rotated axes", color=style.GREY, alpha=0.45),
         common.key("untrained difference", color=style.GREY, ls="--", marker="."),
         common.key("pooled features", color=colour, ls="", marker="s", mfc="white"),
         common.key("logits", color=colour, ls="", marker="^", mfc="white"),

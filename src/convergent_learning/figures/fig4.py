@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
 
-from convergent_learning.figures import common, style
+from convergent_learning.figures import common, style, words
+from convergent_learning.tables.figure_data import FigureData, Scores
 from convergent_learning.tables.matches import CLAIMED_SHARE, chance_within_one
+from convergent_learning.tables.pairs import map_null, map_pairs
+from convergent_learning.tables.schema import named
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
-from convergent_learning.tables.storage import Tables, read_tables
+from convergent_learning.tables.storage import Tables, read_tables, with_stages
+from convergent_learning.tables.summaries import map_means
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+
+TITLE = "Layer by layer"
+ABOUT = (
+    "Procrustes score of every source layer on every target layer, after training and "
+    "untrained, with the best match of each target layer, and the share of layers whose best "
+    "match is at most one layer away with its 95% interval over networks."
+)
+DATA = FigureData(
+    tables=named("fig4_pairs", "fig4", "fig4_matches", "fig4_null", "fig4_calibrated"),
+    scores=Scores.ENDS,
+    pairs=map_pairs,
+    null=map_null,
+    calibrated=("fig4_null", "fig4_calibrated"),
+    summaries=map_means,
+)
 
 _METRIC = "procrustes"
 _SHARES_MM = 48
@@ -41,13 +62,13 @@ def caption(tables: str | Path) -> str:
     return (
         "Which layer matches which. Maps: Procrustes score of every source layer (rows, by depth) "
         "on every target layer (columns), mean over directed pairs of networks, "
-        f"{common.finished(loaded['groups'])} (a) and at step 0 (b{within}), on one colour scale; "
+        f"{words.finished(loaded['groups'])} (a) and at step 0 (b{within}), on one colour scale; "
         f"{beyond}. "
         "Circles: the source block that best matches each target block; line: equal depth. "
         "Last: share of target blocks whose best match, in each pair, is at most one layer from "
         f"the counterpart; dashed, the {CLAIMED_SHARE:g} that the claim asks for; dotted, matching "
-        f"at random. {common.sizes(matches)} {common.interval_sentence(matches)}"
-        f"{common.calibration_sentence(tables, 'fig4_calibrated', _JUDGED)}"
+        f"at random. {words.sizes(matches)} {words.interval_sentence(matches)}"
+        f"{words.calibration_sentence(tables, 'fig4_calibrated', _JUDGED)}"
     )
 
 
@@ -56,6 +77,21 @@ class _Block(NamedTuple):
 
     stage: str
     maps: list[list[tuple[str, str]]]
+
+
+def alternative(tables: str | Path) -> str:
+    """The text alternative, with numbers taken from the tables."""
+    matches, groups = with_stages(read_tables(tables, ("fig4_matches", "groups"))).values()
+    rows = matches[(matches.metric == "procrustes") & matches["mean"].notna()]
+    said = [
+        f"{style.group(name)} {share:.2f} "
+        + words.when(stage == TRAINED, groups[groups.group == name])
+        for name, stage, share in rows[["group", "stage", "mean"]].itertuples(index=False)
+    ]
+    return (
+        "Heat maps of the Procrustes score of every source layer on every target layer, and the "
+        f"share of layers whose best match is at most one layer away: {'; '.join(said)}."
+    )
 
 
 def _blocks(tables: Tables) -> list[_Block]:
@@ -106,7 +142,7 @@ def _draw_maps(figure: SubFigure, tables: Tables) -> None:
     blocks, meshes = _blocks(tables), []
     places = _places(figure, blocks, _many(tables))
     many, tiny = _many(tables), _tiny(tables)
-    finished = common.finished(tables["groups"])
+    finished = words.finished(tables["groups"])
 
     def named(group: str) -> str:
         title = common.title(tables, group)
@@ -212,7 +248,7 @@ def _draw_shares(figure: SubFigure, tables: Tables) -> None:
     names = common.groups(tables)
     matches = tables["fig4_matches"]
     matches = matches[matches["mean"].notna()]
-    metrics = [metric for metric in style.METRICS if metric in set(matches.metric)]
+    metrics = style.metrics(matches)
     axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     for place, (ax, name) in enumerate(zip(axes, names, strict=True)):
         rows = matches[matches.group == name]
@@ -252,7 +288,7 @@ def _in_two_lines(metric: str) -> str:
 
 def _key(tables: Tables) -> list[Line2D]:
     return [
-        common.key(common.finished(tables["groups"]), ls="", marker="o", ms=4),
+        common.key(words.finished(tables["groups"]), ls="", marker="o", ms=4),
         common.key("untrained", ls="", marker="o", ms=4, mfc="white"),
         common.key(f"claimed ({CLAIMED_SHARE:g})", lw=0.7, ls="--"),
         common.key("matching at random", color=style.GREY, lw=0.9, ls=":"),

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
-from convergent_learning.figures import common, style
+from convergent_learning.figures import common, style, words
+from convergent_learning.tables.figure_data import FigureData, Scores
+from convergent_learning.tables.pairs import training_pairs
+from convergent_learning.tables.schema import named
 from convergent_learning.tables.storage import Tables, read_tables
+from convergent_learning.tables.summaries import training_means
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+
+TITLE = "Alignment and accuracy over training"
+ABOUT = (
+    "Mean score of each metric, Procrustes layer by layer, and test accuracy at every "
+    "checkpoint; the first epoch is stretched. Bands: 95% intervals over networks."
+)
+DATA = FigureData(
+    tables=named("fig5_pairs", "fig5", "fig5_networks", "fig5_accuracy"),
+    scores=Scores.TRAINING,
+    accuracy=True,
+    pairs=training_pairs,
+    summaries=training_means,
+)
 
 _METRIC = "procrustes"
 _BESIDE = 4  # groups
@@ -38,8 +56,28 @@ def caption(tables: str | Path) -> str:
         "the first and the last third. Bottom: test accuracy of each network (thin) and their "
         "mean; dotted, chance. "
         f"{_first_epochs(groups)}{_not_drawn(groups)}"
-        f"{common.sizes(drawn)} {common.interval_sentence(drawn)}" + common.probe_sentence(tables)
+        f"{words.sizes(drawn)} {words.interval_sentence(drawn)}" + words.probe_sentence(tables)
     )
+
+
+def alternative(tables: str | Path) -> str:
+    """The text alternative, with numbers taken from the tables."""
+    kept, whose = words.of_one_kind(tables, "fig5", "fig5_accuracy")
+    fig5, accuracy = kept["fig5"], kept["fig5_accuracy"]
+    whole = fig5[(fig5.layer == "all") & (fig5.metric == "procrustes")]
+    levels = _levels(whole, accuracy)
+    said = f" Mean Procrustes score and accuracy{whose}: {'; '.join(levels)}." if levels else ""
+    return f"Curves of alignment and accuracy over training.{said}"
+
+
+def _levels(alignment: pd.DataFrame, accuracy: pd.DataFrame) -> list[str]:
+    said = []
+    for epoch in (0.0, 1.0, alignment.epoch.max()):
+        scores = alignment[(alignment.epoch - epoch).abs() < 1e-6]["mean"]
+        right = accuracy[(accuracy.epoch - epoch).abs() < 1e-6]["mean"]
+        if len(scores) and len(right):
+            said.append(f"{scores.mean():.2f} and {right.mean():.2f} at epoch {epoch:g}")
+    return list(dict.fromkeys(said))
 
 
 def _first_epochs(groups: pd.DataFrame) -> str:
@@ -88,7 +126,7 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     parts = style.split(figure, len(bands), 1)
     for place, (part, names) in enumerate(zip(parts, bands, strict=True)):
         _band(part, tables, names, 3 * _BESIDE * place, _BESIDE)
-    common.legend_below(parts[-1], _key(), 3)
+    common.legend_below(parts[-1], _key(tables["fig5"]), 3)
 
 
 def _band(
@@ -121,11 +159,11 @@ def _band(
     axes[2, 0].set_ylim(0, 1)
 
 
-def _key() -> list[Line2D]:
-    shades = mpl.colormaps["cividis_r"]
+def _key(fig5: pd.DataFrame) -> list[Line2D]:
+    shades = style.colour_map("cividis_r")
     metrics = [
         common.key(style.metric_label(metric), color=style.metric_colour(metric), marker="o")
-        for metric in style.METRICS
+        for metric in style.metrics(fig5)
     ]
     thirds = (("first third of the blocks", 0.3), ("last third of the blocks", 1.0))
     return metrics + [
@@ -146,7 +184,7 @@ def _time_axis(ax: Axes, groups: pd.DataFrame, rows: pd.DataFrame, few: bool) ->
         common.epoch_axis(ax, rows.epoch, few)
         return "epoch"
     ax.set_xlim(-0.02 * rows.step.max(), max(1.3 * rows.step.max(), 1))
-    ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+    ax.xaxis.set_major_locator(style.locator(3, integer=True))
     return "step"
 
 
@@ -155,7 +193,7 @@ def _alignment(ax: Axes, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     if rows.empty:
         style.note(ax, "no scores over training")
     curves = {}
-    for metric in style.METRICS:
+    for metric in style.metrics(rows):
         curve = rows[rows.metric == metric].sort_values("epoch")
         if curve.empty:
             continue
@@ -205,7 +243,7 @@ def _layers(ax: Axes, rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame, str]]
     if blocks.empty:
         style.note(ax, "no scores over training")
         return []
-    shades = mpl.colormaps["cividis_r"]
+    shades = style.colour_map("cividis_r")
     for depth, curve in blocks.groupby("depth"):
         curve = curve.sort_values("epoch")
         shade = shades(0.25 + 0.75 * depth / blocks.depth.max())

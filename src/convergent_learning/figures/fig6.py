@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
-from convergent_learning.figures import common, style
+from convergent_learning.figures import common, style, words
+from convergent_learning.tables.figure_data import FACTS, FigureData, Scores
+from convergent_learning.tables.pairs import condition_pairs
 from convergent_learning.tables.printed import in_print
-from convergent_learning.tables.storage import Tables, read_tables
+from convergent_learning.tables.schema import named
+from convergent_learning.tables.storage import Tables, read_table, read_tables
+from convergent_learning.tables.summaries import condition_means
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+
+TITLE = "Out-of-distribution stimuli"
+ABOUT = (
+    "Drop of the Procrustes score from the unaltered images to each condition, by depth and "
+    "against the drop in accuracy, for the first and the last third of the layers. Bands and "
+    "bars: 95% intervals over networks; those of means and slopes over conditions also leave "
+    "out one family at a time."
+)
+DATA = FigureData(
+    tables=named("fig6_pairs", "fig6", "fig6_conditions", "fig6_slopes"),
+    facts=(*FACTS, "conditions"),
+    scores=Scores.CONDITIONS,
+    accuracy=True,
+    pairs=condition_pairs,
+    summaries=condition_means,
+)
 
 _METRIC = "procrustes"
 # Colour of a condition (family and level).
@@ -52,10 +74,25 @@ def caption(tables: str | Path) -> str:
         "last third of blocks against the drop of accuracy, one marker per condition, darker for "
         f"stronger levels; hollow, within 2 points of chance ({len(hollow)} of {len(points)} "
         "points), which no line uses; line: slope over conditions, with its interval."
-        f"{absent} {common.sizes(fig6)} {common.interval_sentence(fig6, 'drop_low')} Those of "
+        f"{absent} {words.sizes(fig6)} {words.interval_sentence(fig6, 'drop_low')} Those of "
         "means and slopes over conditions include leaving out one family at a time."
-        + common.probe_sentence(tables)
+        + words.probe_sentence(tables)
     )
+
+
+def alternative(tables: str | Path) -> str:
+    """The text alternative, with numbers taken from the tables."""
+    slopes = read_table(tables, "fig6_slopes")
+    slopes = slopes[slopes.metric == "procrustes"]
+    said = [
+        f"{style.group(row.group)} {row.slope:.2f} in the {row.third} third"
+        for row in slopes[slopes.slope.notna()].itertuples()
+    ]
+    text = (
+        "Curves of the drop of the Procrustes score along depth for each condition, and points of "
+        "that drop against the drop in accuracy"
+    )
+    return f"{text}. Slopes over conditions: {'; '.join(said)}." if said else f"{text}."
 
 
 def _height(tables: Tables) -> float:
@@ -202,7 +239,7 @@ def _share_axes(axes: np.ndarray, curves: pd.DataFrame, points: pd.DataFrame) ->
         ax.set_yticklabels([])
     for ax in axes[:, 2:].flat:
         ax.set_xlim(common.limits(points, ["accuracy_drop"], []))
-        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.xaxis.set_major_locator(style.locator(4))
 
 
 def _key(families: list[str], near_chance: bool) -> list[Line2D]:

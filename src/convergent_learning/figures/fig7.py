@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
 
-from convergent_learning.figures import common, style
+from convergent_learning.figures import common, style, words
+from convergent_learning.tables.figure_data import FACTS, FigureData, Needs, Scores
+from convergent_learning.tables.pairs import alike_pairs
+from convergent_learning.tables.schema import named
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
-from convergent_learning.tables.storage import Tables, read_tables
-from convergent_learning.tables.summaries import of_groups, supervised
+from convergent_learning.tables.storage import Tables, read_table, read_tables
+from convergent_learning.tables.summaries import alike_means, of_groups, supervised
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+TITLE = "What drives convergence"
+ABOUT = (
+    "Procrustes scores of the same layer of networks of one architecture that differ in what "
+    "they learn from what, beside the supervised group: by depth, within each group, as a "
+    "share of the alignment among supervised networks, and over training. Bands and bars: 95%"
+    " intervals over networks."
+)
+DATA = FigureData(
+    tables=named("fig7_pairs", "fig7", "fig7_shares"),
+    facts=(*FACTS, "fig1_training"),
+    scores=Scores.TRAINING,
+    pairs=alike_pairs,
+    summaries=alike_means,
+    needs=Needs.GROUPS_ALIKE,
+)
 
 _METRIC = "procrustes"
 _SPANS = ("early", "all", "late")
@@ -52,9 +73,25 @@ def caption(tables: str | Path) -> str:
         "third of the blocks, all layers without logits, last third. (d) Alignment with S over "
         "training, mean over layers; black, S within itself; the first epoch, shaded, is stretched "
         "to half of the axis. "
-        f"{common.sizes(within, 'group_x')} {common.interval_sentence(fig7)}"
-        + common.probe_sentence(tables)
+        f"{words.sizes(within, 'group_x')} {words.interval_sentence(fig7)}"
+        + words.probe_sentence(tables)
     )
+
+
+def alternative(tables: str | Path) -> str:
+    """The text alternative, with numbers taken from the tables."""
+    shares = read_table(tables, "fig7_shares")
+    rows = shares[(shares.metric == "procrustes") & shares.third.isin(("early", "late"))]
+    said = [
+        f"{style.group(row.group)} {row.share:.2f} in the {row.third} third"
+        for row in rows[rows.share.notna()].itertuples()
+    ]
+    text = (
+        "Curves of the alignment of each group with the supervised one, and within itself, along "
+        "depth and over training"
+    )
+    shown = "; ".join(said)
+    return f"{text}. Alignment as a share of that within the supervised group: {shown}."
 
 
 def _told(row: Any) -> str:

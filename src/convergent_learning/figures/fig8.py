@@ -4,22 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import MaxNLocator
 
-from convergent_learning.figures import common, style
+from convergent_learning.figures import common, style, words
+from convergent_learning.tables.figure_data import FACTS, FigureData, Needs, Scores
 from convergent_learning.tables.printed import in_print
+from convergent_learning.tables.recordings import recording_means, recording_tables
+from convergent_learning.tables.schema import named
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
-from convergent_learning.tables.storage import Tables, read_tables
+from convergent_learning.tables.storage import Tables, read_table, read_tables, with_stages
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 _HOLLOW: dict[str, Any] = {"linestyle": "--", "mfc": "white", "linewidth": 0.8, "zorder": 2.5}
 _AMONG_NETWORKS: dict[str, Any] = {"linestyle": ":", "mfc": "white", "linewidth": 1.0}
+
+TITLE = "Networks and brains"
+ABOUT = (
+    "Spearman correlation of the dissimilarities (1 − Pearson r) of layers with those of each"
+    " recorded system, by depth, trained beside untrained networks and the noise ceiling; and"
+    " over training, beside the alignment of networks with one another. Of recorded responses"
+    " also the held-out correlation of maps from layers. Bands and bars: 95% intervals over "
+    "networks; with caps, over images and subjects."
+)
+DATA = FigureData(
+    tables=named("fig8_networks", "fig8", "fig8_course", "fig8_best"),
+    facts=(*FACTS, "recordings", "fig5_pairs"),
+    scores=Scores.RECORDINGS,
+    pairs=recording_tables,
+    summaries=recording_means,
+    needs=Needs.RECORDINGS,
+)
+
 _TABLES = ["layers", "recordings", "fig8", "fig8_course", "fig8_best"]
 _MEAN = ["mean", "low", "high"]
 _ALPHA = 0.05
@@ -57,7 +79,7 @@ def caption(tables: str | Path) -> str:
     return (
         "Networks and brains, one row per recorded system. Left: Spearman correlation of "
         "dissimilarities (1 − Pearson r between patterns) of the layer with those of the system, "
-        f"mean over subjects, by depth. Solid, {common.finished(loaded['groups'])}; dashed and "
+        f"mean over subjects, by depth. Solid, {words.finished(loaded['groups'])}; dashed and "
         "hollow, untrained; shaded at the right: pooled features, then logits, which are no "
         "blocks. Grey band: noise ceiling, from the correlation of each subject with the mean of "
         "the others to that with the mean of all. Star: layer with the highest solid score, filled "
@@ -68,6 +90,41 @@ def caption(tables: str | Path) -> str:
         f"first epoch, shaded, is stretched to half of the axis.{third} n: {said}; "
         f"{_networks_in_words(fig8)}. {_intervals_in_words(fig8)}"
     )
+
+
+def alternative(tables: str | Path) -> str:
+    """The text alternative, with numbers taken from the tables."""
+    rows = with_stages(read_tables(tables, ("fig8", "groups")))["fig8"]
+    recordings = read_table(tables, "recordings")
+    ends = rows.stage.isin((UNTRAINED, TRAINED))
+    late = rows[(rows.metric == "rsa") & (rows.layer == "late") & ends & rows["mean"].notna()]
+    said = []
+    for system in recordings.itertuples():
+        own = late[(late.recording == system.recording) & (late.system == system.system)]
+        levels = [
+            f"{style.group(str(group))} {_before_and_after(scores)}"
+            for group, scores in own.groupby("group", sort=False)
+        ]
+        ceiling = ceiling_in_words(system)
+        levels += [f"noise ceiling {ceiling}"] if ceiling else []
+        said.append(f"{system.recording}, {system.system}: {', '.join(levels) or 'no scores'}")
+    return (
+        "Curves of the correlation of dissimilarities of layers with those of recorded systems "
+        "along depth, and of its rise over training beside that of the alignment of networks with "
+        f"one another. Mean over the last third of the blocks: {'; '.join(said)}."
+    )
+
+
+def _before_and_after(rows: pd.DataFrame) -> str:
+    """Scores before and after training, as far as there are both."""
+    after = rows.stage == TRAINED
+    before, trained = rows[~after]["mean"], rows[after]["mean"]
+    said = [
+        f"{score.mean():.2f} {when}"
+        for score, when in ((before, "before"), (trained, "after"))
+        if len(score)
+    ]
+    return f"{' and '.join(said)} training"
 
 
 def looks_of(groups: Sequence[str]) -> Looks:
@@ -267,7 +324,7 @@ def _break_axis(ax: Axes, height: float) -> None:
 
 
 def _ticks(low: float, high: float) -> Sequence[float]:
-    return MaxNLocator(6).tick_values(low, high)
+    return style.locator(6).tick_values(low, high)
 
 
 def _over_training(

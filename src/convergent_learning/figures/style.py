@@ -1,4 +1,8 @@
-"""One look for all figures: sizes in mm, type, colours, and saving without a trace of the time."""
+"""One look for all figures: sizes in mm, type, colours, and saving without a trace of the time.
+
+The functions here and in `common` import matplotlib where they use it: whoever only asks which
+figures there are, as the workflow does whenever it is parsed, need not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from string import ascii_lowercase
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import matplotlib as mpl
-import matplotlib.style
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import Locator, MaxNLocator
+from convergent_learning.alignment.registry import looks
+from convergent_learning.alignment.registry import metrics as registered
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.ticker import Locator
 
 ONE_COLUMN, TWO_COLUMNS = 89.0, 183.0  # mm
 SHOWN_DPI = 200  # of figures that are returned
@@ -25,14 +31,6 @@ LETTER = 1.3  # mm that a letter of 7 points takes
 _MM = 1 / 25.4
 
 INK, GREY, PALE = "#222222", "#767676", "#ECECEC"
-
-# Okabe & Ito (2008), "Color universal design"; a metric keeps its colour in every figure.
-METRICS = {
-    "linear": ("Linear", "#0072B2"),
-    "procrustes": ("Procrustes", "#D55E00"),
-    "permutation": ("Permutation", "#009E73"),
-    "soft_matching": ("Soft matching", "#CC79A7"),
-}
 
 
 class Look(NamedTuple):
@@ -130,12 +128,17 @@ _RC: dict[str, Any] = {
 @contextmanager
 def applied() -> Iterator[None]:
     """The style, whatever the user's matplotlibrc says; restored afterwards."""
-    with mpl.style.context(_RC, after_reset=True):
+    from matplotlib.style import context
+
+    with context(_RC, after_reset=True):
         yield
 
 
 def figure(height_mm: float, width_mm: float = TWO_COLUMNS, dpi: float | None = None) -> Figure:
     """An empty figure of a size in mm; `dpi` matters if it is not `save` that writes it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     made = Figure(figsize=(width_mm * _MM, height_mm * _MM), layout="constrained", dpi=dpi)
     FigureCanvasAgg(made)
     return made
@@ -149,7 +152,14 @@ def settled(made: Figure) -> Figure:
 
 def ticks() -> Locator:
     """At most six ticks, however large the labels of the user's own figures are."""
-    return MaxNLocator(6, steps=[1, 2, 2.5, 5, 10])
+    return locator(6, steps=[1, 2, 2.5, 5, 10])
+
+
+def locator(most: int, **how: Any) -> Locator:
+    """At most `most` ticks, at round numbers; `how` goes to matplotlib's `MaxNLocator`."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(most, **how)
 
 
 def split(made: Figure | SubFigure, rows: int, columns: int, **ratios: Any) -> list[SubFigure]:
@@ -194,27 +204,51 @@ def note(ax: Axes, text: str) -> None:
 
 def metric_label(metric: str) -> str:
     """A metric's name in print."""
-    if metric in METRICS:
-        return METRICS[metric][0]
+    known = looks()
+    if metric in known:
+        return known[metric].label
     words = metric.split("_")
     return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in words)
 
 
 def score_label(metrics: Iterable[str]) -> str:
     """What scores are: held-out correlations, unless a context measure is among them."""
-    return "held-out correlation" if set(metrics) <= set(METRICS) else "score"
+    return "held-out correlation" if set(metrics) <= set(registered()) else "score"
 
 
 def metric_colour(metric: str) -> str:
-    """A metric's colour."""
-    return METRICS[metric][1] if metric in METRICS else GREY
+    """A metric's colour; one that declares none has a spare one, a context metric grey."""
+    known = looks()
+    if metric in known:
+        return known[metric].colour
+    return _spare_colour(metric) if is_drawn(metric) else GREY
+
+
+def is_drawn(metric: str) -> bool:
+    """Whether figures draw a metric: those that are registered, and not for context."""
+    return metric in registered()
+
+
+def metrics(table: pd.DataFrame) -> list[str]:
+    """Metrics that a figure draws of its table, in the order in which they are registered."""
+    present = set(table.metric)
+    return [metric for metric in registered() if metric in present]
 
 
 def shade(colour: str, strength: float) -> tuple[float, float, float]:
     """`colour` for the strongest level (1) of a family, lighter for milder ones (down to 0)."""
+    from matplotlib.colors import to_rgb
+
     lightness = 0.55 * (1 - strength)
     red, green, blue = (c + (1 - c) * lightness for c in to_rgb(colour))
     return red, green, blue
+
+
+def colour_map(name: str) -> Colormap:
+    """One of matplotlib's colour maps."""
+    from matplotlib import colormaps
+
+    return colormaps[name]
 
 
 def family(name: str) -> Look:
@@ -222,9 +256,12 @@ def family(name: str) -> Look:
     if name in _FAMILIES:
         return _FAMILIES[name]
     number = zlib.crc32(name.encode())
-    colour = _SPARE_COLOURS[number % len(_SPARE_COLOURS)]
     marker = _SPARE_MARKERS[number // len(_SPARE_COLOURS) % len(_SPARE_MARKERS)]
-    return Look(name.replace("_", " "), colour, marker)
+    return Look(name.replace("_", " "), _spare_colour(name), marker)
+
+
+def _spare_colour(name: str) -> str:
+    return _SPARE_COLOURS[zlib.crc32(name.encode()) % len(_SPARE_COLOURS)]
 
 
 def level(name: str, text: str) -> str:

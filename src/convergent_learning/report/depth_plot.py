@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from convergent_learning.figures import common, fig2, style
+from convergent_learning.figures import fig2, style, words
 from convergent_learning.report import plots
 from convergent_learning.tables.storage import read_tables, with_stages
 
@@ -33,7 +33,7 @@ def depth_plot(tables: Path) -> plots.Plot:
         shown: plots.Shown = {"dataset": [dataset], "networks": [f"{x} {y}"], "metric": [metric]}
         of_pair = groups[(groups.dataset == dataset) & groups.group.isin((x, y))]
         for name, points in fig2.series(rows).items():
-            said = re.sub("^trained", common.finished(of_pair), name)
+            said = re.sub("^trained", words.finished(of_pair), name)
             curves += _curve(points, name, said, metric, shown, fig2.joined(own, points))
     lowest = min(-0.05, means[["mean", "low"]].clip(lower=-0.2).min(axis=None))
     panel = plots.Panel(
@@ -53,7 +53,7 @@ def depth_plot(tables: Path) -> plots.Plot:
         [
             plots.Switch("dataset", "Dataset", {"": {name: name for name in datasets.dataset}}),
             plots.Switch("networks", "Networks", {"": _pairs(means)}),
-            plots.Switch("metric", "Metric", _metrics(means, common.finished(groups))),
+            plots.Switch("metric", "Metric", _metrics(means, words.finished(groups))),
         ],
         [panel],
         ["tables/fig2.csv"],
@@ -64,7 +64,7 @@ def _curve(
     points: pd.DataFrame, series: str, said: str, metric: str, shown: plots.Shown, join: bool
 ) -> list[plots.Curve]:
     label = f"{style.metric_label(metric)}, {said}"
-    if series == "trained" and metric in style.METRICS:
+    if series == "trained" and style.is_drawn(metric):
         shown = shown | {"metric": [metric, _ALL]}
     within = points.group_x == points.group_y
     layers = points.layer_x.where(within, points.layer_x + " – " + points.layer_y)
@@ -82,8 +82,8 @@ def _pairs(means: pd.DataFrame) -> dict[str, str]:
 
 def _metrics(means: pd.DataFrame, finished: str) -> dict[str, dict[str, str]]:
     present = list(dict.fromkeys(means.metric))
-    scores = {m: style.metric_label(m) for m in style.METRICS if m in present}
-    context = {m: style.metric_label(m) for m in present if m not in style.METRICS}
+    scores = {m: style.metric_label(m) for m in style.metrics(means)}
+    context = {m: style.metric_label(m) for m in present if not style.is_drawn(m)}
     first = {"procrustes": scores.pop("procrustes")} if "procrustes" in scores else {}
     groups = {"Scores": first | scores | {_ALL: f"All scores, {finished}"}}
     return groups | ({"Context, in no claim": context} if context else {})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime
-import importlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from PIL import Image
 
 from convergent_learning.claims.entries import is_whole, read_claims
 from convergent_learning.config.experiment import Experiment
+from convergent_learning.figures import figures as modules
 from convergent_learning.files import replace_when_done
 from convergent_learning.report import findings, plots
-from convergent_learning.report.alternatives import alternative
 from convergent_learning.report.depth_plot import depth_plot
 from convergent_learning.report.experiment_table import experiment_table
 from convergent_learning.report.ood_plot import ood_plot
@@ -28,19 +27,8 @@ from convergent_learning.report.provenance import Source
 from convergent_learning.report.recording_plot import recording_plot
 from convergent_learning.report.recordings_table import Listing, recordings_table
 from convergent_learning.tables.printed import in_print
-from convergent_learning.tables.schema import tables_of_figure
 from convergent_learning.tables.storage import read_table
 
-TITLES = {
-    1: "Stimuli and networks",
-    2: "Four metrics across depth",
-    3: "The privileged basis",
-    4: "Layer by layer",
-    5: "Alignment and accuracy over training",
-    6: "Out-of-distribution stimuli",
-    7: "What drives convergence",
-    8: "Networks and brains",
-}
 _PLOTS = {2: depth_plot, 6: ood_plot, 8: recording_plot}
 _LISTINGS = {8: recordings_table}
 _VERDICT_MARKS = {"supported": "✓", "not supported": "✗", "inconclusive": "?"}
@@ -118,19 +106,19 @@ def _environment() -> jinja2.Environment:
 
 
 def _figure(number: int, results: Path, experiment: Experiment) -> Figure:
-    module: Any = importlib.import_module(f"convergent_learning.figures.fig{number}")
+    module: Any = modules()[number]
     tables, png = results / "tables", results / f"figures/fig{number}.png"
     with Image.open(png) as picture:
         width, height = picture.size
     return Figure(
         number=number,
-        title=TITLES[number],
+        title=module.TITLE,
         caption=module.caption(tables),
-        alternative=alternative(number, tables),
+        alternative=module.alternative(tables),
         image=f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}",
         width=width,
         height=height,
-        tables=[f"tables/{name}.csv" for name in tables_of_figure(number, experiment.calibrated)],
+        tables=[f"tables/{name}.csv" for name in module.DATA.names(experiment.calibrated)],
         command=_command(experiment.name, f"fig{number}"),
         plot=_PLOTS[number](tables) if number in _PLOTS else None,
         listing=_LISTINGS[number](tables) if number in _LISTINGS else None,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 # Fewer give no interval, and no verdict (methods).
 MIN_NETWORKS, MIN_FAMILIES = 3, 2
@@ -128,7 +128,7 @@ def jackknife(
         variance, dof = _satterthwaite(variance, dof, extra, np.full_like(extra, len(families) - 1))
     error = np.sqrt(variance)
     dof = np.where(np.isfinite(error), dof, np.nan)
-    half = np.where(error > 0, stats.t.ppf(0.5 + confidence / 2, dof), 0.0) * error
+    half = np.where(error > 0, special.stdtrit(dof, 0.5 + confidence / 2), 0.0) * error
     half = np.where(np.isfinite(error), half, np.nan)
     fields = np.stack([estimate, estimate - half, estimate + half, error, dof])
     estimate, low, high, error, dof = fields.reshape(len(fields), *shape)
@@ -195,6 +195,8 @@ def adjust_p_values(p: np.ndarray) -> np.ndarray:
     >>> adjust_p_values(np.array([0.01, 0.02, 0.5]))
     array([0.03, 0.03, 0.5 ])
     """
+    from scipy import stats  # which takes half a second: parsing the workflow need not wait
+
     p = np.asarray(p, dtype=float)
     adjusted = np.full_like(p, np.nan)
     known = np.isfinite(p)

@@ -7,7 +7,6 @@ import pandas as pd
 
 from convergent_learning.tables.depth import nearest_depth
 from convergent_learning.tables.drops import NEAR_CHANCE
-from convergent_learning.tables.schema import COLUMNS
 from convergent_learning.tables.stages import TRAINED, UNTRAINED, with_epoch, with_stage
 from convergent_learning.tables.storage import Tables
 
@@ -16,61 +15,79 @@ _SAME = ["dataset", "group", "seed_x", "seed_y"]
 _ENDS = (UNTRAINED, TRAINED)
 
 
-def pair_tables(figure: int, scores: pd.DataFrame, facts: Tables) -> Tables:
-    """The tables of a figure that have a row per pair (and fig3_null), from fold-averaged scores.
-
-    `facts` holds datasets, groups and layers, for figures 5 and 6 accuracy and for 6 conditions.
-    """
-    scores = _with_facts(scores, facts)
+def depth_pairs(scores: pd.DataFrame, facts: Tables) -> Tables:
+    """fig2_pairs: layers beside themselves, or beside their counterparts in another group."""
     plain = scores[scores.baseline != "rotated"]
-    learned = plain[
-        (plain.stimuli == "id") & (plain.center == "position") & (plain.baseline == "learned")
-    ]
-    if figure == 2:
-        tables = {"fig2_pairs": _depth_pairs(plain, facts["layers"])}
-    elif figure == 3:
-        rotated = _own_layers(scores[scores.baseline == "rotated"])
-        pairs, null = _rotated(_own_layers(learned), rotated)
-        tables = {"fig3_pairs": pairs, "fig3_null": null}
-    elif figure == 4:
-        tables = {"fig4_pairs": _maps(learned)}
-    elif figure == 5:
-        tables = {"fig5_pairs": _training_pairs(_own_layers(learned), facts["accuracy"])}
-    elif figure == 7:
-        tables = {"fig7_pairs": _same_layers(learned, facts["layers"])}
-    else:
-        tables = {"fig6_pairs": _ood_pairs(plain, _own_layers(learned), facts)}
-    return {name: frame[COLUMNS[name]] for name, frame in tables.items()}
+    return {"fig2_pairs": _depth_pairs(plain, facts["layers"])}
 
 
-def null_tables(figure: int, shuffled: pd.DataFrame, facts: Tables) -> Tables:
-    """What scores of a figure, 2 or 4, are judged against: draws of permuted stimuli.
-
-    shuffled : fold-averaged scores, as for `pair_tables`
-    """
-    shuffled = _with_facts(shuffled, facts)
-    if figure == 2:
-        order = ["dataset", "group", "metric", "step", "depth", "draw"]
-        own = _own_layers(shuffled).groupby([*order, "layer", "role"], as_index=False)
-        table = own.score.mean()
-    else:
-        maps = _maps(shuffled)
-        blocks = (maps.source_role == "block") & (maps.target_role == "block")
-        maps = maps[blocks].rename(columns={"target_group": "group"})
-        pair = ["dataset", "group", "source_seed", "target_seed", "step", "metric"]
-        # Others may have own layers only.
-        maps = maps.merge(maps[maps.source_layer != maps.target_layer][pair].drop_duplicates())
-        order = [*pair, "target_depth", "draw"]
-        # A source layer without a live unit has no score, and is nobody's match.
-        table = maps.groupby([*order, "target_layer"], as_index=False).score.max()
-    name = f"fig{figure}_null"
-    return {name: table.rename(columns={"score": "shuffled"}).sort_values(order)[COLUMNS[name]]}
+def basis_pairs(scores: pd.DataFrame, facts: Tables) -> Tables:
+    """fig3_pairs, and fig3_null: the draws of the rotation, means over pairs."""
+    rotated = own_layers(scores[scores.baseline == "rotated"])
+    pairs, null = _rotated(own_layers(learned(scores)), rotated)
+    return {"fig3_pairs": pairs, "fig3_null": null}
 
 
-def _with_facts(scores: pd.DataFrame, facts: Tables) -> pd.DataFrame:
+def map_pairs(scores: pd.DataFrame, facts: Tables) -> Tables:
+    """fig4_pairs: every source layer mapped onto every target layer."""
+    return {"fig4_pairs": _maps(learned(scores))}
+
+
+def training_pairs(scores: pd.DataFrame, facts: Tables) -> Tables:
+    """fig5_pairs: own layers at every checkpoint, with accuracies."""
+    own, accuracy = own_layers(learned(scores)), facts["accuracy"]
+    id_accuracy = accuracy[accuracy.stimuli == "id"]
+    table = _with_accuracy(own, id_accuracy, ["dataset", "group", "step"], "accuracy")
+    return {"fig5_pairs": table.sort_values([*_SAME, "metric", "step", "depth"])}
+
+
+def condition_pairs(scores: pd.DataFrame, facts: Tables) -> Tables:
+    """fig6_pairs: own layers in distribution and on every condition, with accuracies."""
+    plain = scores[scores.baseline != "rotated"]
+    return {"fig6_pairs": _ood_pairs(plain, own_layers(learned(scores)), facts)}
+
+
+def alike_pairs(scores: pd.DataFrame, facts: Tables) -> Tables:
+    """fig7_pairs: the same layer of networks of one architecture, of one group or two."""
+    return {"fig7_pairs": _same_layers(learned(scores), facts["layers"])}
+
+
+def depth_null(shuffled: pd.DataFrame, facts: Tables) -> Tables:
+    """fig2_null: draws of permuted stimuli, means over pairs of a layer with itself."""
+    order = ["dataset", "group", "metric", "step", "depth", "draw"]
+    own = own_layers(shuffled).groupby([*order, "layer", "role"], as_index=False)
+    return {"fig2_null": _as_null(own.score.mean(), order)}
+
+
+def map_null(shuffled: pd.DataFrame, facts: Tables) -> Tables:
+    """fig4_null: the highest score of any source block on a target block in each draw."""
+    maps = _maps(shuffled)
+    blocks = (maps.source_role == "block") & (maps.target_role == "block")
+    maps = maps[blocks].rename(columns={"target_group": "group"})
+    pair = ["dataset", "group", "source_seed", "target_seed", "step", "metric"]
+    # Others may have own layers only.
+    maps = maps.merge(maps[maps.source_layer != maps.target_layer][pair].drop_duplicates())
+    order = [*pair, "target_depth", "draw"]
+    # A source layer without a live unit has no score, and is nobody's match.
+    highest = maps.groupby([*order, "target_layer"], as_index=False).score.max()
+    return {"fig4_null": _as_null(highest, order)}
+
+
+def _as_null(draws: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    return draws.rename(columns={"score": "shuffled"}).sort_values(order)
+
+
+def learned(scores: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the learned axes on the unaltered images, centred by position."""
+    plain = (scores.stimuli == "id") & (scores.center == "position")
+    return scores[plain & (scores.baseline == "learned")]
+
+
+def with_facts(scores: pd.DataFrame, facts: Tables) -> pd.DataFrame:
     """Add the roles of both layers, number of stimuli and chance of the dataset, stages and epochs.
 
-    Scores of the last step of all are of networks that each stand at their own.
+    Scores of the last step of all are of networks that each stand at their own. `facts` holds
+    datasets, groups and layers.
     """
     datasets = facts["datasets"].rename(columns={"stimuli": "n_stimuli"})
     datasets = datasets[["dataset", "n_stimuli", "chance"]]
@@ -95,7 +112,7 @@ def _with_roles(scores: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
     return scores
 
 
-def _own_layers(scores: pd.DataFrame) -> pd.DataFrame:
+def own_layers(scores: pd.DataFrame) -> pd.DataFrame:
     """Within-group rows of the same layer in both networks, averaged over directions."""
     same = (scores.group_x == scores.group_y) & (scores.layer_x == scores.layer_y)
     own = scores[same].rename(
@@ -199,12 +216,6 @@ def _maps(learned: pd.DataFrame) -> pd.DataFrame:
     return maps.sort_values([*order.split(), "source_depth", "target_depth"])
 
 
-def _training_pairs(own: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
-    id_accuracy = accuracy[accuracy.stimuli == "id"]
-    table = _with_accuracy(own, id_accuracy, ["dataset", "group", "step"], "accuracy")
-    return table.sort_values([*_SAME, "metric", "step", "depth"])
-
-
 def _with_accuracy(
     table: pd.DataFrame, accuracy: pd.DataFrame, keys: list[str], name: str
 ) -> pd.DataFrame:
@@ -222,7 +233,7 @@ def _with_accuracy(
 def _ood_pairs(plain: pd.DataFrame, own: pd.DataFrame, facts: Tables) -> pd.DataFrame:
     accuracy, conditions = facts["accuracy"], facts["conditions"]
     cell = [*_SAME, "layer", "depth", "role", "metric"]
-    ood = _own_layers(plain[(plain.stimuli != "id") & (plain.center == "position")])
+    ood = own_layers(plain[(plain.stimuli != "id") & (plain.center == "position")])
     condition = ["stimuli", "condition", "step", "chance"]
     wide = ood.set_index([*cell, *condition, "baseline"]).score.unstack("baseline").reset_index()
     for baseline in ("learned", "transfer", "shuffled"):

@@ -34,21 +34,23 @@ def recording_tables(scored: Iterable[Path], facts: Tables) -> Tables:
     """
     parts = _read(scored)
     networks = _networks(parts["scores"], facts)
-    tables = {"fig8_networks": networks, **summaries_of_networks(networks, facts["fig5_pairs"])}
+    tables = {"fig8_networks": networks}
+    tables |= recording_means(tables, facts)
     means, best = tables["fig8"], tables["fig8_best"]
     cell = [*_SYSTEM, "group", "step", "layer", *_METRIC]
     resampled = with_epoch(parts["resampled"], facts["groups"]).drop(columns="epoch")
     tables["fig8"] = means.merge(_over_stimuli(resampled, networks), on=cell, how="left")
     tables["fig8_best"] = best.merge(_p_values(best, parts["shuffled"]))
-    return {name: frame.reindex(columns=COLUMNS[name]) for name, frame in tables.items()}
+    return tables
 
 
-def summaries_of_networks(networks: pd.DataFrame, pairs: pd.DataFrame) -> Tables:
+def recording_means(tables: Tables, facts: Tables) -> Tables:
     """What fig8_networks and fig5_pairs decide of the other tables: no resample, no shuffle."""
+    networks = tables["fig8_networks"]
     means = _means(networks)
     return {
         "fig8": means,
-        "fig8_course": _course(networks, pairs),
+        "fig8_course": _course(networks, facts["fig5_pairs"]),
         "fig8_best": _best(networks, means),
     }
 

@@ -1,12 +1,14 @@
 """The schema of every table: what a row is, and each column's role, type and meaning, once each.
 
-Tables live in `results/<experiment>/tables/`. `python -m convergent_learning.tables` prints this
+Tables live in `results/<experiment>/tables/`. `python -m convergent_learning.figures` prints this
 schema as Markdown, `docs/tables.md`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
@@ -37,10 +39,11 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table: what its rows are, and its columns in order."""
+    """A table: what its rows are, its columns in order, and those that no other table has."""
 
     row: str
     columns: list[str]
+    new: Mapping[str, Column] = MappingProxyType({})
 
 
 _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
@@ -392,21 +395,41 @@ TABLES = {
         " n_networks",
     ),
 }
-# Of experiments whose scores are judged against many permutations of the stimuli only.
-CALIBRATED = ("fig2_null", "fig2_calibrated", "fig4_null", "fig4_calibrated")
-# Of those, of experiments with groups of one architecture, or with recordings, only.
-OPTIONAL = (
-    *CALIBRATED,
+# Of experiments with calibrated scores, groups of one architecture, or recordings only.
+OPTIONAL = {
+    *("fig2_null", "fig2_calibrated", "fig4_null", "fig4_calibrated"),
     *("fig7_pairs", "fig7", "fig7_shares"),
     *("recordings", "fig8_networks", "fig8", "fig8_course", "fig8_best"),
-)
+}
 COLUMNS = {name: table.columns for name, table in TABLES.items()}
 
 
-def tables_of_figure(number: int, calibrated: bool) -> list[str]:
-    """Names of the tables that belong to figure `number`, those of `calibrated` scores or not."""
-    left_out = () if calibrated else CALIBRATED
-    return [name for name in TABLES if name.startswith(f"fig{number}") and name not in left_out]
+def named(*names: str) -> dict[str, Table]:
+    """Tables of the schema by their names."""
+    return {name: TABLES[name] for name in names}
+
+
+def declare(tables: Mapping[str, Table]) -> None:
+    """Add to the schema those of `tables` that are not in it; of these, any may be absent.
+
+    Raises
+    ------
+    ValueError
+        If a table has a column whose meaning nobody gives, or the name of another.
+    """
+    for name, table in tables.items():
+        if TABLES.get(name) == table:
+            continue
+        if name in TABLES:
+            raise ValueError(f"there is a table {name} already: call yours otherwise")
+        unknown = [each for each in table.columns if each not in {**_COLUMN, **table.new}]
+        if unknown:
+            raise ValueError(
+                f"column {', '.join(unknown)} of table {name} has no meaning: give it in `new`"
+            )
+        _COLUMN.update(table.new)
+        TABLES[name], COLUMNS[name] = table, table.columns
+        OPTIONAL.add(name)
 
 
 def with_role(table: str, *roles: Role) -> list[str]:

@@ -26,47 +26,57 @@ from convergent_learning.tables.storage import Tables
 _GROUP, _LAYER = ["dataset", "group"], ["layer", "depth", "role"]
 
 
-def summaries(figure: int, pairs: Tables, facts: Tables) -> Tables:
-    """The summary tables of a figure from its pair tables; `facts` as in `pairs.pair_tables`.
+def depth_means(pairs: Tables, facts: Tables) -> Tables:
+    """fig2, and if there are draws of permuted stimuli fig2_calibrated."""
+    tables = {"fig2": _fig2(pairs["fig2_pairs"])}
+    if "fig2_null" in pairs:
+        tables["fig2_calibrated"] = calibrated_layers(pairs["fig2_pairs"], pairs["fig2_null"])
+    return tables
 
-    Scores are judged against permuted stimuli if `pairs` has the figure's `null_tables`.
-    """
-    if figure == 2:
-        tables = {"fig2": _fig2(pairs["fig2_pairs"])}
-        if "fig2_null" in pairs:
-            judged = calibrated_layers(pairs["fig2_pairs"], pairs["fig2_null"])
-            tables["fig2_calibrated"] = judged
-    elif figure == 3:
-        tables = {"fig3": basis_summary(pairs["fig3_pairs"], pairs["fig3_null"], facts["groups"])}
-    elif figure == 4:
-        shares = matching_shares(pairs["fig4_pairs"])
-        tables = {
-            "fig4": _fig4(pairs["fig4_pairs"]),
-            "fig4_matches": mean_over_pairs(shares, ["step", "metric", "n_layers"]),
-        }
-        if "fig4_null" in pairs:
-            judged = calibrated_matches(pairs["fig4_pairs"], pairs["fig4_null"])
-            tables["fig4_calibrated"] = judged
-    elif figure == 5:
-        networks = _fig5_networks(facts["accuracy"], facts["groups"])
-        tables = {
-            "fig5": _fig5(pairs["fig5_pairs"]),
-            "fig5_networks": networks,
-            "fig5_accuracy": _fig5_accuracy(networks),
-        }
-    elif figure == 7:
-        tables = {
-            "fig7": _fig7(pairs["fig7_pairs"]),
-            "fig7_shares": _fig7_shares(pairs["fig7_pairs"], facts["groups"]),
-        }
-    else:
-        drops = third_drops(pairs["fig6_pairs"])
-        tables = {
-            "fig6": _fig6(pairs["fig6_pairs"]),
-            "fig6_conditions": _fig6_conditions(drops, facts["conditions"]),
-            "fig6_slopes": _fig6_slopes(usable(drops)),
-        }
-    return {name: frame.reindex(columns=COLUMNS[name]) for name, frame in tables.items()}
+
+def basis_means(pairs: Tables, facts: Tables) -> Tables:
+    """fig3."""
+    return {"fig3": basis_summary(pairs["fig3_pairs"], pairs["fig3_null"], facts["groups"])}
+
+
+def map_means(pairs: Tables, facts: Tables) -> Tables:
+    """fig4 and fig4_matches, and if there are draws of permuted stimuli fig4_calibrated."""
+    shares = matching_shares(pairs["fig4_pairs"])
+    tables = {
+        "fig4": _fig4(pairs["fig4_pairs"]),
+        "fig4_matches": mean_over_pairs(shares, ["step", "metric", "n_layers"]),
+    }
+    if "fig4_null" in pairs:
+        tables["fig4_calibrated"] = calibrated_matches(pairs["fig4_pairs"], pairs["fig4_null"])
+    return tables
+
+
+def training_means(pairs: Tables, facts: Tables) -> Tables:
+    """fig5, fig5_networks and fig5_accuracy."""
+    networks = _fig5_networks(facts["accuracy"], facts["groups"])
+    return {
+        "fig5": _fig5(pairs["fig5_pairs"]),
+        "fig5_networks": networks,
+        "fig5_accuracy": _fig5_accuracy(networks),
+    }
+
+
+def condition_means(pairs: Tables, facts: Tables) -> Tables:
+    """fig6, fig6_conditions and fig6_slopes."""
+    drops = third_drops(pairs["fig6_pairs"])
+    return {
+        "fig6": _fig6(pairs["fig6_pairs"]),
+        "fig6_conditions": _fig6_conditions(drops, facts["conditions"]),
+        "fig6_slopes": _fig6_slopes(usable(drops)),
+    }
+
+
+def alike_means(pairs: Tables, facts: Tables) -> Tables:
+    """fig7 and fig7_shares."""
+    return {
+        "fig7": _fig7(pairs["fig7_pairs"]),
+        "fig7_shares": _fig7_shares(pairs["fig7_pairs"], facts["groups"]),
+    }
 
 
 def _fig2(pairs: pd.DataFrame) -> pd.DataFrame:

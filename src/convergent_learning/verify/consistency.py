@@ -12,12 +12,10 @@ import pandas as pd
 
 from convergent_learning.claims.entries import Entry, claim_key
 from convergent_learning.claims.evaluation import evaluate_claims
-from convergent_learning.tables.recordings import summaries_of_networks
-from convergent_learning.tables.storage import read_tables, tables_in
-from convergent_learning.tables.summaries import summaries
+from convergent_learning.figures import figures
+from convergent_learning.tables.storage import Tables, read_tables, tables_in
 from convergent_learning.verify import roles
 
-_FIGURES = range(2, 7)
 # Tables are written with eight digits, claims with six decimals; a t quantile stretches rounding.
 _RELATIVE, _ABSOLUTE = 1e-5, 5e-6
 
@@ -29,10 +27,11 @@ def contradicted_summaries(tables: Path) -> dict[str, list[str]]:
     """
     there = tables_in(tables)
     frames = read_tables(tables, there)
-    figures = [*_FIGURES, 7] if "fig7_pairs" in there else _FIGURES
-    expected = {n: t for figure in figures for n, t in summaries(figure, frames, frames).items()}
-    if "fig8_networks" in there:
-        expected |= summaries_of_networks(frames["fig8_networks"], frames["fig5_pairs"])
+    expected: Tables = {}
+    for module in figures().values():
+        data = module.DATA
+        if data.summaries is not None and {*data.names(calibrated=False)} <= {*there}:
+            expected |= data.summaries(frames, frames)
     return {name: [*_contradictions(name, frames[name], table)] for name, table in expected.items()}
 
 
@@ -60,7 +59,9 @@ def _contradictions(name: str, found: pd.DataFrame, expected: pd.DataFrame) -> I
         return
     keys = roles.keys(name)
     both = found.merge(expected, on=keys, how="outer", suffixes=("", " expected"))
-    for column in expected.columns.difference(keys, sort=False):
+    # What does not follow from the pairs alone is not in both.
+    shared = expected.columns.intersection(found.columns, sort=False)
+    for column in shared.difference(keys, sort=False):
         wrong = ~_equal(both[column], both[f"{column} expected"])
         if wrong.any():
             row = both[wrong].iloc[0]

@@ -5,12 +5,12 @@ What is drawn into `results/<experiment>/` is marked (`drawn`).
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 
 from convergent_learning.claims.evaluation import write_claims
 from convergent_learning.config.experiment import Experiment
+from convergent_learning.figures import figures
 from convergent_learning.report.page import write_report
 from convergent_learning.verify.reference import unpack_tables
 from convergent_learning.workflow import sources
@@ -48,9 +48,8 @@ def draw_from_reference(reference: Path, results: Path, repository: Path) -> Non
     drawn = []
     experiment = Experiment.of(config)
     for number in experiment.figures:
-        module = importlib.import_module(f"convergent_learning.figures.fig{number}")
         files = [results / f"figures/fig{number}.{kind}" for kind in ("pdf", "png")]
-        module.draw(results / "tables", *files, record_text(record))
+        figures()[number].draw(results / "tables", *files, record_text(record))
         drawn += files
     write_claims(results / "tables", results / "claims.json")
     source = sources.drawn(reference, repository)

@@ -1,16 +1,17 @@
-"""`python -m convergent_learning.tables` prints the schema as Markdown: docs/tables.md."""
+"""`python -m convergent_learning.figures` prints the schema as Markdown: docs/tables.md."""
 
 from __future__ import annotations
 
 import sys
 
+from convergent_learning.figures import figures
 from convergent_learning.tables.schema import TABLES, column
 
 _TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 
 _HEAD = """# Tables
 
-Made by `python -m convergent_learning.tables`; `make pages` makes it again. The tables of an
+Made by `python -m convergent_learning.figures`; `make pages` makes it again. The tables of an
 experiment are CSV files in `results/<experiment>/tables/`. Scores are averaged over folds, and over
 the two directions where a table has no source and target. Intervals (`low` to `high`) are the 95%
 delete-one-network jackknife, empty with fewer than 3 networks of a group. The role of a column says
@@ -20,6 +21,7 @@ compares it: keys name a row, measured numbers have tolerances, the rest has to 
 
 def markdown() -> str:
     """A section per table: what a row is, and its columns."""
+    figures()  # which declare tables of their own
     lines = [_HEAD]
     for name, table in TABLES.items():
         lines += ["", f"## {name}.csv", "", f"{table.row}.", ""]

@@ -1,0 +1,68 @@
+"""docs/extending.md followed to the letter, in a copy of the repository."""
+
+import re
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from PIL import Image
+
+from convergent_learning.tables.storage import read_table
+
+pytestmark = pytest.mark.slow
+
+
+def example(section: str, language: str) -> tuple[str, str]:
+    """The file that the first example of a section belongs to, and its text."""
+    text = (ROOT / "docs/extending.md").read_text().partition(f"\n## {section}\n")[2]
+    block = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)[1]
+    path = re.match(r"# (?:add to )?(\S+)\n", block)
+    return (path[1] if path else ""), block
+
+
+def test_a_figure_is_one_file(finished, tmp_path):
+    checkout = finished.copy(tmp_path / "checkout")
+    path, text = example("A figure", "python")
+    (checkout.folder / path).write_text(text)
+    assert checkout.planned("fig9") == {"fig9_tables": 1, "fig9": 1}
+    made = checkout.snakemake()
+    assert made.returncode == 0, made.stdout[-5000:]
+    results = checkout.folder / "results/smoke"
+    pairs = read_table(results / "tables", "fig5_pairs")
+    last = pairs[pairs.step == pairs.step.max()]
+    means = last.groupby(["group", "layer", "metric"]).score.mean().groupby(["group", "layer"])
+    found = pd.read_csv(results / "tables/fig9.csv").set_index(["group", "layer", "step"])["range"]
+    for (group, layer), expected in (means.max() - means.min()).items():
+        assert found[group, layer, pairs.step.max()] == pytest.approx(expected, abs=1e-6)
+    width, height = Image.open(results / "figures/fig9.png").size
+    assert width > 2000
+    assert height > 500
+    page = (results / "report.html").read_text()
+    assert "The range of the metrics" in page
+    assert f"The largest range is {found.max():.2f}." in page
+    schema = checkout.module("convergent_learning.figures")
+    assert "## fig9.csv" in schema.stdout
+    assert "highest minus lowest score of any metric" in schema.stdout
+
+
+def test_a_metric_is_one_function(finished, tmp_path):
+    checkout = finished.copy(tmp_path / "checkout")
+    path, text = example("A metric", "python")
+    module = checkout.folder / path
+    module.write_text(f"{module.read_text()}\n{text}")
+    _, chosen = example("A metric", "yaml")
+    overlay = yaml.safe_load(checkout.overlay.read_text())
+    overlay["alignment"] |= yaml.safe_load(chosen)["alignment"]
+    checkout.overlay.write_text(yaml.safe_dump(overlay))
+    assert not any(rule.startswith(("train", "moments")) for rule in checkout.planned("fig2"))
+    before = Image.open(checkout.folder / "results/smoke/figures/fig2.png").copy()
+    made = checkout.snakemake("fig2", "fig4", "fig5")
+    assert made.returncode == 0, made.stdout[-5000:]
+    results = checkout.folder / "results/smoke"
+    fig2 = read_table(results / "tables", "fig2")
+    rows = fig2[(fig2.group_x == fig2.group_y) & (fig2.baseline == "learned")]
+    means = rows[rows.center == "position"].groupby("metric")["mean"].mean()
+    # The best single unit of the source is at least as good as that of a one-to-one matching.
+    assert means.best_single > means.soft_matching
+    assert Image.open(results / "figures/fig2.png").tobytes() != before.tobytes()
