@@ -179,8 +179,15 @@ def test_calibration_finds_the_costs_that_made_the_benchmarks(smoke, tmp_path):
 
 
 def test_work_that_no_run_has_measured_is_named():
-    with pytest.raises(ValueError, match="no unit cost of kcomparison:new"):
-        UnitCosts.read().core_seconds(Work({"kcomparison:new": 1}))
+    with pytest.raises(ValueError, match="no unit cost of kinvention:new"):
+        UnitCosts.read().core_seconds(Work({"kinvention:new": 1}))
+
+
+def test_a_new_metric_counts_as_the_costliest():
+    units = UnitCosts.read()
+    assert units.core_seconds(Work({"msquare:new": 3})) == 3 * max(
+        cost for kind, cost in units.seconds.items() if kind.startswith("msquare:")
+    )
 
 
 def test_gpu_time_is_called_an_assumption(default):

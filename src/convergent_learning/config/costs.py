@@ -60,13 +60,20 @@ class UnitCosts:
 
     def core_seconds(self, work: Work) -> float:
         """Raises ValueError for a kind of work that no run has measured."""
-        unknown = sorted(set(work.amounts) - set(self.seconds))
-        if unknown:
+        return sum(amount * self._of(kind) for kind, amount in work.amounts.items())
+
+    def _of(self, kind: str) -> float:
+        """Of work that no run has measured, such as a new metric's, the costliest of its sort."""
+        if kind in self.seconds:
+            return self.seconds[kind]
+        sort, colon, _ = kind.partition(":")
+        known = [s for other, s in self.seconds.items() if colon and other.startswith(f"{sort}:")]
+        if not known:
             raise ValueError(
-                f"no unit cost of {', '.join(unknown)}: run an experiment that has it, then"
+                f"no unit cost of {kind}: run an experiment that has it, then"
                 " `python -m convergent_learning.workflow calibrate <experiment> …`"
             )
-        return sum(amount * self.seconds[kind] for kind, amount in work.amounts.items())
+        return max(known)
 
     def peak_megabytes(self, stage: str, work: Work) -> float:
         """Of a job of `stage`."""
