@@ -1,8 +1,12 @@
 """The locks are fresh, and every way to install goes through them."""
 
+import ast
+import importlib.util
 import re
 import shutil
 import subprocess
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -74,6 +78,31 @@ def pins(name):
     for package, version in re.findall(r"^([\w.-]+)==([^ ;\\]+)", text, re.MULTILINE):
         versions.setdefault(package, set()).add(version)
     return versions
+
+
+def test_the_main_lock_has_what_snakemake_imports_for_its_report():
+    folder = Path(importlib.util.find_spec("snakemake").origin).parent / "report"
+    # Most are imported where they are used: an import of the package alone would not find them.
+    imported = {name for file in folder.rglob("*.py") for name in imports(file)}
+    assert "pygments" in imported
+    distributions = packages_distributions()
+    needed = {
+        re.sub(r"[-_.]+", "-", distribution).lower(): name
+        for name in imported - sys.stdlib_module_names
+        for distribution in distributions[name]
+    }
+    locked = pins("requirements")
+    missing = {name: package for package, name in needed.items() if package not in locked}
+    assert not missing, f"add to the extra `workflow` of pyproject.toml: {missing}"
+
+
+def imports(file):
+    """First parts of the names that a Python file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.partition(".")[0]
 
 
 def test_the_figures_environment_has_no_torch():
