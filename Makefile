@@ -23,11 +23,16 @@ SETS ?= 4
 # Results folder of another checkout, made on this machine, that `make benchmark` gives ratios to.
 BASELINE ?=
 
-.PHONY: help plan figures scores reproduce archive verify provenance reference honest findings config pages docs benchmark test lint lock lock-check
+.PHONY: help setup plan figures scores reproduce archive verify provenance reference honest findings config pages docs benchmark test lint lock lock-check
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'
+
+setup: $(VENV)/installed-test ## .venv with everything for work on the code, and a hook that checks each commit
+	@[ ! -e .git ] || $(BIN)/pre-commit install
+	@echo "Next: 'make reproduce EXPERIMENT=smoke' runs every step on small data; 'make test' and 'make lint' check a change."
+	@echo "CONTRIBUTING.md says where things are, and 'make help' lists the other commands."
 
 figures: $(VENV)-figures/installed ## figures, claims and report from the committed reference tables
 	$(VENV)-figures/bin/python -m convergent_learning.workflow figures $(EXPERIMENT)

@@ -112,6 +112,33 @@ def test_the_figures_environment_has_no_torch():
     assert "\nsnakemake==" not in packages
 
 
+def test_the_commit_hook_runs_the_locked_tools():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [repository["repo"] for repository in config["repos"]] == ["local"]
+    hooks = config["repos"][0]["hooks"]
+    assert {hook["language"] for hook in hooks} == {"unsupported"}
+    tools = {hook["entry"].split()[0] for hook in hooks} - {"make"}
+    assert {"ruff", "snakefmt", "mypy"} == {tool.removeprefix(".venv/bin/") for tool in tools}
+    assert {"ruff", "snakefmt", "mypy", "pre-commit"} <= pins("test").keys()
+
+
+@pytest.mark.parametrize("is_checkout", [True, False])
+def test_setup_installs_the_hook_in_a_checkout_only(repository, is_checkout):
+    tools = repository / ".venv/bin"
+    tools.mkdir(parents=True)
+    (tools / "pre-commit").write_text('#!/bin/sh\necho "pre-commit $*"\n')
+    (tools / "pre-commit").chmod(0o755)
+    for stamp in ("installed", "installed-test"):
+        (repository / ".venv" / stamp).touch()  # newer than the locks: nothing is installed
+    if is_checkout:
+        (repository / ".git").mkdir()
+    done = subprocess.run(
+        ["make", "setup"], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert ("pre-commit install" in done.stdout) == is_checkout
+    assert "Next: 'make reproduce EXPERIMENT=smoke'" in done.stdout
+
+
 def test_conda_and_container_install_the_same_lock():
     environment = yaml.safe_load((ROOT / "envs/environment.yaml").read_text())
     pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
