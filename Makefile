@@ -79,9 +79,12 @@ config: $(VENV)/installed ## the schema and docs/configuration.md from the model
 # Pages of docs/ that the code prints: the page, and the arguments of python -m convergent_learning.<…>
 PAGES := "measures alignment" "tables tables" "families stimuli" "architectures networks docs" "claims claims"
 
-pages: $(VENV)/installed ## the tables of docs/ that are made from the code
+pages: $(VENV)/installed ## the tables of docs/ that are made from the code, and croissant.json of every reference
 	for page in $(PAGES); do set -- $$page; page=$$1; shift; \
 		$(BIN)/python -m convergent_learning.$$@ > docs/$$page.md || exit 1; \
+	done
+	for reference in results/reference/*; do \
+		$(BIN)/python -m convergent_learning.workflow croissant $$(basename $$reference) || exit 1; \
 	done
 
 # Each is executed in a copy of the workflow when it, or the code, has changed.
