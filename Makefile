@@ -23,11 +23,16 @@ SETS ?= 4
 # Results folder of another checkout, made on this machine, that `make benchmark` gives ratios to.
 BASELINE ?=
 
-.PHONY: help plan figures scores reproduce archive verify provenance reference honest findings config pages docs benchmark test lint lock lock-check
+.PHONY: help setup plan figures scores reproduce archive verify provenance reference honest findings config pages docs benchmark test lint lock lock-check
 .DELETE_ON_ERROR:
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/:/'
+
+setup: $(VENV)/installed-test ## .venv with everything for work on the code, and a hook that checks each commit
+	@[ ! -e .git ] || $(BIN)/pre-commit install
+	@echo "Next: 'make reproduce EXPERIMENT=smoke' runs every step on small data; 'make test' and 'make lint' check a change."
+	@echo "CONTRIBUTING.md says where things are, and 'make help' lists the other commands."
 
 figures: $(VENV)-figures/installed ## figures, claims and report from the committed reference tables
 	$(VENV)-figures/bin/python -m convergent_learning.workflow figures $(EXPERIMENT)
@@ -74,9 +79,12 @@ config: $(VENV)/installed ## the schema and docs/configuration.md from the model
 # Pages of docs/ that the code prints: the page, and the arguments of python -m convergent_learning.<…>
 PAGES := "measures alignment" "tables figures" "families stimuli" "architectures networks docs" "claims claims"
 
-pages: $(VENV)/installed ## the tables of docs/ that are made from the code
+pages: $(VENV)/installed ## the tables of docs/ that are made from the code, and croissant.json of every reference
 	for page in $(PAGES); do set -- $$page; page=$$1; shift; \
 		$(BIN)/python -m convergent_learning.$$@ > docs/$$page.md || exit 1; \
+	done
+	for reference in results/reference/*; do \
+		$(BIN)/python -m convergent_learning.workflow croissant $$(basename $$reference) || exit 1; \
 	done
 
 # Each is executed in a copy of the workflow when it, or the code, has changed.

@@ -1,10 +1,12 @@
-"""The wheel alone, with the dependencies it declares, scores arrays as this environment does."""
+"""Source distribution and wheel; the wheel alone, with the dependencies it declares, scores arrays
+as this environment does."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 from importlib.metadata import distributions
 from pathlib import Path
@@ -41,16 +43,44 @@ print(json.dumps({{name: importlib.util.find_spec(name) is not None for name in 
 
 
 @pytest.fixture(scope="module")
-def plain_installation(tmp_path_factory):
+def tracked():
+    """Paths of the files that git tracks, relative to the root of the repository."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("distributions are built from a git checkout")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True)
+    return listed.stdout.decode().strip("\0").split("\0")
+
+
+@pytest.fixture(scope="module")
+def built(tracked, tmp_path_factory):
+    """The source distribution of the tracked files, and the wheel that is built from it."""
+    folder = tmp_path_factory.mktemp("distributions")
+    source = folder / "source"  # a build leaves its folders in the tree that it builds
+    for name in tracked:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source]
+    subprocess.run(build, check=True)
+    [sdist], [wheel] = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return sdist, wheel
+
+
+def test_an_index_would_take_both_distributions(built):
+    subprocess.run([sys.executable, "-m", "twine", "check", "--strict", *built], check=True)
+
+
+def test_the_source_distribution_holds_what_is_tracked(built, tracked):
+    with tarfile.open(built[0]) as archive:
+        files = [member.name.partition("/")[2] for member in archive if member.isfile()]
+    added = {"PKG-INFO", "setup.cfg"}
+    found = {name for name in files if name not in added and ".egg-info/" not in name}
+    assert found == set(tracked)
+
+
+@pytest.fixture(scope="module")
+def plain_installation(built, tmp_path_factory):
     """The interpreter of a new environment that has the wheel and its dependencies alone."""
     folder = tmp_path_factory.mktemp("wheel")
-    source = folder / "source"  # a build leaves its folders in the tree that it builds
-    shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source / name)
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*build, "--wheel-dir", folder, source], check=True)
-    [wheel] = folder.glob("*.whl")
     same_versions = folder / "constraints.txt"
     same_versions.write_text(
         "".join(f"{package.name}=={package.version}\n" for package in distributions())
@@ -58,7 +88,7 @@ def plain_installation(tmp_path_factory):
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv/bin/python"
     install = [python, "-m", "pip", "install", "--quiet", "--constraint", same_versions]
-    subprocess.run([*install, wheel], check=True)
+    subprocess.run([*install, built[1]], check=True)
     yield python
     shutil.rmtree(folder)  # gigabytes that pytest would keep
 

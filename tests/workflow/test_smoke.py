@@ -88,6 +88,16 @@ def test_the_report_is_one_page_that_needs_nothing_else(results):
         assert claim["id"] in page
 
 
+@pytest.mark.slow
+def test_snakemakes_own_report_holds_products_and_captions(finished, tmp_path):
+    page = tmp_path / "report.html"
+    done = finished.snakemake("--report", str(page))
+    assert done.returncode == 0, done.stdout[-5000:]
+    text = page.read_text(encoding="utf-8")
+    for name in ("fig1.pdf", "fig6.pdf", "claims.json", "report.html", "Held-out"):
+        assert name in text
+
+
 def test_activations_are_gone_and_moments_stay(results):
     assert not (results / "activations").exists()
     assert len(list((results / "moments/digits").rglob("*.h5"))) == 4 + 3

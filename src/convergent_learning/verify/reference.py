@@ -3,7 +3,8 @@
 `results/reference/<experiment>/` holds tables/ (large ones compressed), claims.json, config.json
 (the resolved config), origin.json (what made it), times.csv (how long that took, by stage),
 digests.csv (of stimuli and weights, see `fingerprints`), anchors/ (see `anchors`), runs/,
-spread.csv.gz and agreement.json (see `agreement`), and SHA256SUMS of all of them.
+spread.csv.gz and agreement.json (see `agreement`), croissant.json (what the tables hold, for
+machines), and SHA256SUMS of all of them.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ SUMS = "SHA256SUMS"
 ORIGIN = "origin.json"
 TIMES = "times.csv"
 DIGESTS = "digests.csv"
+CROISSANT = "croissant.json"
 _COMPRESS_ABOVE = 150_000
 _ABSENT = object()
 # Keys that another machine may set otherwise: what they move is covered by the tolerances.
@@ -164,7 +166,7 @@ def check_digests(reference: Path) -> None:
 
 def _names(reference: Path) -> Iterator[str]:
     """All files that a reference may hold, besides SHA256SUMS."""
-    yield from ("claims.json", "config.json", ORIGIN, TIMES, DIGESTS, SPREAD, AGREEMENT)
+    yield from ("claims.json", "config.json", ORIGIN, TIMES, DIGESTS, SPREAD, AGREEMENT, CROISSANT)
     yield from (f"{RUNS}/{path.name}" for path in (reference / RUNS).glob("*.h5"))
     yield f"tables/{roles.TILES}"
     yield from anchor_files(reference)

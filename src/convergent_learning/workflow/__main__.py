@@ -19,12 +19,13 @@ from convergent_learning.verify.anchors import write_anchor_scores, write_anchor
 from convergent_learning.verify.fingerprints import fingerprints
 from convergent_learning.verify.page import page
 from convergent_learning.verify.reference import (
+    CROISSANT,
     check_digests,
     finish_reference,
     make_reference,
-    write_sums,
 )
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
+from convergent_learning.workflow.croissant import write_croissant
 from convergent_learning.workflow.drawn import clear_drawings
 from convergent_learning.workflow.honest import honest_runs, make_honest_run
 from convergent_learning.workflow.job_times import stage_times
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--no-anchors", action="store_true", help="its networks are anchors of another reference"
     )
     reference.add_argument("--commit", help="commit that made them (default: the one checked out)")
+    command("croissant", _croissant, "describe the tables of a reference anew, for machines")
     honest = command("honest", _honest, "honest runs, and the limits of verify from them")
     honest.add_argument("--sets", type=int, default=4, help="of seeds, each for six runs")
     honest.add_argument("--cores", default="1")
@@ -173,6 +175,7 @@ def _reference(chosen: argparse.Namespace) -> None:
     make_reference(results, out, config, about, stage_times(benchmarks), digests)
     if not chosen.no_anchors:
         _add_anchors(chosen, results, out, config)
+    write_croissant(out, Path.cwd())
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 1e6:.1f} MB")
 
@@ -185,7 +188,12 @@ def _add_anchors(
     if design.anchors:
         _snakemake(chosen, *(job.outputs[0] for job in design.anchors))
         write_anchor_scores(design, out)
-        write_sums(out)
+
+
+def _croissant(chosen: argparse.Namespace) -> None:
+    reference = _checked_reference(chosen)
+    write_croissant(reference, Path.cwd())
+    print(f"{reference / CROISSANT}: the tables of experiment {chosen.experiment}")
 
 
 def _honest(chosen: argparse.Namespace) -> None:
@@ -209,10 +217,7 @@ def _figures(chosen: argparse.Namespace) -> None:
     from convergent_learning.workflow.drawing import draw_from_reference
 
     start = time.perf_counter()
-    reference, results = _reference_folder(chosen), _results(chosen)
-    if not reference.is_dir():
-        raise FileNotFoundError(f"{reference}: no reference of experiment {chosen.experiment}")
-    check_digests(reference)
+    reference, results = _checked_reference(chosen), _results(chosen)
     draw_from_reference(reference, results, Path.cwd())
     print(
         f"figures, claims and report drawn from {reference} into {results} in"
@@ -230,6 +235,15 @@ def _results(chosen: argparse.Namespace) -> Path:
 
 def _reference_folder(chosen: argparse.Namespace) -> Path:
     return RESULTS / "reference" / chosen.experiment
+
+
+def _checked_reference(chosen: argparse.Namespace) -> Path:
+    """The reference, which must be there as it was committed."""
+    reference = _reference_folder(chosen)
+    if not reference.is_dir():
+        raise FileNotFoundError(f"{reference}: no reference of experiment {chosen.experiment}")
+    check_digests(reference)
+    return reference
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def write_crate(config: dict[str, Any], results: Path, repository: Path) -> None
     crate.name = f"Convergent learning: experiment {config['experiment']}"
     crate.description = citation["abstract"].strip()
     crate.license = f"https://spdx.org/licenses/{citation['license']}"
-    root["datePublished"] = _date(repository, about["code"]["commit"])
+    root["datePublished"] = commit_date(repository, about["code"]["commit"])
     root["isBasedOn"] = {"@id": study.id}
     root["mentions"] = {"@id": run.id}
     with replace_when_done(results / "ro-crate-metadata.json") as partial:
@@ -109,8 +109,21 @@ def _study(crate: ROCrate, reference: dict[str, Any]) -> ContextEntity:
     )
 
 
-def _date(repository: Path, commit: str | None) -> str:
+def commit_date(repository: Path, commit: str | None) -> str:
+    """Day of a commit as YYYY-MM-DD; 1970-01-01 where a product was made outside a git checkout.
+
+    Raises
+    ------
+    ValueError
+        If `repository` does not have the commit, as a shallow clone may not.
+    """
     if commit is None:
         return "1970-01-01"
     command = ["git", "-C", str(repository), "show", "--no-patch", "--format=%cs", commit]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except subprocess.CalledProcessError:
+        raise ValueError(
+            f"{repository} has no commit {commit}, whose date is needed: if the clone is shallow,"
+            " run `git fetch --unshallow`"
+        ) from None
