@@ -40,7 +40,7 @@ plan: $(VENV)/installed ## jobs, hours, memory and disk of EXPERIMENT, before an
 
 reproduce: $(VENV)/installed ## every figure, claim and the report of EXPERIMENT from raw data
 	@$(BIN)/python -m convergent_learning.workflow clear $(EXPERIMENT)
-	@start=$$(date +%s); $(BIN)/snakemake --cores $(CORES) $(OVERLAY) && \
+	@start=$$(date +%s); $(BIN)/snakemake all claims --cores $(CORES) $(OVERLAY) && \
 	echo "experiment $(EXPERIMENT) from raw data in $$(($$(date +%s) - start)) s on $(CORES) cores;" \
 	"report: results/$(EXPERIMENT)/report.html"
 
