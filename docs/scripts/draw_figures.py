@@ -39,7 +39,8 @@ def main() -> None:
     for folder in folders:
         numbers = set(figures_of(folder)) - drawn
         drawn |= numbers
-        sections += section(folder, sorted(numbers), chosen.out)
+        if numbers:
+            sections += section(folder, sorted(numbers), chosen.out)
     (chosen.out / "all.md").write_text("\n".join(sections), encoding="utf-8")
 
 

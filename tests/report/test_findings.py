@@ -101,7 +101,10 @@ def test_the_page_of_an_experiment_is_the_same_every_time(page):
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("claims", [*(ROOT / "results/reference").glob("*/claims.json")], ids=str)
+REFERENCES = [path for path in (ROOT / "results/reference").iterdir() if path.name != "smoke"]
+
+
+@pytest.mark.parametrize("claims", [path / "claims.json" for path in REFERENCES], ids=str)
 def test_the_committed_findings_are_those_of_the_committed_claims(claims):
     name = claims.parent.name
     out = ROOT / ("docs/findings.md" if name == "cifar10" else f"docs/findings_{name}.md")

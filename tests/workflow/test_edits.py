@@ -8,7 +8,7 @@ TRAININGS = {f"train_digits_{name}-seed{s}": 1 for name in ("resnet18", "vgg11")
 PAGE = {"report": 1, "research_object": 1}
 SUMMARIES = {
     **{f"fig{number}{part}": 1 for number in range(2, 7) for part in ("_tables", "")},
-    "claims": 1,
+    "claims_file": 1,
     **PAGE,
 }
 # Blocks: final, untrained, training, pixel values and spectra.
@@ -24,7 +24,7 @@ CONTRAST = {
     "fig1": 1,
     "fig6_tables": 1,
     "fig6": 1,
-    "claims": 1,
+    "claims_file": 1,
     **PAGE,
 }
 EDITS = {
@@ -62,7 +62,7 @@ EDITS = {
         {**{f"fig{number}": 1 for number in range(1, 7)}, **PAGE},
     ),
     "a figure": ("figures/fig3.py", "linewidth=0.5", "linewidth=0.6", {"fig3": 1, **PAGE}),
-    "a claim": ("claims/contrasts.py", "0.8 * wide", "0.7 * wide", {"claims": 1, **PAGE}),
+    "a claim": ("claims/contrasts.py", "0.8 * wide", "0.7 * wide", {"claims_file": 1, **PAGE}),
     "the page": ("report/page.css", "{", "{ ", PAGE),
     "a docstring": (
         "alignment/maps.py",

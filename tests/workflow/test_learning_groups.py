@@ -33,6 +33,10 @@ def test_from_raw_data_to_figure_seven(checkout):
     overlay.write_text(OVERLAY)
     done = checkout.snakemake(configfile=str(overlay.relative_to(checkout.folder)))
     assert done.returncode == 0, done.stdout[-5000:]
+    chain = checkout.snakemake(
+        "provenance", configfile=str(overlay.relative_to(checkout.folder))
+    ).stdout
+    assert "precision  results/networks/precision.json  " in chain
     results = checkout.folder / "results/tiny-drivers"
     assert (results / "figures/fig7.pdf").exists()
     claims = {claim["id"]: claim for claim in json.loads((results / "claims.json").read_text())}

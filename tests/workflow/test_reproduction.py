@@ -105,10 +105,9 @@ def test_products_carry_the_record_of_their_job(results):
 def test_the_chain_goes_down_to_the_raw_data(results, capsys):
     assert print_chain(results.relative_to(os.getcwd()), ["results/smoke/figures/fig4.pdf"])
     printed = capsys.readouterr().out
-    for rule in ("fig4_tables", "scores", "moments", "train_", "precision", "dataset digits"):
+    for rule in ("fig4_tables", "scores", "moments", "train_", "dataset digits"):
         assert rule in printed
     assert "raw data  results/datasets/digits.h5  train sha256:" in printed
-    assert "precision  results/networks/precision.json  " in printed
 
 
 def test_the_chain_names_a_file_that_was_changed(results, capsys):

@@ -143,7 +143,7 @@ def test_short_jobs_share_slurm_jobs(cluster, submitted):
     assert len(jobs_of(cluster, "stimuli")) == 1
     # Nothing else was submitted: a rule that the profile does not know would be.
     names = set(jobs(cluster)["comment"].str.split("_").str[1])
-    alone = {"dataset", "precision", "train", "moments", "scores"}
+    alone = {"dataset", "train", "moments", "scores"}
     assert names == {*alone, "stimuli", "drawing"}
 
 

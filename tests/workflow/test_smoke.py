@@ -114,6 +114,23 @@ def test_a_second_run_has_nothing_to_do(finished):
     assert "Nothing to be done" in finished.snakemake().stdout
 
 
+def test_claims_are_printed_whenever_they_are_asked_for(own_copy):
+    """They are not printed by a dry run, and are made first if they are stale."""
+    printed = "verdict         estimate         95% interval"
+    assert own_copy.planned("claims") == {"claims": 1}
+    assert printed not in own_copy.snakemake("claims", "-n").stdout
+    for _ in range(2):
+        done = own_copy.snakemake("claims")
+        assert done.returncode == 0, done.stdout
+        assert done.stdout.count(printed) == 1
+    claims = own_copy.folder / "results/smoke/claims.json"
+    before = claims.read_bytes()
+    claims.unlink()
+    assert own_copy.planned("claims") == {"claims_file": 1, "claims": 1}
+    assert own_copy.snakemake("claims").stdout.count(printed) == 1
+    assert claims.read_bytes() == before
+
+
 def test_a_missing_figure_is_rebuilt_and_nothing_else(own_copy):
     figure = own_copy.folder / "results/smoke/figures/fig4.png"
     before = figure.read_bytes()
@@ -192,7 +209,7 @@ def test_scores_are_judged_by_permutations_of_the_stimuli(own_copy, finished):
     with own_copy.overlay.open("a") as overlay:
         overlay.write("  shuffles: 19\n")
     tables = {"fig2_tables": 1, "fig4_tables": 1}
-    page = {"fig2": 1, "fig4": 1, "claims": 1, "report": 1, "research_object": 1}
+    page = {"fig2": 1, "fig4": 1, "claims_file": 1, "report": 1, "research_object": 1}
     assert own_copy.planned() == {"shuffled_scores": 1, **tables, **page}
     done = own_copy.snakemake()
     assert done.returncode == 0, done.stdout[-5000:]

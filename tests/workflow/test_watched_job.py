@@ -151,9 +151,8 @@ def test_a_training_whose_job_is_killed_alone_goes_on_at_the_next_attempt(checko
     """It is trained in a process that the job starts, which would keep the lock of the network."""
     overlay = checkout.overlay.with_name("killed.yaml")
     text = checkout.overlay.read_text().replace("experiment: smoke", "experiment: killed")
-    text = text.replace("precision: auto", "precision: portable")
     overlay.write_text(text.replace("epochs: 2", "epochs: 60"))
-    folder = network_folder("resnet18-seed1", precision="portable", epochs=60)
+    folder = network_folder("resnet18-seed1", epochs=60)
     command = checkout.command(
         f"{folder}/step600.safetensors", configfile="workflow/experiments/killed.yaml"
     )

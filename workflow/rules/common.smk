@@ -26,6 +26,7 @@ from convergent_learning.training.plan import TrainingPlan
 from convergent_learning.workflow.code import code_digest
 from convergent_learning.workflow.drawn import DrawingError, refuse_drawings
 from convergent_learning.workflow.given_files import refuse_bad_files
+from convergent_learning.workflow.stage_log import StageLog
 from convergent_learning.workflow.stale_locks import clear_stale_locks
 
 clear_stale_locks(Path(".snakemake"))
@@ -38,6 +39,10 @@ try:
     COSTS.sizes.check()
 except (ConfigError, DrawingError) as error:
     raise WorkflowError(str(error)) from None
+
+for handler in workflow.logger_manager.get_log_handlers():
+    if isinstance(handler, StageLog):
+        handler.costs = COSTS
 
 for overlay in workflow.overwrite_configfiles:
     if Path(overlay).stem not in ("config", config["experiment"]):

@@ -219,9 +219,9 @@ for number in FIGURES:
             "../scripts/figure.py"
 
 
-rule claims:
+rule claims_file:
     input:
-        **DESIGN.job("claims").inputs,
+        **DESIGN.job("claims_file").inputs,
     output:
         report(
             PATHS.claims,
@@ -229,12 +229,23 @@ rule claims:
             category="Claims",
         ),
     log:
-        log("claims"),
+        log("claims_file"),
     benchmark:
-        benchmark("claims")
+        benchmark("claims_file")
     conda:
         ENVIRONMENT
     params:
-        code=code("claims.py"),
+        code=code("claims_file.py"),
+    script:
+        "../scripts/claims_file.py"
+
+
+rule claims:
+    input:
+        PATHS.claims,
+    log:
+        log("claims"),
+    conda:
+        ENVIRONMENT
     script:
         "../scripts/claims.py"

@@ -1,9 +1,10 @@
 """What a finished experiment is checked by: comparison with its reference, chain of provenance."""
 
 
-# verify and provenance make no file, so that they run whenever they are asked for.
+# claims, verify and provenance make no file, so that they run whenever they are asked for.
 # Seconds of reading files: no cluster job.
 localrules:
+    claims,
     verify,
     provenance,
     research_object,
@@ -52,8 +53,8 @@ rule verify:
     input:
         anchors=[job.outputs[0] for job in DESIGN.anchors],
         claims=PATHS.claims,
-        tables=files("claims", "tables"),
-        facts=files("claims", "facts"),
+        tables=files("claims_file", "tables"),
+        facts=files("claims_file", "facts"),
         duplicates=PATHS.table("duplicate_conditions"),
     log:
         log("verify"),

@@ -55,7 +55,7 @@ class FigureJobs(Files):
         duplicates = [self.paths.table("duplicate_conditions")]
         claims = {"claims": [self.paths.claims]}
         every = {"tables": tables, "facts": facts}
-        yield Job("claims", "figures", {}, every, [self.paths.claims])
+        yield Job("claims_file", "figures", {}, every, [self.paths.claims])
         yield Job(
             "report",
             "figures",
