@@ -38,7 +38,7 @@ of 512 units fit in 4 GB (`benchmarks/measures.py`).
 **Two kinds of CKA.** `measure(x, y, "cka")` is the published one, of all stimuli. The context
 metric `score(x, y, "cka")` is a mean over folds, each of the held-out stimuli alone, which are
 fewer and therefore bias it further upwards: for 100 stimuli and 10 units a side that have nothing
-in common the measure is .09 and the fold average .34. Neither `cka_debiased` has that bias: the
+in common the measure is 0.09 and the fold average 0.34. Neither `cka_debiased` has that bias: the
 measure takes the estimator of Song et al. (2012), the context metric takes inner products between
 the held-out and the training stimuli. Compare published numbers with the measure."""
 
