@@ -68,9 +68,9 @@ def caption(tables: str | Path) -> str:
         f"Stimuli and networks. Top: one of the {images} test images under each of "
         f"{len(conditions)} conditions of {conditions.family.nunique()} families, mild to strong "
         "from top to bottom. Middle: loss and accuracy over training, one line per network; "
-        "dashed, training set; solid, test set. Bottom: accuracy of networks "
-        f"{words.finished(loaded['groups'])} on each condition that has one, one marker per "
-        "network, a bar at their mean; dashed lines, mean accuracy on the unaltered images; "
+        "dashed, training set; solid, test set. Bottom: accuracy on each condition that has one, "
+        f"networks {words.finished(loaded['groups'])}, one marker per network, a bar at their "
+        "mean; dashed lines, mean accuracy on the unaltered images; "
         f"dotted, chance. n: {'; '.join(networks)}." + words.probe_sentence(tables)
     )
 
