@@ -280,6 +280,7 @@ def test_each_dataset_has_its_own_claims(true_frames):
     assert [e["claim"].split(":")[0] for e in entries] == ["cifar10", "cifar100"]
 
 
+@pytest.mark.slow
 def test_file_format_and_printing(tmp_path, capsys):
     scores, context = synthetic.score_frame(layers=LAYERS, families=FAMILIES, n_draws=3)
     synthetic.write_all(tmp_path, scores, context)

@@ -101,6 +101,7 @@ def test_size_of_a_published_network():
     ]
 
 
+@pytest.mark.slow
 def test_permutations_of_the_stimuli_are_paid_for(smoke):
     def planned(shuffles):
         config = resolved_config("smoke", ROOT)
@@ -134,6 +135,7 @@ def test_sizes_are_measured_once(smoke, sizes):
     sizes.write_text(stored)
 
 
+@pytest.mark.slow
 def test_sizes_are_those_of_files_as_they_are_now(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     entry = {"architecture": "mine", "activations": "{seed}.h5", "seeds": [1], "layers": "default"}

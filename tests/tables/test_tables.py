@@ -188,7 +188,7 @@ def test_unknown_layer_and_bad_tables_are_named(experiment, tmp_path):
         write_tables(fig4.DATA, files, tmp_path)
     with pytest.raises(ValueError, match=r"fig2\.csv.*no such table"):
         read_table(tmp_path, "fig2")
-    with pytest.raises(ValueError, match="figure 5 needs accuracy"):
+    with pytest.raises(ValueError, match="fig5_pairs needs accuracy"):
         write_tables(fig5.DATA, files, folder / "tables")
 
 

@@ -179,6 +179,7 @@ def test_an_honest_rerun_passes(calibrated, rerun):
     assert failed(calibrated[0], rerun("ninth")) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["score", pytest.param("ood", marks=pytest.mark.slow)])
 def test_all_of_a_column_shifted_by_less_than_its_largest_deviations_fails(
     calibrated, rerun, column

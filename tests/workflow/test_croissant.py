@@ -61,6 +61,7 @@ def test_a_commit_that_the_clone_lacks_is_named():
         commit_date(ROOT, "0" * 40)
 
 
+@pytest.mark.slow
 def test_a_new_reference_is_described(referenced):
     reference = referenced.folder / "results/reference/smoke"
     described = json.loads((reference / "croissant.json").read_text(encoding="utf-8"))

@@ -26,6 +26,7 @@ def test_an_overlay_must_carry_the_name_of_its_file(checkout):
     assert "experiment: mine" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_factory_that_makes_no_network_stops_before_any_job(checkout):
     """Already in a dry run, which builds it to know its size."""
     (checkout.folder / "own.py").write_text("def make():\n    print('noise')\n    return 3\n")

@@ -59,6 +59,7 @@ def test_the_config_is_resolved_as_snakemake_does(results, config):
     assert record["config"] == digest_of_values(config)
 
 
+@pytest.mark.slow
 def test_verify_passes_and_catches_a_moved_number(own_copy, results, reference):
     done = own_copy.snakemake("verify")
     assert done.returncode == 0, done.stdout[-3000:]
@@ -76,6 +77,7 @@ def test_verify_passes_and_catches_a_moved_number(own_copy, results, reference):
     assert "verify: FAIL" in done.stdout
 
 
+@pytest.mark.slow
 def test_verify_without_a_reference_says_what_to_do(own_copy):
     done = own_copy.snakemake("verify")
     assert done.returncode != 0

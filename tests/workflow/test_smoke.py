@@ -114,6 +114,7 @@ def test_a_second_run_has_nothing_to_do(finished):
     assert "Nothing to be done" in finished.snakemake().stdout
 
 
+@pytest.mark.slow
 def test_claims_are_printed_whenever_they_are_asked_for(own_copy):
     """They are not printed by a dry run, and are made first if they are stale."""
     printed = "verdict         estimate         95% interval"
@@ -131,6 +132,7 @@ def test_claims_are_printed_whenever_they_are_asked_for(own_copy):
     assert claims.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_missing_figure_is_rebuilt_and_nothing_else(own_copy):
     figure = own_copy.folder / "results/smoke/figures/fig4.png"
     before = figure.read_bytes()

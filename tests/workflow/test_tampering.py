@@ -103,6 +103,7 @@ def test_another_seed_set(folders):
     assert failed(folders)[0] == ["figure 3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "figure"),
     [

@@ -43,7 +43,8 @@ def write_tables(
     facts = read_tables(tables, figure.facts)
     if figure.accuracy:
         if not accuracy:
-            raise ValueError("this figure needs accuracy files: give the `accuracy` argument")
+            first = next(iter(figure.tables))
+            raise ValueError(f"{first} needs accuracy files: give the `accuracy` argument")
         facts["accuracy"] = read_accuracy(accuracy)
     if figure.scores is Scores.RECORDINGS:
         made = figure.made([Path(path) for path in scores], facts)
