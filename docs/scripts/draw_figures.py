@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from convergent_learning.config.experiment import Experiment
-from convergent_learning.figures import figures
+from convergent_learning.figures import drawable, figures
 from convergent_learning.verify.reference import unpack_tables
 
 HEAD = """# Figures
@@ -56,7 +56,7 @@ def section(reference: Path, numbers: list[int], out: Path) -> list[str]:
     with tempfile.TemporaryDirectory() as scratch:
         unpack_tables(reference, Path(scratch))
         tables = Path(scratch) / "tables"
-        for number in numbers:
+        for number in drawable(numbers, tables):
             figure = figures()[number]
             picture = out / f"{reference.name}_fig{number}.png"
             figure.draw(tables, Path(scratch) / "figure.pdf", picture)

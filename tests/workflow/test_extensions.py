@@ -1,6 +1,7 @@
 """docs/extending.md followed to the letter, in a copy of the repository."""
 
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ import yaml
 from conftest import ROOT
 from PIL import Image
 
-from convergent_learning.tables.storage import read_table
+from convergent_learning.tables.storage import read_table, write_table
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +42,14 @@ def test_a_figure_is_one_file(finished, tmp_path):
     page = (results / "report.html").read_text()
     assert "The range of the metrics" in page
     assert f"The largest range is {found.max():.2f}." in page
+    # The committed reference is older than the figure: both must still agree with their tables.
+    shutil.copytree(ROOT / "results/reference/smoke", checkout.folder / "results/reference/smoke")
+    verified = checkout.snakemake("verify")
+    assert verified.returncode == 0, verified.stdout[-5000:]
+    found = read_table(results / "tables", "fig9")
+    write_table(found.assign(range=found["range"] + 0.01), results / "tables", "fig9")
+    refused = checkout.snakemake("verify")
+    assert "fig9: range of" in refused.stdout
     schema = checkout.module("convergent_learning.figures")
     assert "## fig9.csv" in schema.stdout
     assert "highest minus lowest score of any metric" in schema.stdout

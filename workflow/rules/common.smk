@@ -54,6 +54,7 @@ for overlay in workflow.overwrite_configfiles:
 ENVIRONMENT = "../../envs/environment.yaml"
 PATHS = DESIGN.paths
 FIGURES = DESIGN.experiment.figures
+LOOKS = {name: looks().get(name) for name in metrics()}
 TABULATED_FIGURES = [n for n in FIGURES if figures()[n].DATA.scores is not Scores.NONE]
 ANCHORS = AnchorPaths(config["experiment"])
 

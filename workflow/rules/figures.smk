@@ -211,9 +211,10 @@ for number in FIGURES:
             ENVIRONMENT
         params:
             number=number,
+            tables=PATHS.tables,
             title=figures()[number].TITLE,
             about=figures()[number].ABOUT,
-            looks=looks(),
+            looks=LOOKS,
             code=figure_code("figure.py", number, "draw"),
         script:
             "../scripts/figure.py"

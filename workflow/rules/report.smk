@@ -22,7 +22,7 @@ rule report:
     params:
         config=config,
         figures=FIGURES,
-        looks=looks(),
+        looks=LOOKS,
         code=code("report.py", *(figures()[number].__name__ for number in FIGURES)),
     script:
         "../scripts/report.py"

@@ -59,7 +59,7 @@ class UnitCosts:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
     def core_seconds(self, work: Work) -> float:
-        """Raises ValueError for a kind of work that no run has measured."""
+        """Raises ValueError for a sort of work of which no run has measured anything."""
         return sum(amount * self._of(kind) for kind, amount in work.amounts.items())
 
     def _of(self, kind: str) -> float:

@@ -86,8 +86,8 @@ class FigureJobs(Files):
         yield self._fact_table("conditions", [], {"conditions": self._condition_facts()})
         facts = [row for dataset in datasets for row in self._group_facts(dataset)]
         yield self._fact_table("groups", [], {"groups": facts})
-        if 8 in self.experiment.figures:
-            entries = self.experiment.config.recordings
+        entries = self.experiment.config.recordings
+        if entries:
             yield self._fact_table("recordings", [self.recording_file(e.name) for e in entries])
         yield self._fact_table("accuracy", [self.accuracy_file(job) for job in self._blocks()])
         networks = [(d, network) for d in datasets for network in self.experiment.trained]
@@ -190,9 +190,9 @@ class FigureJobs(Files):
 
     def _figure_tables(self, number: int) -> list[str]:
         """Tables that figure `number` draws, besides facts of the experiment."""
-        images = [f"{self.paths.tables}/fig1_stimuli.png"] if number == 1 else []
-        names = _data(number).names(self.experiment.calibrated)
-        return [self.paths.table(name) for name in names] + images
+        data = _data(number)
+        tables = [self.paths.table(name) for name in data.names(self.experiment.calibrated)]
+        return tables + [f"{self.paths.tables}/{name}" for name in data.pictures]
 
     def _fact_files(self, number: int) -> list[str]:
         # No others: a figure asked for by name computes no more.

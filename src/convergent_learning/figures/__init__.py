@@ -15,7 +15,12 @@ import functools
 import importlib
 import pkgutil
 import re
+from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
+
+from convergent_learning.tables.schema import TABLES, Table
+from convergent_learning.tables.storage import tables_in
 
 
 @functools.cache
@@ -24,3 +29,15 @@ def figures() -> dict[int, ModuleType]:
     names = (re.fullmatch(r"fig(\d+)", module.name) for module in pkgutil.iter_modules(__path__))
     numbers = sorted(int(name[1]) for name in names if name)
     return {number: importlib.import_module(f"{__name__}.fig{number}") for number in numbers}
+
+
+def schema() -> dict[str, Table]:
+    """All tables, those that figures declare among them."""
+    figures()
+    return TABLES
+
+
+def drawable(numbers: Iterable[int], tables: str | Path) -> list[int]:
+    """Those of the figures whose own tables lie in a folder: one may be older than a figure."""
+    there = {*tables_in(tables)}
+    return [n for n in numbers if {*figures()[n].DATA.names(calibrated=False)} <= there]

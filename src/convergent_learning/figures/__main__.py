@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from convergent_learning.figures import figures
-from convergent_learning.tables.schema import TABLES, column
+from convergent_learning.figures import schema
+from convergent_learning.tables.schema import column
 
 _TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 
@@ -21,9 +21,8 @@ compares it: keys name a row, measured numbers have tolerances, the rest has to 
 
 def markdown() -> str:
     """A section per table: what a row is, and its columns."""
-    figures()  # which declare tables of their own
     lines = [_HEAD]
-    for name, table in TABLES.items():
+    for name, table in schema().items():
         lines += ["", f"## {name}.csv", "", f"{table.row}.", ""]
         lines += ["| column | meaning | type | role |", "|---|---|---|---|"]
         for each in table.columns:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _TILE_MM = 13.5
 _MIN_COLUMNS = 10  # so that a few families do not make large tiles
-# Okabe & Ito's colours.
 
 TITLE = "Stimuli and networks"
 ABOUT = (
@@ -31,9 +30,11 @@ ABOUT = (
 )
 DATA = FigureData(
     tables=named("fig1_training", "fig1_stimuli"),
+    pictures=("fig1_stimuli.png",),
     facts=("accuracy", "datasets", "groups", "conditions"),
 )
 
+# Okabe & Ito's colours.
 _LOOKS = [
     *(("o", style.INK), ("s", "#E69F00"), ("^", "#56B4E9"), ("D", "#009E73"), ("v", "#CC79A7")),
     *(("P", "#0072B2"), ("X", "#D55E00"), ("*", style.GREY)),

@@ -1,4 +1,4 @@
-"""Figure 2: the four metrics across depth, with untrained networks and the shuffled null."""
+"""Figure 2: the metrics across depth, with untrained networks and the shuffled null."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
-TITLE = "Four metrics across depth"
+TITLE = "Metrics across depth"
 ABOUT = (
-    "Held-out correlation of each layer for linear, Procrustes, permutation and soft-matching"
-    " maps, after training and untrained, with stimuli shuffled, within and across "
-    "architectures. Bands and bars: 95% intervals over networks (delete-one-network "
-    "jackknife)."
+    "Held-out correlation of each layer by metric, after training and untrained, with stimuli "
+    "shuffled, within and across architectures. Bands and bars: 95% intervals over networks "
+    "(delete-one-network jackknife)."
 )
 DATA = FigureData(
     tables=named("fig2_pairs", "fig2", "fig2_null", "fig2_calibrated"),
@@ -66,7 +65,7 @@ def caption(tables: str | Path) -> str:
         f"; dotted grey, stimuli shuffled (at most {null:.3f} from 0)" if null == null else ""
     )
     return (
-        "Alignment across depth by four metrics: mean over target units of the held-out "
+        "Alignment across depth by metric: mean over target units of the held-out "
         "correlation between mapped and actual responses, both directions averaged. Rows: pairs "
         f"of networks within a group; pairs across groups{lines}, each layer with the "
         f"one nearest in depth. Solid, {words.finished(groups)}; dashed, the same networks "

@@ -72,17 +72,10 @@ def caption(tables: str | Path) -> str:
     )
 
 
-class _Block(NamedTuple):
-    """Maps of one stage: a row a source group, and the targets beside each other."""
-
-    stage: str
-    maps: list[list[tuple[str, str]]]
-
-
 def alternative(tables: str | Path) -> str:
     """The text alternative, with numbers taken from the tables."""
     matches, groups = with_stages(read_tables(tables, ("fig4_matches", "groups"))).values()
-    rows = matches[(matches.metric == "procrustes") & matches["mean"].notna()]
+    rows = matches[(matches.metric == _METRIC) & matches["mean"].notna()]
     said = [
         f"{style.group(name)} {share:.2f} "
         + words.when(stage == TRAINED, groups[groups.group == name])
@@ -92,6 +85,13 @@ def alternative(tables: str | Path) -> str:
         "Heat maps of the Procrustes score of every source layer on every target layer, and the "
         f"share of layers whose best match is at most one layer away: {'; '.join(said)}."
     )
+
+
+class _Block(NamedTuple):
+    """Maps of one stage: a row a source group, and the targets beside each other."""
+
+    stage: str
+    maps: list[list[tuple[str, str]]]
 
 
 def _blocks(tables: Tables) -> list[_Block]:

@@ -64,7 +64,7 @@ def alternative(tables: str | Path) -> str:
     """The text alternative, with numbers taken from the tables."""
     kept, whose = words.of_one_kind(tables, "fig5", "fig5_accuracy")
     fig5, accuracy = kept["fig5"], kept["fig5_accuracy"]
-    whole = fig5[(fig5.layer == "all") & (fig5.metric == "procrustes")]
+    whole = fig5[(fig5.layer == "all") & (fig5.metric == _METRIC)]
     levels = _levels(whole, accuracy)
     said = f" Mean Procrustes score and accuracy{whose}: {'; '.join(levels)}." if levels else ""
     return f"Curves of alignment and accuracy over training.{said}"

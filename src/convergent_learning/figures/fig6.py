@@ -83,7 +83,7 @@ def caption(tables: str | Path) -> str:
 def alternative(tables: str | Path) -> str:
     """The text alternative, with numbers taken from the tables."""
     slopes = read_table(tables, "fig6_slopes")
-    slopes = slopes[slopes.metric == "procrustes"]
+    slopes = slopes[slopes.metric == _METRIC]
     said = [
         f"{style.group(row.group)} {row.slope:.2f} in the {row.third} third"
         for row in slopes[slopes.slope.notna()].itertuples()

@@ -81,7 +81,7 @@ def caption(tables: str | Path) -> str:
 def alternative(tables: str | Path) -> str:
     """The text alternative, with numbers taken from the tables."""
     shares = read_table(tables, "fig7_shares")
-    rows = shares[(shares.metric == "procrustes") & shares.third.isin(("early", "late"))]
+    rows = shares[(shares.metric == _METRIC) & shares.third.isin(("early", "late"))]
     said = [
         f"{style.group(row.group)} {row.share:.2f} in the {row.third} third"
         for row in rows[rows.share.notna()].itertuples()

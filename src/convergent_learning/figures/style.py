@@ -33,7 +33,7 @@ _MM = 1 / 25.4
 INK, GREY, PALE = "#222222", "#767676", "#ECECEC"
 
 
-class Look(NamedTuple):
+class FamilyLook(NamedTuple):
     """How a family of conditions is drawn."""
 
     label: str
@@ -43,24 +43,24 @@ class Look(NamedTuple):
 
 # Tol's "muted" scheme, with black for its pale grey; markers tell apart what colour may not.
 _FAMILIES = {
-    "colour": Look("greyscale", "#222222", "X"),
-    "contrast": Look("contrast", "#332288", "o"),
-    "high_pass": Look("high-pass", "#88CCEE", "^"),
-    "low_pass": Look("low-pass", "#44AA99", "v"),
-    "phase_scrambling": Look("phase scrambled", "#117733", "s"),
-    "power_equalisation": Look("power equalised", "#999933", "p"),
-    "false_colour": Look("false colour", "#AA4499", "D"),
-    "rotation": Look("rotation", "#DDAA33", "P"),
-    "eidolon_I": Look("eidolon I", "#CC6677", "<"),
-    "eidolon_II": Look("eidolon II", "#CC6677", ">"),
-    "eidolon_III": Look("eidolon III", "#CC6677", "d"),
-    "uniform_noise": Look("uniform noise", "#882255", "h"),
+    "colour": FamilyLook("greyscale", "#222222", "X"),
+    "contrast": FamilyLook("contrast", "#332288", "o"),
+    "high_pass": FamilyLook("high-pass", "#88CCEE", "^"),
+    "low_pass": FamilyLook("low-pass", "#44AA99", "v"),
+    "phase_scrambling": FamilyLook("phase scrambled", "#117733", "s"),
+    "power_equalisation": FamilyLook("power equalised", "#999933", "p"),
+    "false_colour": FamilyLook("false colour", "#AA4499", "D"),
+    "rotation": FamilyLook("rotation", "#DDAA33", "P"),
+    "eidolon_I": FamilyLook("eidolon I", "#CC6677", "<"),
+    "eidolon_II": FamilyLook("eidolon II", "#CC6677", ">"),
+    "eidolon_III": FamilyLook("eidolon III", "#CC6677", "d"),
+    "uniform_noise": FamilyLook("uniform noise", "#882255", "h"),
     # Sets that a user brings, under the names they were published with.
-    "sketch": Look("sketch", "#0077BB", "H"),
-    "stylized": Look("stylized", "#EE7733", "8"),
-    "edge": Look("edge", "#009988", "*"),
-    "silhouette": Look("silhouette", "#BB5566", "p"),
-    "cue_conflict": Look("cue conflict", "#555555", "D"),
+    "sketch": FamilyLook("sketch", "#0077BB", "H"),
+    "stylized": FamilyLook("stylized", "#EE7733", "8"),
+    "edge": FamilyLook("edge", "#009988", "*"),
+    "silhouette": FamilyLook("silhouette", "#BB5566", "p"),
+    "cue_conflict": FamilyLook("cue conflict", "#555555", "D"),
 }
 # Tol's "bright" scheme: groups beside one that is drawn in ink.
 _GROUPS = [
@@ -71,6 +71,8 @@ _GROUPS = [
     ("#CCBB44", "D"),
     ("#AA3377", "P"),
 ]
+# Of metrics that declare none: two of Okabe & Ito's, and two of Tol's.
+_SPARE_METRICS = ["#56B4E9", "#E69F00", "#999933", "#882255"]
 _SPARE_COLOURS = ["#0077BB", "#EE7733", "#009988", "#BB5566", "#555555"]
 _SPARE_MARKERS = ["s", "^", "v", "o", "P", "X"]
 _LEVELS = {
@@ -212,7 +214,7 @@ def metric_label(metric: str) -> str:
 
 
 def score_label(metrics: Iterable[str]) -> str:
-    """What scores are: held-out correlations, unless a context measure is among them."""
+    """What scores are: held-out correlations, unless a context metric is among them."""
     return "held-out correlation" if set(metrics) <= set(registered()) else "score"
 
 
@@ -221,7 +223,10 @@ def metric_colour(metric: str) -> str:
     known = looks()
     if metric in known:
         return known[metric].colour
-    return _spare_colour(metric) if is_drawn(metric) else GREY
+    others = [name for name in registered() if name not in known]
+    if metric not in others:
+        return GREY
+    return _SPARE_METRICS[others.index(metric) % len(_SPARE_METRICS)]
 
 
 def is_drawn(metric: str) -> bool:
@@ -251,17 +256,14 @@ def colour_map(name: str) -> Colormap:
     return colormaps[name]
 
 
-def family(name: str) -> Look:
+def family(name: str) -> FamilyLook:
     """How a family is drawn; one that is not built in gets a spare look by its name."""
     if name in _FAMILIES:
         return _FAMILIES[name]
     number = zlib.crc32(name.encode())
+    colour = _SPARE_COLOURS[number % len(_SPARE_COLOURS)]
     marker = _SPARE_MARKERS[number // len(_SPARE_COLOURS) % len(_SPARE_MARKERS)]
-    return Look(name.replace("_", " "), _spare_colour(name), marker)
-
-
-def _spare_colour(name: str) -> str:
-    return _SPARE_COLOURS[zlib.crc32(name.encode()) % len(_SPARE_COLOURS)]
+    return FamilyLook(name.replace("_", " "), colour, marker)
 
 
 def level(name: str, text: str) -> str:

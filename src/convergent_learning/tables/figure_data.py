@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -41,30 +41,42 @@ class FigureData:
     Parameters
     ----------
     tables : mapping of str to Table
-        The figure's own tables. Names of new ones, and of no others, are added to the schema.
+        The figure's own tables. Tables that the schema does not have are added to it.
+    pictures : sequence of str
+        Files beside the tables that other rules make and the figure shows.
     facts : sequence of str
-        Tables of facts of the experiment that its tables and drawing read.
+        Other tables that are read for its own tables, or to draw it.
     scores : Scores
         What `pairs` is called with.
     pairs : callable
         (scores, facts) -> tables. `scores` is a DataFrame of fold-averaged scores
-        (`tables.scores.read_scores`) with the columns of `with_facts`; of recordings, the paths of
-        the score files, and all tables are returned.
+        (`tables.scores.read_scores`) with the columns of `with_facts`. Of recordings, they are the
+        paths of the score files, and all tables are returned.
     summaries : callable
         (tables of `pairs`, facts) -> the tables that follow from them; `make verify` makes them
         again.
-    null, calibrated : callable, sequence of str
-        (scores with permuted stimuli, facts) -> the tables that scores are judged against, and
-        names of all tables that only experiments with such scores have.
+    null : callable
+        (scores with permuted stimuli, facts) -> the tables that scores are judged against.
+    calibrated : sequence of str
+        Names of the tables that only experiments with permuted stimuli have.
     accuracy : bool
-        Whether `facts` is to hold the accuracies, too, on what `scores` are of.
-    rotated, context : bool
-        Whether `scores` is to hold those of the rotated basis, and those of context metrics.
+        Whether `facts` also holds accuracies on the same stimuli.
+    rotated : bool
+        Whether `scores` holds those of the rotated basis.
+    context : bool
+        Whether `scores` holds those of context metrics.
     needs : Needs
         Which experiments have the figure.
+
+    Raises
+    ------
+    ValueError
+        If it has scores and no `pairs` or the reverse, `null` and no `calibrated` or the reverse,
+        or a table that the schema refuses.
     """
 
-    tables: Mapping[str, Table]
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    pictures: tuple[str, ...] = ()
     facts: tuple[str, ...] = FACTS
     scores: Scores = Scores.NONE
     pairs: Callable[..., Tables] | None = None
@@ -77,6 +89,10 @@ class FigureData:
     needs: Needs = Needs.NOTHING
 
     def __post_init__(self) -> None:
+        if (self.scores is Scores.NONE) != (self.pairs is None):
+            raise ValueError("a figure has `scores`, and `pairs` that makes its tables, or neither")
+        if (self.null is None) != (not self.calibrated):
+            raise ValueError("a figure has `null` and `calibrated`, its tables, or neither")
         declare(self.tables)
 
     def names(self, calibrated: bool) -> list[str]:

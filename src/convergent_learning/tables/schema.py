@@ -402,6 +402,8 @@ OPTIONAL = {
     *("recordings", "fig8_networks", "fig8", "fig8_course", "fig8_best"),
 }
 COLUMNS = {name: table.columns for name, table in TABLES.items()}
+DECLARED: set[str] = set()
+"""Tables of figures that a user has added: references may be older."""
 
 
 def named(*names: str) -> dict[str, Table]:
@@ -415,13 +417,17 @@ def declare(tables: Mapping[str, Table]) -> None:
     Raises
     ------
     ValueError
-        If a table has a column whose meaning nobody gives, or the name of another.
+        If a table has the name of another, or a column whose meaning nobody gives, or that means
+        something else in other tables.
     """
     for name, table in tables.items():
         if TABLES.get(name) == table:
             continue
         if name in TABLES:
             raise ValueError(f"there is a table {name} already: call yours otherwise")
+        other = [each for each, about in table.new.items() if _COLUMN.get(each, about) != about]
+        if other:
+            raise ValueError(f"column {', '.join(other)} means something else in other tables")
         unknown = [each for each in table.columns if each not in {**_COLUMN, **table.new}]
         if unknown:
             raise ValueError(
@@ -430,6 +436,7 @@ def declare(tables: Mapping[str, Table]) -> None:
         _COLUMN.update(table.new)
         TABLES[name], COLUMNS[name] = table, table.columns
         OPTIONAL.add(name)
+        DECLARED.add(name)
 
 
 def with_role(table: str, *roles: Role) -> list[str]:

@@ -30,7 +30,7 @@ def read_scores(
         Score files in the format of docs/methods.md; which rows lie in which file does not matter.
     rotated, context : bool
         Whether the rows of the rotated basis, which are most of the rows, and those of context
-        measures are wanted.
+        metrics are wanted.
 
     Returns
     -------

@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from convergent_learning.tables.schema import TABLES
+from convergent_learning.figures import schema
 from convergent_learning.tables.storage import tables_in
 from convergent_learning.training.plan import YOUNGER
 from convergent_learning.verify import roles
@@ -170,7 +170,7 @@ def _names(reference: Path) -> Iterator[str]:
     yield from (f"{RUNS}/{path.name}" for path in (reference / RUNS).glob("*.h5"))
     yield f"tables/{roles.TILES}"
     yield from anchor_files(reference)
-    for name in TABLES:
+    for name in schema():
         yield from (f"tables/{name}.csv", f"tables/{name}.csv.gz")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from convergent_learning.alignment.registry import metrics
-from convergent_learning.tables.schema import COLUMNS, TABLES, Role, column, with_role
+from convergent_learning.figures import schema
+from convergent_learning.tables.schema import COLUMNS, Role, column, with_role
 from convergent_learning.tables.stages import UNTRAINED
 
 TILES = "fig1_stimuli.png"
@@ -17,8 +19,9 @@ AMONG_METRICS = " among metrics"
 POOLED_BY = ("metric", "center", "baseline", "stage", "group", "layer")
 POOL = ["table", "column", *POOLED_BY]
 NUMBER, INTERVAL_END, CONTRAST = KINDS = "number", "interval end", "contrast"
+_TABLES = schema()
 _GROUPS = ("group", "group_x", "group_y", "source_group", "target_group")
-_ENDS = {"ci_low", "ci_high", *(end for table in TABLES for end in with_role(table, Role.END))}
+_ENDS = {"ci_low", "ci_high", *(end for table in _TABLES for end in with_role(table, Role.END))}
 
 
 def keys(name: str) -> list[str]:
@@ -91,7 +94,8 @@ def kind(column: str) -> str:
 def figure_of(name: str) -> str:
     """The line of the summary that a table belongs to."""
     if name.startswith("fig"):
-        return f"figure {name[3]}"
+        number = re.match(r"fig(\d+)", name)
+        return f"figure {number[1]}" if number else "setting"
     return name if name in ("accuracy", "anchors") else "setting"
 
 

@@ -23,6 +23,7 @@ from convergent_learning.verify.reference import (
     check_digests,
     finish_reference,
     make_reference,
+    write_sums,
 )
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.croissant import write_croissant
@@ -109,7 +110,7 @@ def _scores(chosen: argparse.Namespace) -> None:
     unpacked = [RESULTS / name for name in manifest["files"]]
     _forget_trainings(chosen, [*map(str, unpacked)])
     _refuse_training(chosen)
-    _snakemake(chosen)
+    _snakemake(chosen, "all", "claims")
     _check_computed(config, unpacked)
     print(
         f"{len(manifest['files'])} files of {chosen.archive} extracted, nothing trained; report:"
@@ -165,9 +166,12 @@ def _snakemake(
 
 
 def _reference(chosen: argparse.Namespace) -> None:
+    from convergent_learning.workflow.crate import commit_date  # RO-Crate takes a while to import
+
     about = origin(Path.cwd())
     if chosen.commit:
         about["code"] |= {"commit": chosen.commit, "local_changes": False}
+    commit_date(Path.cwd(), about["code"]["commit"])  # which croissant.json needs in the end
     results, out = chosen.results or _results(chosen), _reference_folder(chosen)
     config = resolved_config(chosen.experiment)
     benchmarks = Design(Experiment.of(config)).benchmarks(results.parents[1])
@@ -188,6 +192,7 @@ def _add_anchors(
     if design.anchors:
         _snakemake(chosen, *(job.outputs[0] for job in design.anchors))
         write_anchor_scores(design, out)
+    write_sums(out)
 
 
 def _croissant(chosen: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from convergent_learning.claims.evaluation import write_claims
 from convergent_learning.config.experiment import Experiment
-from convergent_learning.figures import figures
+from convergent_learning.figures import drawable, figures
 from convergent_learning.report.page import write_report
 from convergent_learning.verify.reference import unpack_tables
 from convergent_learning.workflow import sources
@@ -47,12 +47,13 @@ def draw_from_reference(reference: Path, results: Path, repository: Path) -> Non
     (results / "figures").mkdir(exist_ok=True)
     drawn = []
     experiment = Experiment.of(config)
-    for number in experiment.figures:
+    numbers = drawable(experiment.figures, results / "tables")
+    for number in numbers:
         files = [results / f"figures/fig{number}.{kind}" for kind in ("pdf", "png")]
         figures()[number].draw(results / "tables", *files, record_text(record))
         drawn += files
     write_claims(results / "tables", results / "claims.json")
     source = sources.drawn(reference, repository)
-    write_report(experiment, results, experiment.figures, results / "report.html", source)
+    write_report(experiment, results, numbers, results / "report.html", source)
     drawn += [results / "claims.json", results / "report.html"]
     finish(record, drawn, results / "provenance/figures.json")

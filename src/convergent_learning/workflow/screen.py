@@ -85,10 +85,12 @@ class Screen:
             self._show(rest + b"\n")
 
     def _show(self, text: bytes) -> None:
+        # Before the lock: whoever holds what the lines are made of may wait to draw.
+        lines = self._lines()
         # The terminal may be gone; what is written to the pipe must be read all the same.
         with self._lock, contextlib.suppress(OSError):
             columns, rows = os.get_terminal_size(self._terminal.fileno())
-            lines = [line[: (columns or 80) - 1] for line in self._lines()][: (rows or 24) - 1]
+            lines = [line[: (columns or 80) - 1] for line in lines][: (rows or 24) - 1]
             erased = f"\x1b[{self._drawn}A\x1b[J" if self._drawn else ""
             drawn = "".join(f"{line}\n" for line in lines)
             self._terminal.write(erased.encode() + text + drawn.encode())

@@ -10,8 +10,9 @@ import logging
 import os
 import re
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from snakemake.logging import (
     ColorizingTextHandler,
@@ -60,6 +61,7 @@ class StageLog(LogHandlerBase):
     def __post_init__(self) -> None:
         asked = self.common_settings
         self._progress: Progress | None = None
+        self._following = threading.RLock()  # the screen reads what the events change
         self._slots, self._cluster = 1, False
         self._everything = bool(
             asked.dryrun or asked.verbose or asked.debug_dag or asked.quiet or asked.stdout
@@ -94,9 +96,8 @@ class StageLog(LogHandlerBase):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            if (
-                record.msg == "None"
-            ):  # Snakemake's queue of records makes text of a missing message.
+            # Snakemake's queue of records makes text of a missing message.
+            if record.msg == "None":
                 record.msg = None
             if self._everything or not self._is_followed(record):
                 self._printed.emit(record)
@@ -110,7 +111,15 @@ class StageLog(LogHandlerBase):
 
     def _is_followed(self, record: logging.LogRecord) -> bool:
         """Take note of what happens to jobs; whether the stages show it already."""
-        event, now, of = get_event(record), record.created, record.__dict__
+        event = get_event(record)
+        with self._following:
+            self._follow(event, record.created, record.__dict__)
+        return event in _SHOWN_BY_STAGES or (
+            record.levelno < logging.WARNING and _OF_EACH_JOB.match(str(record.msg)) is not None
+        )
+
+    def _follow(self, event: LogEvent | None, now: float, of: dict[str, Any]) -> None:
+        """Take note of an event; `of` holds what Snakemake says of it."""
         if event == LogEvent.RESOURCES_INFO:
             self._slots = of.get("cores") or of.get("nodes") or self._slots
             self._cluster = self._cluster or "nodes" in of
@@ -127,9 +136,6 @@ class StageLog(LogHandlerBase):
             elif event == LogEvent.GROUP_ERROR:
                 for job in of["job_error_info"]:
                     self._progress.fail(job["jobid"])
-        return event in _SHOWN_BY_STAGES or (
-            record.levelno < logging.WARNING and _OF_EACH_JOB.match(str(record.msg)) is not None
-        )
 
     def _begin(self, stats: dict[str, int], now: float) -> None:
         from convergent_learning.workflow.time_left import Plan, Progress
@@ -152,4 +158,5 @@ class StageLog(LogHandlerBase):
         print(f"{clock} {line}", file=sys.stderr, flush=True)
 
     def _table(self) -> list[str]:
-        return [] if self._progress is None else self._progress.table(time.time())
+        with self._following:
+            return [] if self._progress is None else self._progress.table(time.time())

@@ -6,6 +6,7 @@ is compared with it.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -131,10 +132,6 @@ class Progress:
             self._stages[job.stage].waiting[job.rule] += 1
             self._not_started.setdefault(job.rule, {})[job.wildcards] = job.planned
 
-    @property
-    def slots(self) -> int:
-        return self._slots
-
     def jobs(self, stage: str | None = None) -> tuple[int, int]:
         """Jobs that are done, and all jobs, of a stage or of the run."""
         stages = self._stages.values() if stage is None else [self._stages[stage]]
@@ -198,9 +195,12 @@ class Progress:
     def first_line(self, now: float) -> str:
         """What there is to do, before anything is done."""
         stages = ", ".join(f"{name} {stage.jobs:,}" for name, stage in self._stages.items())
-        slots = "jobs at once" if self._cluster else "cores" if self._slots > 1 else "core"
+        if self._cluster:
+            where = "" if self._slots == sys.maxsize else f", at most {self._slots:,} at once"
+        else:
+            where = f" on {self._slots:,} core{'s' * (self._slots > 1)}"
         return (
-            f"all: {self.jobs()[1]:,} jobs ({stages}) on {self._slots:,} {slots},"
+            f"all: {self.jobs()[1]:,} jobs ({stages}){where},"
             f" about {duration(self.left(now))} by the plan"
         )
 
@@ -233,8 +233,8 @@ class Progress:
         """What jobs of a stage take, relative to the plan.
 
         Once one is done, that is what such jobs took. Before, it is what jobs of all stages took,
-        which counts for more if there is less ahead in this stage. A running job that is late shows
-        that its stage is slower.
+        which counts for more if there is less ahead in this stage. Running jobs that are late show
+        that their stage is slower, but on a cluster, where they may be waiting for a node.
         """
         found = self._stages[stage]
         if found.planned:
@@ -247,12 +247,11 @@ class Progress:
             )
             took, planned = sum(each.took for each in every), sum(each.planned for each in every)
             pace = (took + ahead) / (planned + ahead) if ahead else 1.0
-        overdue = [
-            (now - job.since) / job.planned.seconds
-            for job in self._running_of(stage)
-            if job.planned.seconds
-        ]
-        return max(pace, *overdue, 0.0)
+        running = [job for job in self._running_of(stage) if job.planned.seconds]
+        if self._cluster or not running:
+            return pace
+        so_far = sum(now - job.since for job in running)
+        return max(pace, so_far / sum(job.planned.seconds for job in running))
 
 
 def duration(seconds: float) -> str:
