@@ -234,7 +234,7 @@ def test_scores_are_judged_by_permutations_of_the_stimuli(own_copy, finished):
     assert said in c3a["reason"]
     text = (results / "report.html").read_text()
     assert said in text
-    assert "Calibrated, against 19 permutations of the stimuli" in text
+    assert "are calibrated against 19 permutations of the stimuli" in text
     assert "No score is calibrated" not in text
 
 
