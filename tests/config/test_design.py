@@ -72,6 +72,7 @@ def test_jobs_are_those_of_a_dry_run(networks_per_job, shuffles, tmp_path):
     assert planned == {rule: int(n) for rule, n in rows if rule not in ("total", "all")}
 
 
+@pytest.mark.slow
 def test_the_default_experiment_takes_what_is_planned(default):
     for stage, seconds in MEASURED.items():
         jobs = [job for job in default.design.jobs if job.stage == stage]

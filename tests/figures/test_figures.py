@@ -184,6 +184,7 @@ def test_letters_go_on_after_z():
     assert [style.nth_letter(place) for place in (0, 25, 26, 52)] == ["a", "z", "aa", "ba"]
 
 
+@pytest.mark.slow
 def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
     """In two processes, so that nothing hangs on the order of hashes or the time."""
     code = (

@@ -210,6 +210,7 @@ def test_one_number_far_off_fails(calibrated, rerun):
     }
 
 
+@pytest.mark.slow
 def test_a_reference_without_honest_runs_judges_no_network_trained_anew(rerun, tmp_path):
     reference = tmp_path / "smoke"
     original = rerun("original")

@@ -66,7 +66,10 @@ def test_untouched_results_pass(folders):
 
 
 @pytest.mark.parametrize("step", [0, pytest.param(20, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("metric", "allowed"), [("linear", 2e-4), ("permutation", 5e-3)])
+@pytest.mark.parametrize(
+    ("metric", "allowed"),
+    [("linear", 2e-4), pytest.param("permutation", 5e-3, marks=pytest.mark.slow)],
+)
 def test_a_number_moved_by_more_than_rounding(folders, step, metric, allowed):
     def move(by):
         def edit(table):
