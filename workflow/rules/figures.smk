@@ -211,7 +211,6 @@ for number in FIGURES:
             ENVIRONMENT
         params:
             number=number,
-            tables=PATHS.tables,
             title=figures()[number].TITLE,
             about=figures()[number].ABOUT,
             looks=LOOKS,
