@@ -215,6 +215,7 @@ def test_a_single_group_is_enough():
     assert {e["n"] for e in entries} == {3}
 
 
+@pytest.mark.slow
 def test_missing_ingredients_are_said_not_raised(true_frames):
     def reasons(frames):
         return {e["id"]: (e["verdict"], e["reason"]) for e in evaluate_frames(frames)}

@@ -24,6 +24,7 @@ def trained(plan, digits, folder):
     return load_checkpoint(folder / f"out/step{plan.steps}.safetensors", torch.device("cpu"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not torch.cpu.get_capabilities().get("avx2"), reason="only x86-64 processors have AVX2"
 )

@@ -139,6 +139,7 @@ def test_durations_are_given_in_two_units_at_most(seconds, shown):
     assert duration(seconds) == shown
 
 
+@pytest.mark.slow
 def test_the_plan_of_an_experiment_has_the_jobs_and_stages_of_its_design():
     costs = Costs(Design(Experiment.of(resolved_config("smoke"))))
     plan = Plan.of(costs)
