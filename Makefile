@@ -65,10 +65,10 @@ honest: $(VENV)/installed ## run EXPERIMENT with other seeds, and take the limit
 	$(BIN)/python -m convergent_learning.workflow honest $(EXPERIMENT) --sets $(SETS) --cores $(CORES)
 
 # The networks of smoke learn next to nothing: its reference is for verify alone.
-FOUND := $(filter-out %/smoke,$(wildcard results/reference/*))
+WITH_FINDINGS := $(filter-out %/smoke,$(wildcard results/reference/*))
 
 findings: $(VENV)/installed ## docs/findings*.md and docs/agreement.md from the committed references
-	for reference in $(FOUND); do \
+	for reference in $(WITH_FINDINGS); do \
 		name=$$(basename $$reference); \
 		$(BIN)/python -m convergent_learning.report.findings $$reference/claims.json \
 			> docs/findings$$([ $$name = cifar10 ] || echo _$$name).md || exit 1; \

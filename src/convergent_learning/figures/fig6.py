@@ -84,15 +84,12 @@ def alternative(tables: str | Path) -> str:
     """The text alternative, with numbers taken from the tables."""
     slopes = read_table(tables, "fig6_slopes")
     slopes = slopes[slopes.metric == _METRIC]
-    said = [
-        f"{style.group(row.group)} {row.slope:.2f} in the {row.third} third"
-        for row in slopes[slopes.slope.notna()].itertuples()
-    ]
+    said = words.by_third(slopes, "slope")
     text = (
         "Curves of the drop of the Procrustes score along depth for each condition, and points of "
         "that drop against the drop in accuracy"
     )
-    return f"{text}. Slopes over conditions: {'; '.join(said)}." if said else f"{text}."
+    return f"{text}. Slopes over conditions: {said}." if said else f"{text}."
 
 
 def _height(tables: Tables) -> float:

@@ -82,15 +82,11 @@ def alternative(tables: str | Path) -> str:
     """The text alternative, with numbers taken from the tables."""
     shares = read_table(tables, "fig7_shares")
     rows = shares[(shares.metric == _METRIC) & shares.third.isin(("early", "late"))]
-    said = [
-        f"{style.group(row.group)} {row.share:.2f} in the {row.third} third"
-        for row in rows[rows.share.notna()].itertuples()
-    ]
     text = (
         "Curves of the alignment of each group with the supervised one, and within itself, along "
         "depth and over training"
     )
-    shown = "; ".join(said)
+    shown = words.by_third(rows, "share")
     return f"{text}. Alignment as a share of that within the supervised group: {shown}."
 
 

@@ -75,6 +75,13 @@ def interval_sentence(frame: pd.DataFrame, low: str = "low") -> str:
     return "No intervals: they need 3 networks of each group."
 
 
+def by_third(rows: pd.DataFrame, value: str) -> str:
+    """A value of each group in each third of the blocks; "" if there is none."""
+    known = rows[rows[value].notna()]
+    said = zip(known.group, known[value], known.third, strict=True)
+    return "; ".join(f"{style.group(g)} {v:.2f} in the {third} third" for g, v, third in said)
+
+
 def when(finished: bool, groups: pd.DataFrame) -> str:
     """The stage of networks of the groups: `finished`, at their last step, or untrained."""
     if (groups.final_step == 0).all():
