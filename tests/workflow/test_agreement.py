@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, write_reference
+from checkout import ROOT, write_reference
 
 from convergent_learning.config.overlay import resolved_config
 from convergent_learning.tables.schema import OPTIONAL, Role, with_role

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 from safetensors.numpy import load_file
 
 from convergent_learning.config.design import Design

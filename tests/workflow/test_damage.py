@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import network_folder
+from checkout import network_folder
 
 from convergent_learning.files import DamagedFileError
 from convergent_learning.workflow.checksums import checked_digest

@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from checkout import ROOT
 from PIL import Image
 
 from convergent_learning.tables.storage import read_table

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import network_folder
+from checkout import network_folder
 
 from convergent_learning.networks.checkpoints import load_checkpoint
 

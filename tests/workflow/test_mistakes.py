@@ -1,7 +1,7 @@
 """Mistakes, each put into the code of a checkout: the anchors show them."""
 
 import pytest
-from conftest import ROOT
+from checkout import ROOT
 from mistakes import OF_SCORES, OF_TRAINING
 
 from convergent_learning.config.design import Design

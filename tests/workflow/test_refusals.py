@@ -6,7 +6,7 @@ import subprocess
 import h5py
 import pytest
 import yaml
-from conftest import ROOT, network_folder
+from checkout import ROOT, network_folder
 
 
 def test_a_bad_config_stops_before_any_job(checkout):

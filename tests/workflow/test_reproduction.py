@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from conftest import network_folder, write_reference
+from checkout import network_folder, write_reference
 
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment

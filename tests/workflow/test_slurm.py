@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import slurm_cluster
 import yaml
-from conftest import network_folder
+from checkout import network_folder
 from slurm_cluster import running_cluster
 
 from convergent_learning.networks.checkpoints import load_checkpoint

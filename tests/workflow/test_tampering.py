@@ -6,7 +6,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from conftest import write_reference
+from checkout import write_reference
 
 from convergent_learning.claims.evaluation import write_claims
 from convergent_learning.figures import figures

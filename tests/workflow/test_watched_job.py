@@ -8,7 +8,7 @@ import time
 
 import psutil
 import pytest
-from conftest import network_folder
+from checkout import network_folder
 
 from convergent_learning.workflow.watch import report_path
 
