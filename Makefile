@@ -82,7 +82,8 @@ config: $(VENV)/installed ## the schema and docs/configuration.md from the model
 # Pages of docs/ that the code prints: the page, and the arguments of python -m convergent_learning.<…>
 PAGES := "measures alignment" "tables figures" "families stimuli" "architectures networks docs" "claims claims"
 
-pages: $(VENV)/installed ## the tables of docs/ that are made from the code, and croissant.json of every reference
+pages: $(VENV)/installed ## the tables of docs/ and the list of architectures, made from the code, and croissant.json of every reference
+	$(BIN)/python -m convergent_learning.networks.graph
 	for page in $(PAGES); do set -- $$page; page=$$1; shift; \
 		$(BIN)/python -m convergent_learning.$$@ > docs/$$page.md || exit 1; \
 	done

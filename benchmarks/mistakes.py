@@ -56,7 +56,10 @@ OF_SCORES = {
         'entry.fold, entry.score + 0.05 * (layer_x.name == "features.2"),',
     ),
     "contrast two points off its level": Mistake(
-        "stimuli/contrast.py", "level / 100)", "(level + 2) / 100)", tables=("fig6_pairs", "fig6")
+        "stimuli/transformations/contrast.py",
+        "level / 100)",
+        "(level + 2) / 100)",
+        tables=("fig6_pairs", "fig6"),
     ),
     "pixels not normalised": Mistake(
         "activations/loaded.py", "(pixels - self._mean) / self._std", "pixels / 255"

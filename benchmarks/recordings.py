@@ -105,7 +105,7 @@ def measured(folder: Path, images: int, units: int, metrics: tuple[str, ...]) ->
         Path("results/datasets/cifar10.h5"),
         folder / "random.h5",
         {kind: folder / f"{kind}.parquet" for kind in SCORED},
-        Extraction(activations["positions"], activations["dtype"], 0, ""),
+        Extraction(activations["positions"], activations["dtype"], 0, {}),
         Asked(**job.params["asked"] | {"metrics": metrics}),
     )
     return time.process_time() - start

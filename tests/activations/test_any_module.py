@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from convergent_learning.activations.block import write_block
-from convergent_learning.activations.shown import Shown, ShownSample
+from convergent_learning.activations.shown import OWN, Shown, ShownSample
 from convergent_learning.alignment.arrays import to_numpy
 from convergent_learning.alignment.reading import MomentsFile
 from convergent_learning.config.experiment import Network
@@ -84,7 +84,7 @@ def to_moments(made, out, factory, arguments, layers, reader="auto"):
     sample = ShownSample(str(made / "id.h5"), 7, networks, (), "sample")
     write_block(
         [sample], made / "digits.h5", out, out / "accuracy.csv", out / "layers.csv",
-        positions=P, dtype="float32", n_folds=3, seed=0, code="c", kept=None,
+        positions=P, dtype="float32", n_folds=3, seed=0, code={OWN: "c"}, kept=None,
     )  # fmt: skip
     table = pd.read_csv(out / "layers.csv").set_index("layer")
     measured = Measured(Network("mine", "mine", 1, None, described[1]), layers, 10, 32, P)

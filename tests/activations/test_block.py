@@ -16,18 +16,22 @@ from convergent_learning.activations.block import write_block
 from convergent_learning.activations.forward import Extraction
 from convergent_learning.activations.live import LiveActivations
 from convergent_learning.activations.loaded import LoadedNetwork, Loader
-from convergent_learning.activations.shown import Shown, ShownSample
+from convergent_learning.activations.shown import OWN, Shown, ShownSample
 from convergent_learning.alignment.reading import MomentsFile
 from convergent_learning.alignment.store import write_moments
 from convergent_learning.datasets.canonical import prepare, read_summary
 from convergent_learning.networks.architectures import build
 from convergent_learning.networks.checkpoints import load_checkpoint, save_checkpoint
-from convergent_learning.networks.layers import LAYERS, Layer, select_layers
+from convergent_learning.networks.layers import Layer
+from convergent_learning.networks.listed import select_layers
 from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.stimuli.geirhos16 import sixteen_class_decision
 from convergent_learning.stimuli.sets import write_identity_set
 from convergent_learning.stimuli.stimulus_files import read_stimuli, writing_stimuli
 from convergent_learning.training.plan import TrainingPlan
+
+CODE = {OWN: "c", "resnet18": "c"}
+RESNET18 = select_layers("resnet18")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +65,7 @@ def save(path, network, seed, classes=10):
     save_checkpoint(path, network, about)
 
 
-def run(made, out, layers=LAYERS["resnet18"]["cifar"], dtype="float32", **changed):
+def run(made, out, layers=RESNET18, dtype="float32", **changed):
     """Activations of both seeds, or of what is `changed`, on 16 positions."""
     checkpoints = changed.pop(
         "checkpoints", {made / f"{seed}.safetensors": plan(seed) for seed in (1, 2)}
@@ -71,7 +75,7 @@ def run(made, out, layers=LAYERS["resnet18"]["cifar"], dtype="float32", **change
     )
     stimuli = str(changed.pop("stimuli", made / "id.h5"))
     sample = ShownSample(stimuli, 7, changed.pop("networks", networks), (), "sample")
-    given = {"dataset": made / "digits.h5", "kept": out, "n_folds": 3, "seed": 0, "code": "c"}
+    given = {"dataset": made / "digits.h5", "kept": out, "n_folds": 3, "seed": 0, "code": CODE}
     write_block(
         changed.pop("samples", [sample]),
         out=out / "moments",
@@ -105,7 +109,7 @@ def test_activations_are_those_of_the_module_on_the_grid(made, tmp_path):
 def test_attributes_say_what_made_the_file(made, tmp_path):
     path = run(made, tmp_path)
     digest = load_checkpoint(made / "1.safetensors", torch.device("cpu")).weights_digest
-    names = [layer.name for layer in LAYERS["resnet18"]["cifar"]]
+    names = [layer.name for layer in RESNET18]
     with h5py.File(path) as file:
         assert file.attrs["weights_digest"] == digest
         assert file.attrs["stimulus_digest"] == read_stimuli(made / "id.h5").attrs["digest"]
@@ -216,9 +220,7 @@ def passes(monkeypatch):
 
 def two_samples(made, name="resnet18"):
     networks = tuple(
-        Shown(
-            name, seed, LAYERS["resnet18"]["cifar"], (str(made / f"{seed}.safetensors"), plan(seed))
-        )
+        Shown(name, seed, RESNET18, (str(made / f"{seed}.safetensors"), plan(seed)))
         for seed in (1, 2)
     )
     names = tuple(network.name for network in networks)
@@ -310,7 +312,7 @@ def live(made, many):
     """Activations of one network, with the responses of all its layers."""
     loader = Loader(read_summary(made / "digits.h5"))
     network = two_samples(made)[0].networks[0]
-    how = Extraction(16, "float16", 10, "c")
+    how = Extraction(16, "float16", 10, CODE)
 
     def made_of():
         return LiveActivations(loader, network, 7, read_stimuli(many), how)
@@ -365,7 +367,7 @@ def test_a_failed_block_leaves_no_activations(made, tmp_path):
             made,
             tmp_path,
             kept=None,
-            layers=(*LAYERS["resnet18"]["cifar"], Layer("layer9", "block")),
+            layers=(*RESNET18, Layer("layer9", "block")),
         )
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
@@ -383,7 +385,7 @@ def test_kept_activations_replace_a_forward_pass(made, tmp_path, passes):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"code": "d"}, {"dtype": "float16"}, {"layers": LAYERS["resnet18"]["cifar"][1:]}]
+    "changed", [{"code": CODE | {"resnet18": "d"}}, {"dtype": "float16"}, {"layers": RESNET18[1:]}]
 )
 def test_kept_activations_made_otherwise_are_made_again(made, tmp_path, passes, changed):
     run(made, tmp_path)
@@ -458,7 +460,7 @@ def test_a_described_network_is_made_again_when_its_description_changes(made, tm
             factory="convergent_learning.networks.architectures:build", weights=None,
             arguments=given,
         )  # fmt: skip
-        return Shown("mine", 1, LAYERS["resnet18"]["cifar"], described)
+        return Shown("mine", 1, RESNET18, described)
 
     for network in (shown(), shown(), replace_mean(shown(), 0.5), shown(image_size=64)):
         run(made, tmp_path, networks=(network,))

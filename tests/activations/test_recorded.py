@@ -91,7 +91,7 @@ def scored(tmp_path_factory):
         folder / "digits.h5",
         folder / "mine.h5",
         out,
-        Extraction("all", "float32", 0, "code"),
+        Extraction("all", "float32", 0, {}),
         asked,
     )
     tables = {kind: pd.read_parquet(path) for kind, path in out.items()}

@@ -17,7 +17,7 @@ from convergent_learning.config.overlay import experiment_named, resolved_config
 from convergent_learning.config.plan import plan
 from convergent_learning.config.sizes import Measured, Sizes, measure
 from convergent_learning.config.work import Work
-from convergent_learning.networks.layers import select_layers
+from convergent_learning.networks.listed import select_layers
 from convergent_learning.workflow.calibrate import fit, measured
 
 ROOT = Path(__file__).parents[2]

@@ -4,22 +4,23 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convergent_learning.networks.architectures import ARCHITECTURES, TORCHVISION_NAMES, build
+from convergent_learning.networks.architectures import build, torchvision_name
+from convergent_learning.networks.listed import listed
 
-CONVOLUTIONAL = [name for name in ARCHITECTURES if not name.startswith("vit")]
+CONVOLUTIONAL = [name for name in listed() if not name.startswith("vit")]
 
 
 def torchvision_network(architecture):
     if architecture == "vit_small":  # torchvision has the class, not this size
         return torchvision.models.VisionTransformer(224, 16, 12, 6, 384, 1536)
-    return torchvision.models.get_model(TORCHVISION_NAMES.get(architecture, architecture))
+    return torchvision.models.get_model(torchvision_name(architecture))
 
 
 def shapes(network):
     return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", listed())
 def test_at_full_size_all_parameters_are_those_of_torchvision(architecture):
     with torch.device("meta"):
         ours, theirs = build(architecture, 1000, 1, 224), torchvision_network(architecture)
@@ -52,7 +53,7 @@ def test_a_full_size_resnet_computes_what_torchvision_s_does():
 
 
 @pytest.mark.parametrize("image_size", [32, 64, 96])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", listed())
 def test_a_narrow_network_learns_from_images_of_any_size(architecture, image_size):
     network = build(architecture, 3, 1 / 16, image_size)
     logits = network(torch.randn(2, 3, image_size, image_size))
@@ -114,7 +115,7 @@ def test_an_untrained_transformer_has_logits(image_size):
     assert (logits.std(0) > 0).all()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", listed())
 def test_width_without_channels_is_refused(architecture):
     with pytest.raises(ValueError, match=f"width 0.001 leaves {architecture} without channels"):
         build(architecture, 10, 0.001)

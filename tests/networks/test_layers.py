@@ -6,39 +6,47 @@ import torch
 from torchvision.models import get_model
 from torchvision.models.feature_extraction import get_graph_node_names
 
-from convergent_learning.networks.architectures import ARCHITECTURES, TORCHVISION_NAMES, build
-from convergent_learning.networks.graph import IMAGE_SIZES, graph_nodes
-from convergent_learning.networks.layers import (
-    LAYERS,
-    Layer,
-    depths,
-    graph_node_names,
+from convergent_learning.networks import graph
+from convergent_learning.networks.architectures import build, torchvision_name
+from convergent_learning.networks.layers import Layer, depths, stem
+from convergent_learning.networks.listed import (
+    code_of,
+    graph_nodes,
+    listed,
+    not_listed,
     select_layers,
-    stem,
 )
 from convergent_learning.networks.outputs import LayerOutputs
 
-both_stems = pytest.mark.parametrize("image_size", IMAGE_SIZES)
-every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+both_stems = pytest.mark.parametrize("image_size", graph.IMAGE_SIZES)
+every_architecture = pytest.mark.parametrize("architecture", listed())
 
 
-def test_every_architecture_has_a_layer_table():
-    assert ARCHITECTURES.keys() == LAYERS.keys()
+def test_the_list_is_that_of_the_files():
+    assert graph.listed() == listed()
+    assert not_listed() == []
+
+
+def test_code_of_built_in_architectures():
+    folder = "convergent_learning.networks.architectures"
+    assert code_of(["vgg19", "vgg11", "mine", "", "resnet50"]) == [
+        f"{folder}.resnet:ARCHITECTURES",
+        f"{folder}.vgg:ARCHITECTURES",
+    ]
 
 
 @both_stems
 @every_architecture
-def test_tables_agree_with_the_traced_graph(architecture, image_size):
+def test_default_layers_are_in_depth_order(architecture, image_size):
     nodes = graph_nodes(architecture, image_size)
-    assert graph_node_names(architecture, image_size) == nodes
     names = [layer.name for layer in select_layers(architecture, image_size=image_size)]
     assert sorted(names, key=nodes.index) == names
 
 
-@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name != "vit_small"])
+@pytest.mark.parametrize("architecture", [name for name in listed() if name != "vit_small"])
 def test_published_networks_have_the_default_layers(architecture):
     with torch.device("meta"):
-        published = get_model(TORCHVISION_NAMES.get(architecture, architecture))
+        published = get_model(torchvision_name(architecture))
         ours = build(architecture, 1000, 1, 224)
     nodes = get_graph_node_names(published)[1]
     assert get_graph_node_names(ours)[1] == nodes
@@ -94,7 +102,7 @@ def test_the_stem_changes_above_64_pixels():
 @both_stems
 def test_patches_and_class_token_of_a_transformer_block_are_layers(image_size):
     node = "encoder.layers.encoder_layer_3.add_1"
-    names = graph_node_names("vit_small", image_size)
+    names = graph_nodes("vit_small", image_size)
     assert names.index(f"{node}:class_token") == names.index(node) + 1
     layers = select_layers("vit_small", [Layer(node), Layer(f"{node}:class_token")], image_size)
     assert [layer.node for layer in layers] == [node, node]
@@ -108,14 +116,14 @@ def test_patches_and_class_token_of_a_transformer_block_are_layers(image_size):
 
 def test_no_layer_is_the_same_for_every_image():
     """A class token has seen nothing before the first attention."""
-    names = graph_node_names("vit_small")
+    names = graph_nodes("vit_small")
     assert "cat" in names
     assert not {"expand", "cat:class_token", "encoder.add:class_token"} & set(names)
 
 
 def test_tables_are_read_without_torch():
     code = (
-        "import sys; from convergent_learning.networks.layers import graph_node_names;"
-        " graph_node_names('vit_b_16', 224); sys.exit('torch' in sys.modules)"
+        "import sys; from convergent_learning.networks.listed import graph_nodes;"
+        " graph_nodes('vit_b_16', 224); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from convergent_learning.stimuli import apply, eidolon
+from convergent_learning.stimuli import apply
 from convergent_learning.stimuli.draws import Draws
 from convergent_learning.stimuli.registry import Setting
+from convergent_learning.stimuli.transformations import eidolon
 
 REACHES = (1, 2, 4, 8, 16, 32, 64, 128)
 # Coherence 1, 256 pixels: the curve of the methods, for other photographs; and the algorithm of

@@ -42,12 +42,27 @@ EDITS = {
         SCORES,
     ),
     "moments": ("alignment/passes.py", "ROWS = 16384", "ROWS = 8192", MOMENTS),
-    "a stimulus family": ("stimuli/contrast.py", "(1 - c) / 2", "(1 - c) / 3", CONTRAST),
+    "a stimulus family": (
+        "stimuli/transformations/contrast.py",
+        "(1 - c) / 2",
+        "(1 - c) / 3",
+        CONTRAST,
+    ),
     "the training loop": (
         "training/loop.py",
         "_EVALUATION_BATCH = 125",
         "_EVALUATION_BATCH = 100",
         {**TRAININGS, "training_table": 1, **MOMENTS},
+    ),
+    "an architecture": (
+        "networks/architectures/vgg.py",
+        'mode="fan_out"',
+        'mode="fan_in"',
+        {
+            **{rule: 1 for rule in TRAININGS if "vgg11" in rule},
+            "training_table": 1,
+            **MOMENTS,
+        },
     ),
     "a property of what jobs are given": (
         "networks/layers.py",

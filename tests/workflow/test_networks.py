@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from convergent_learning.networks.layers import LAYERS
+from convergent_learning.networks.listed import listed
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "datasets"))
 from test_layouts import write_idx, write_pickles
@@ -42,14 +42,14 @@ def trained(architecture, seeds=(1,)):
 
 @pytest.mark.slow
 def test_every_architecture_reaches_the_scores(checkout):
-    networks = [trained(architecture) for architecture in LAYERS]
+    networks = [trained(architecture) for architecture in listed()]
     digits = {"name": "digits", "train_images": 16}
     (scores,) = final_scores(checkout, "architectures", [digits], networks)
-    assert {*scores.group_x, *scores.group_y} == set(LAYERS)
-    for architecture, stems in LAYERS.items():
+    assert {*scores.group_x, *scores.group_y} == set(listed())
+    for architecture, known in listed().items():
         scored = set(scores.layer_x[scores.group_x == architecture])
         scored |= set(scores.layer_y[scores.group_y == architecture])
-        assert scored == {layer.name for layer in stems["cifar"]}
+        assert scored == {layer.name for layer in known.layers["cifar"]}
     assert scores.score.notna().all()
 
 

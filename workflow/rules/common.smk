@@ -17,6 +17,7 @@ from convergent_learning.config.recording_jobs import SCORED
 from convergent_learning.datasets.catalogue import OfficialDataset, dataset_info
 from convergent_learning.figures import figures
 from convergent_learning.networks.layers import Layer
+from convergent_learning.networks.listed import code_of
 from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.stimuli import families
 from convergent_learning.stimuli.user_sets import UserSet
@@ -113,8 +114,8 @@ def figure_code(script, number, name):
 
 
 def taught(training):
-    """What the networks of a training job learn: objectives, and families that images are of."""
-    loaded = []
+    """The architectures of a training job, objectives, and families that images are of."""
+    loaded = code_of(plan.architecture for plan in training.params["plans"])
     for plan in training.params["plans"]:
         loaded.append(f"convergent_learning.training.objectives.{plan.objective}")
         if plan.images not in IMAGES:
@@ -128,9 +129,29 @@ def readers(wildcards):
     return [info.reader] if isinstance(info, OfficialDataset) else []
 
 
-def response_code():
-    """The digest of the code that makes responses and their moments."""
-    return code("moments.py", Shown, ShownSample)
+def described_code(wildcards):
+    """The digest of the code that describes a network which is not trained here."""
+    followed = DESIGN.job("pretrained", wildcards).params["followed"]
+    modules = code_of(network.architecture for network in followed)
+    return code("pretrained.py", Pretrained, Layer, *modules)
+
+
+def architectures(job):
+    """The architectures of the networks that a job shows stimuli to."""
+    samples = job.params.get("samples") or [job.params["sample"]]
+    return sorted({network.architecture for sample in samples for network in sample.networks})
+
+
+def response_code(rule):
+    """The digest of the code that makes responses and their moments, by architecture."""
+
+    def of_job(wildcards):
+        return {
+            name: code("moments.py", Shown, ShownSample, *code_of([name]))
+            for name in architectures(DESIGN.job(rule, wildcards))
+        }
+
+    return of_job
 
 
 def metric_code(rule):
@@ -150,9 +171,9 @@ def metric_code(rule):
 
 def mapping_code(wildcards):
     """The digest of the code that scores a recording, and of the metrics that map onto it."""
-    mapped = DESIGN.job("recording_scores", wildcards).params["asked"]["metrics"]
-    functions = (f for name in mapped for f in metric(name).functions)
-    return code("recording_scores.py", Shown, ShownSample, *functions)
+    job = DESIGN.job("recording_scores", wildcards)
+    functions = (f for name in job.params["asked"]["metrics"] for f in metric(name).functions)
+    return code("recording_scores.py", Shown, ShownSample, *code_of(architectures(job)), *functions)
 
 
 def memory(rule):

@@ -35,7 +35,8 @@ if config["keep_moments"]:
             dtype=config["activations"]["dtype"],
             folds=config["alignment"]["folds"],
             seed=config["seed"],
-            code=response_code(),
+            code=code("moments.py", Shown, ShownSample),
+            response_code=response_code("moments"),
         script:
             "../scripts/moments.py"
 
@@ -107,7 +108,7 @@ else:
             draws=config["alignment"]["rotations"],
             seed=config["seed"],
             code=code("scored_block.py", Shown, ShownSample),
-            response_code=response_code(),
+            response_code=response_code("scored_block"),
             metric_code=metric_code("scored_block"),
         script:
             "../scripts/scored_block.py"
@@ -144,6 +145,7 @@ if DESIGN.experiment.calibrated:
             draws=config["alignment"]["shuffles"],
             seed=config["seed"],
             code=code("shuffled_scores.py", Shown, ShownSample),
+            response_code=response_code("shuffled_scores"),
             metric_code=metric_code("shuffled_scores"),
         script:
             "../scripts/shuffled_scores.py"

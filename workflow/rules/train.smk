@@ -81,6 +81,6 @@ rule pretrained:
         followed=value("pretrained", "followed"),
         layers=value("pretrained", "layers"),
         image_size=value("pretrained", "image_size"),
-        code=code("pretrained.py", Pretrained, Layer),
+        code=described_code,
     script:
         "../scripts/pretrained.py"

@@ -43,7 +43,7 @@ rule anchors:
         draws=config["alignment"]["rotations"],
         seed=config["seed"],
         code=code("scored_block.py", Shown, ShownSample),
-        response_code=response_code(),
+        response_code=response_code("anchors"),
         metric_code=metric_code("anchors"),
     script:
         "../scripts/scored_block.py"

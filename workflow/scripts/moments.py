@@ -15,6 +15,6 @@ with job(snakemake):
         dtype=snakemake.params.dtype,
         n_folds=snakemake.params.folds,
         seed=snakemake.params.seed,
-        code=snakemake.params.code,
+        code=snakemake.params.response_code,
         kept=Path(kept) if kept else None,
     )

@@ -11,6 +11,6 @@ with job(snakemake):
         Path(snakemake.input.dataset),
         Path(snakemake.input.recording),
         {kind: Path(path) for kind, path in snakemake.output.items()},
-        Extraction(params.positions, params.dtype, 0, params.code),
+        Extraction(params.positions, params.dtype, 0, {}),
         Asked(**params.asked),
     )

@@ -12,7 +12,7 @@ with job(snakemake):
         dtype=asked.dtype,
         n_folds=asked.folds,
         seed=asked.seed,
-        code=asked.code,
+        code=asked.response_code,
         kept=None,
     )
     write_shuffled_scores(

@@ -41,7 +41,7 @@ def write_block(
     dtype: str,
     n_folds: int,
     seed: int,
-    code: str,
+    code: Mapping[str, str],
     kept: Path | None,
 ) -> None:
     """Write the moments file ``<sample.name>.h5`` of every sample into the folder `out`.
@@ -57,7 +57,7 @@ def write_block(
     layers : CSV with one row for each layer of each group of networks, see ``LAYER_COLUMNS``.
     positions, dtype : of the activations, see `extract.Extraction`.
     n_folds, seed : of the folds, see `alignment.store.write_moments`.
-    code : digest of the code of this job.
+    code : digests of the code of this job, see `forward.Extraction`.
     kept : folder where activations stay, as ``<sample.name>/<network>.h5``, and from which those
         are taken that the same code made of the same weights and stimuli. With None, activations
         are never files: those of a sample are held in memory if half of what `write_moments` may
@@ -86,7 +86,7 @@ class Block:
         dtype: str,
         n_folds: int,
         seed: int,
-        code: str,
+        code: Mapping[str, str],
         kept: Path | None,
     ):
         about = read_summary(dataset)

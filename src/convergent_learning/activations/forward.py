@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 
 from convergent_learning import __version__
 from convergent_learning.activations.loaded import LoadedNetwork
+from convergent_learning.activations.shown import Shown
 from convergent_learning.alignment.positions import Positions, sample_positions
 from convergent_learning.networks.layers import depths
 from convergent_learning.stimuli import condition_slug
@@ -29,13 +30,17 @@ class Extraction:
     positions : positions kept of a spatial layer (see `alignment.positions`).
     dtype : ``float16`` or ``float32``.
     classes : number of classes of the dataset: networks with as many outputs decide among them.
-    code : digest of the code that extracts.
+    code : digests of the code that extracts, by the networks' architecture (`Shown.architecture`).
     """
 
     positions: Positions
     dtype: str
     classes: int
-    code: str
+    code: Mapping[str, str]
+
+    def code_of(self, shown: Shown) -> str:
+        """The digest of the code that extracts from a network."""
+        return self.code[shown.architecture]
 
 
 def attributes_of(network: LoadedNetwork, stimuli: Stimuli, how: Extraction) -> dict[str, Any]:
@@ -55,7 +60,7 @@ def attributes_of(network: LoadedNetwork, stimuli: Stimuli, how: Extraction) -> 
         "weights_digest": network.checkpoint.weights_digest,
         "dtype": how.dtype,
         "positions": how.positions,
-        "code": how.code,
+        "code": how.code_of(network.shown),
     }
     depended_on = {
         **described,

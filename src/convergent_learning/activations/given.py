@@ -86,7 +86,7 @@ class GivenActivations:
             "weights_digest": sha256_of(self._path),
             "dtype": self._how.dtype,
             "positions": self._how.positions,
-            "code": self._how.code,
+            "code": self._how.code_of(shown),
         }
         depended_on = {**described, "layers": [asdict(layer) for layer in shown.layers]}
         identity = hashlib.sha256(json.dumps(depended_on).encode()).hexdigest()

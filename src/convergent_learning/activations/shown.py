@@ -9,6 +9,9 @@ from convergent_learning.networks.naming import network_name
 from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.training.plan import TrainingPlan
 
+OWN = ""
+"""In place of an architecture, where a network is the user's own."""
+
 
 @dataclass(frozen=True)
 class ActivationFile:
@@ -35,6 +38,16 @@ class Shown:
     @property
     def name(self) -> str:
         return network_name(self.group, self.seed)
+
+    @property
+    def architecture(self) -> str:
+        """The architecture that builds it, or `OWN`."""
+        match self.source:
+            case (_, TrainingPlan() as plan):
+                return plan.architecture
+            case Pretrained(factory=None) as published:
+                return published.architecture
+        return OWN
 
     @property
     def layer_names(self) -> list[str]:

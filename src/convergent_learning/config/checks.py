@@ -26,12 +26,8 @@ from convergent_learning.config.model import (
 from convergent_learning.config.partners import graph
 from convergent_learning.datasets.catalogue import DATASETS, LAYOUTS, DatasetInfo
 from convergent_learning.networks.given import given_problems
-from convergent_learning.networks.layers import (
-    LAYERS,
-    close_names,
-    graph_node_names,
-    require_image_size,
-)
+from convergent_learning.networks.layers import close_names
+from convergent_learning.networks.listed import graph_nodes, listed, not_listed
 from convergent_learning.networks.pretrained import IMAGENET_SIDE, pretrained_problems
 from convergent_learning.recordings.checks import recording_problems
 from convergent_learning.stimuli import families, get_family
@@ -166,7 +162,7 @@ def _network_problems(
         layers = [layer.name for layer in group.chosen_layers or ()]
         for name in sorted({name for name in layers if layers.count(name) > 1}):
             yield f"{key}.layers: {name!r} is listed twice; list each layer once"
-        if group.architecture in LAYERS and layers and group.reader != "hooks":
+        if group.architecture in listed() and layers and group.reader != "hooks":
             for side in sides:
                 yield from _layer_problems(group.architecture, layers, key, side)
 
@@ -218,16 +214,18 @@ def _task_problems(
 
 
 def _trained_problems(group: Group, key: str, sides: Iterable[int]) -> Iterator[str]:
-    for side in sides:
-        try:
-            require_image_size(group.architecture, side)
-        except ValueError as error:
-            yield f"{key}.architecture: {error}"
-    if group.architecture not in LAYERS:
+    if group.architecture not in listed():
+        new = [f"; or list {module} with `make pages`" for module in not_listed()]
         yield (
-            f"{_unknown(f'{key}.architecture', group.architecture, LAYERS)}; or, for another"
-            " network, give a `factory` or published `weights`"
+            f"{_unknown(f'{key}.architecture', group.architecture, listed())}; or, for another"
+            f" network, give a `factory` or published `weights`{''.join(new)}"
         )
+    else:
+        for side in sides:
+            try:
+                listed()[group.architecture].sides.require(group.architecture, side)
+            except ValueError as error:
+                yield f"{key}.architecture: {error}"
     if group.width is None:
         yield f"{key}.width: a network that is trained here needs it (1 is the published width)"
     for other in sorted({"arguments", "mean", "std", "reader"} & group.model_fields_set):
@@ -237,7 +235,7 @@ def _trained_problems(group: Group, key: str, sides: Iterable[int]) -> Iterator[
 def _layer_problems(
     architecture: str, names: Sequence[str], key: str, image_size: int
 ) -> Iterator[str]:
-    known = graph_node_names(architecture, image_size)
+    known = graph_nodes(architecture, image_size)
     unknown = [name for name in names if name not in known]
     for name in unknown:
         yield f"{key}.layers: unknown {name!r}; graph nodes: {close_names(name, known)}"

@@ -17,7 +17,8 @@ from convergent_learning.config.model import Config, Dataset
 from convergent_learning.config.partners import graph, ring
 from convergent_learning.figures import figures
 from convergent_learning.networks.given import ActivationFiles
-from convergent_learning.networks.layers import LAYERS, Layer, select_layers
+from convergent_learning.networks.layers import Layer
+from convergent_learning.networks.listed import listed, select_layers
 from convergent_learning.networks.naming import network_name
 from convergent_learning.networks.pretrained import IMAGENET_SIDE, Pretrained
 from convergent_learning.stimuli import condition_slug, families, level_text
@@ -170,7 +171,7 @@ class Experiment:
         chosen = entry.chosen_layers
         if entry.activations is not None:
             return chosen or self._given_layers[group]
-        if entry.factory is not None or entry.architecture not in LAYERS:
+        if entry.factory is not None or entry.architecture not in listed():
             assert chosen is not None, "`checks` demands a list of such networks"
             return chosen
         side = IMAGENET_SIDE if entry.is_pretrained else self.dataset(dataset).info.side

@@ -280,7 +280,7 @@ def _files(network: Network) -> list[str]:
 
 def _code_digest() -> str:
     """Of the modules that decide what a network is, what is kept of it and how it is measured."""
-    paths = sorted(Path(networks.__path__[0]).iterdir())
+    paths = sorted(Path(networks.__path__[0]).rglob("*.py"))
     paths += [Path(alignment.__path__[0]) / "positions.py", Path(__file__)]
     paths.append(Path(__file__).with_name("live_tensors.py"))
     code = hashlib.sha256()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from convergent_learning.networks.layers import LAYERS, Layer
+from convergent_learning.networks.layers import Layer
+from convergent_learning.networks.listed import listed
 
 _HEAD = """# Architectures
 
-Made by `python -m convergent_learning.networks docs` from the tables in `networks/layers.py`; `make
-pages` makes it again. Every architecture has a `width`, a multiplier of its channel counts, and two
-stems: images of 64 pixels or less get the CIFAR stem, larger ones torchvision's. Layers are nodes
-of the network's graph, listed from input to output, and are scored in this order by `layers:
+Made by `python -m convergent_learning.networks docs` from the files in `networks/architectures/`;
+`make pages` makes it again. Every architecture has a `width`, a multiplier of its channel counts,
+and two stems: images of 64 pixels or less get the CIFAR stem, larger ones torchvision's. Layers are
+nodes of the network's graph, listed from input to output, and are scored in this order by `layers:
 default`. The role `block` is the stem and every block, `pooled` the features before the readout,
 `logits` the readout. [Extending](extending.md#an-architecture) says how to add an architecture and
 how to name other layers.
@@ -23,8 +24,8 @@ how to name other layers.
 def markdown() -> str:
     """A row per architecture and stem; one row where the layers of both stems are the same."""
     rows = []
-    for architecture, stems in LAYERS.items():
-        for layers, alike in groupby(stems, key=stems.__getitem__):
+    for architecture, known in listed().items():
+        for layers, alike in groupby(known.layers, key=known.layers.__getitem__):
             rows.append(_row(architecture, " and ".join(alike), layers))
     return "\n".join([_HEAD, *rows]) + "\n"
 

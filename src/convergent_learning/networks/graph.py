@@ -1,7 +1,7 @@
 """Graph nodes of the built-in architectures: every name that config may give as a layer.
 
-``python -m convergent_learning.networks.graph`` rewrites `graph_nodes.json`, which the DAG reads
-instead of tracing; run it after adding an architecture.
+``python -m convergent_learning.networks.graph`` makes `architectures.json`, which the DAG reads
+instead of tracing (`networks.listed`); `make pages` runs it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import torch
 from torch import Tensor
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
-from convergent_learning.networks.architectures import ARCHITECTURES, build
-from convergent_learning.networks.layers import CLASS_TOKEN, NODES_FILE, Layer, nodes_key
+from convergent_learning.networks import architectures
+from convergent_learning.networks.architectures import build
+from convergent_learning.networks.layers import ANY, CLASS_TOKEN, Layer, stem
+from convergent_learning.networks.listed import FILE, Listed
 from convergent_learning.networks.outputs import as_activations
 
 IMAGE_SIZES = (32, 224)  # one for each stem
 _IMAGES = 2
 
 
-def graph_nodes(architecture: str, image_size: int) -> list[str]:
+def traced(architecture: str, image_size: int) -> list[str]:
     """Names of the layers that the graph in evaluation mode has, in the order they are computed.
 
     A node whose tokens include a class token is followed by that of the class token. Nodes that
@@ -53,10 +55,21 @@ def _is_layer(name: str, output: object) -> bool:
     return not is_row and not torch.equal(first, second)
 
 
-if __name__ == "__main__":
-    nodes = {
-        nodes_key(architecture, image_size): graph_nodes(architecture, image_size)
-        for image_size in IMAGE_SIZES
-        for architecture in ARCHITECTURES
+def listed() -> dict[str, Listed]:
+    """Every architecture as `networks.listed` is to have it."""
+    return {
+        name: Listed(
+            module.__name__,
+            getattr(module, "SIDES", ANY),
+            module.LAYERS[name],
+            {stem(image_size): traced(name, image_size) for image_size in IMAGE_SIZES},
+        )
+        for module in architectures.modules()
+        for name in module.ARCHITECTURES
     }
-    NODES_FILE.write_text(json.dumps(nodes, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    # A line for each architecture.
+    lines = (f"{json.dumps(name)}: {json.dumps(one.dump())}" for name, one in listed().items())
+    FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")

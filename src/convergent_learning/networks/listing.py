@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from convergent_learning.networks.architectures import ARCHITECTURES, build
+from convergent_learning.networks.architectures import build, module_of
 from convergent_learning.networks.loading import untrained
 from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.networks.readers import (
@@ -34,7 +34,7 @@ def built(name: str, arguments: dict[str, Any], image_size: int) -> nn.Module:
     factory = name if ":" in name else None
     if arguments and factory is None:
         raise ValueError(f"--arguments are those of a factory, and {name} is none; leave them out")
-    if name in ARCHITECTURES:
+    if module_of(name) is not None:
         return build(name, _CLASSES, image_size=image_size).eval()
     described = {"architecture": name, "factory": factory, "arguments": arguments}
     return untrained(Pretrained.of(described, seed=0, experiment_seed=0)).eval()

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from convergent_learning.files import damaged_file_named, replace_when_done, sha256_of
-from convergent_learning.networks.architectures import TORCHVISION_NAMES
+from convergent_learning.networks.architectures import torchvision_name
 from convergent_learning.networks.checkpoints import Checkpoint, weights_digest
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.outputs import LayerOutputs
@@ -138,7 +138,7 @@ def _published(pretrained: Pretrained) -> tuple[nn.Module, tuple[list[float], li
 
 
 def _torchvision_name(pretrained: Pretrained) -> str:
-    name = TORCHVISION_NAMES.get(pretrained.architecture, pretrained.architecture)
+    name = torchvision_name(pretrained.architecture)
     if name.lower() not in torchvision.models.list_models():
         raise ValueError(
             f"config key `networks[].architecture`: torchvision has no model {name!r}; for your own"

@@ -16,7 +16,8 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
-from convergent_learning.networks.layers import LAYERS, ReaderName
+from convergent_learning.networks.layers import ReaderName
+from convergent_learning.networks.listed import listed
 
 IMAGENET_SIDE = 224  # pixels of the images that published weights were trained on
 _KEYS = {
@@ -167,7 +168,7 @@ def pretrained_problems(entry: dict[str, Any], key: str) -> Iterator[str]:
     if "factory" in entry:
         yield from _factory_problems(entry, key)
     elif entry.get("layers", "default") == "default":
-        if entry["architecture"] not in LAYERS:
+        if entry["architecture"] not in listed():
             yield f"{key}.layers: {entry['architecture']} has no default layers; list its layers"
         elif entry.get("reader") == "hooks":
             yield f"{key}.layers: default layers are graph nodes; list modules, or remove `reader`"

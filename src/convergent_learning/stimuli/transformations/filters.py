@@ -7,8 +7,7 @@ import functools
 import numpy as np
 
 from convergent_learning.images.arrays import grey
-
-from .registry import Setting, family
+from convergent_learning.stimuli.registry import Setting, family
 
 # Mean grey of the ImageNet test images of the published experiments: border and new mean.
 BACKGROUND = 0.4423

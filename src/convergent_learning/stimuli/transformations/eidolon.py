@@ -7,9 +7,8 @@ import functools
 import numpy as np
 
 from convergent_learning.images.arrays import grey
-
-from .filters import gaussian_matrix
-from .registry import Setting, family
+from convergent_learning.stimuli.registry import Setting, family
+from convergent_learning.stimuli.transformations.filters import gaussian_matrix
 
 # Sizes are those of images of 256 pixels and scale with the side.
 _SIDE = 256

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from convergent_learning.images.arrays import grey
-
-from .registry import Setting, family
+from convergent_learning.stimuli.registry import Setting, family
 
 _SOURCE = "Geirhos et al. 2018, Generalisation in humans and deep neural networks"
 

@@ -7,14 +7,17 @@ variant, one linear readout after global average pooling.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs as CONFIGURATIONS
 from torchvision.models.vgg import make_layers
 
-from convergent_learning.networks.layers import stem
+from convergent_learning.networks.layers import Layer, Sides, Stem, layers_of, stem
 
+SIDES = Sides(smallest=32)  # five stages, each halves the side
+TORCHVISION = {name: f"{name}_bn" for name in ("vgg11", "vgg16", "vgg19")}
 _POOLED_SIDE = 7  # of the map that the three-layer classifier reads
 _HIDDEN = 4096
 
@@ -63,3 +66,33 @@ def _classifier(inputs: int, width: float, classes: int) -> nn.Sequential:
             nn.init.normal_(module.weight, std=0.01 / math.sqrt(width))
             nn.init.zeros_(module.bias)
     return classifier
+
+
+ARCHITECTURES = {
+    "vgg11": partial(VGG, "A"),
+    "vgg16": partial(VGG, "D"),
+    "vgg19": partial(VGG, "E"),
+}
+
+
+def _layers(convolutions_per_stage: tuple[int, ...]) -> dict[Stem, tuple[Layer, ...]]:
+    """A convolution takes three modules (with batch norm and ReLU), a stage ends in a pool.
+
+    The flattened map that the ImageNet classifier reads has 25,088 units: too many second moments
+    to be a default layer. The classifier's last hidden layer stands for the pooled features.
+    """
+    blocks, index = [], 0
+    for count in convolutions_per_stage:
+        blocks += [f"features.{index + 3 * i + 2}" for i in range(count)]
+        index += 3 * count + 1
+    return {
+        "cifar": layers_of(blocks, "flatten", "classifier"),
+        "imagenet": layers_of(blocks, "classifier.4", "classifier.6"),
+    }
+
+
+LAYERS = {
+    "vgg11": _layers((1, 1, 2, 2, 2)),
+    "vgg16": _layers((2, 2, 3, 3, 3)),
+    "vgg19": _layers((2, 2, 4, 4, 4)),
+}

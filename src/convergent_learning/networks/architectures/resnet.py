@@ -6,11 +6,13 @@ He et al. (2016), *Deep residual learning for image recognition*; the stem for s
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from convergent_learning.networks.layers import stem
+from convergent_learning.networks.layers import Layer, Stem, layers_of, stem
 
 
 class ResNet(nn.Module):
@@ -71,3 +73,28 @@ def _stage(
         )
     first = block(inputs, planes, stride, shortcut)
     return nn.Sequential(first, *(block(outputs, planes) for _ in range(count - 1)))
+
+
+ARCHITECTURES = {
+    "resnet18": partial(ResNet, BasicBlock, (2, 2, 2, 2)),
+    "resnet34": partial(ResNet, BasicBlock, (3, 4, 6, 3)),
+    "resnet50": partial(ResNet, Bottleneck, (3, 4, 6, 3)),
+}
+
+
+def _layers(blocks_per_stage: tuple[int, ...], last_relu: str) -> dict[Stem, tuple[Layer, ...]]:
+    """`last_relu` is the block's ReLU after the addition: its second or, in bottlenecks, third."""
+    blocks = [
+        f"layer{stage}.{block}.{last_relu}"
+        for stage, count in enumerate(blocks_per_stage, start=1)
+        for block in range(count)
+    ]
+    layers = layers_of(["relu", *blocks], "flatten", "fc")
+    return {"cifar": layers, "imagenet": layers}
+
+
+LAYERS = {
+    "resnet18": _layers((2, 2, 2, 2), "relu_1"),
+    "resnet34": _layers((3, 4, 6, 3), "relu_1"),
+    "resnet50": _layers((3, 4, 6, 3), "relu_2"),
+}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from convergent_learning.images.arrays import grey
-
-from .contrast import reduced_contrast
-from .registry import Setting, family
+from convergent_learning.stimuli.registry import Setting, family
+from convergent_learning.stimuli.transformations.contrast import reduced_contrast
 
 # Lowered first so that the milder levels are not clipped.
 _CONTRAST = 0.3

@@ -6,8 +6,7 @@ import numpy as np
 from scipy import fft
 
 from convergent_learning.images.arrays import grey
-
-from .registry import Setting, family
+from convergent_learning.stimuli.registry import Setting, family
 
 
 @family(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .registry import Setting, family
+from convergent_learning.stimuli.registry import Setting, family
 
 _RGB_TO_LMS = np.array(
     [
