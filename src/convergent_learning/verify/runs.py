@@ -23,7 +23,6 @@ import pandas as pd
 
 from convergent_learning.claims.entries import NUMBERS, claim_key, is_whole, read_claims
 from convergent_learning.files import damaged_file_named, replace_when_done
-from convergent_learning.tables.schema import COLUMNS
 from convergent_learning.tables.storage import Tables, read_tables, tables_in
 from convergent_learning.verify import roles
 
@@ -73,12 +72,12 @@ class Rows:
 
     @property
     def digest(self) -> str:
-        """Sha256 of the keys of all rows, seeds by rank, and of the names of their numbers."""
-        sha256 = hashlib.sha256(
-            json.dumps([{n: COLUMNS[n] for n in self._tables}, self._claims]).encode()
-        )
-        for name, table in self._tables.items():
-            sha256.update(table[roles.keys(name)].to_csv(index=False).encode())
+        """Sha256 of the names of the numbers and of the keys of their rows, seeds by rank."""
+        named = {name: roles.measured(name, table) for name, table in self._tables.items()}
+        named = {name: columns for name, columns in named.items() if columns}
+        sha256 = hashlib.sha256(json.dumps([named, self._claims]).encode())
+        for name in named:
+            sha256.update(self._tables[name][roles.keys(name)].to_csv(index=False).encode())
         return sha256.hexdigest()
 
     def read(self, folder: Path, about: dict[str, Any]) -> Run:
