@@ -73,7 +73,8 @@ findings: $(VENV)/installed ## docs/findings*.md and docs/agreement.md from the 
 		$(BIN)/python -m convergent_learning.report.findings $$reference/claims.json \
 			> docs/findings$$([ $$name = cifar10 ] || echo _$$name).md || exit 1; \
 	done
-	$(BIN)/python -m convergent_learning.verify.page results/reference/cifar10 > docs/agreement.md
+	{ $(BIN)/python -m convergent_learning.verify.page results/reference/cifar10 && \
+		$(BIN)/python benchmarks/agreement/shifts.py; } > docs/agreement.md
 
 config: $(VENV)/installed ## the schema and docs/configuration.md from the model of the config
 	$(BIN)/python -m convergent_learning.config schema > workflow/schemas/config.schema.json

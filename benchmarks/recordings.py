@@ -1,8 +1,11 @@
-"""`python benchmarks/recordings.py`: what scores with a recording cost.
+"""What scores with a recording cost.
+
+    python benchmarks/recordings.py
 
 A recording of random numbers on CIFAR-10's test images is scored with all layers of the default
 experiment's networks, which lie in `results/networks`, at all their checkpoints, on one thread:
-dissimilarities, or with `--units` responses, with their maps.
+dissimilarities, or responses, with their maps. Each case is a process of its own. Resamples of
+stimuli and subjects are compared with rsatoolbox's. The quick setting takes the smallest case.
 """
 
 from __future__ import annotations
@@ -10,12 +13,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from scoreboard import Row, parser, show
 
 from convergent_learning.activations.forward import Extraction
 from convergent_learning.activations.recorded import (
@@ -30,30 +36,48 @@ from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.overlay import resolved_config
 from convergent_learning.config.recording_jobs import SCORED
 from convergent_learning.datasets.canonical import read_split
-from convergent_learning.machine import processor
 from convergent_learning.recordings import rsa
 from convergent_learning.recordings.canonical import prepare_recording
 
+# Images, units (none: dissimilarities), metrics of maps.
+CASES = {
+    "dissimilarities of 92 images": (92, 0, ()),
+    "dissimilarities of 1,000 images": (1000, 0, ()),
+    "60 units, 200 images": (200, 60, ("linear", "procrustes", "soft_matching")),
+}
+
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=92)
-    parser.add_argument("--units", type=int, default=0)
-    parser.add_argument("--bootstrap", action="store_true", help="beside rsatoolbox's, alone")
-    parser.add_argument("--metrics", nargs="*", default=["linear"])
-    options = parser.parse_args()
+    options_of = parser(__doc__)
+    options_of.add_argument("--case", choices=CASES, help=argparse.SUPPRESS)
+    options = options_of.parse_args()
     torch.set_num_threads(1)
-    if options.bootstrap:
-        print(f"{processor()}: {bootstrap(options.images)}")
+    if options.case:
+        with tempfile.TemporaryDirectory() as scratch:
+            seconds = measured(Path(scratch), *CASES[options.case])
+        print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        seconds = measured(Path(scratch), options.images, options.units, tuple(options.metrics))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    what = f"{options.units} units, {', '.join(options.metrics)}" if options.units else "rsa"
-    print(f"{processor()}: {options.images} images, {what}: {seconds:.0f} s, {memory:.1f} GB")
+    rows = [bootstrap(92)]
+    if not Path("results/networks/cifar10").exists():
+        rows.append(Row("scores with recordings", "not measured: run `make reproduce` first"))
+    else:
+        rows += [of_case(case) for case in (list(CASES)[:1] if options.quick else CASES)]
+    show(rows, options)
 
 
-def bootstrap(images: int, layers: int = 30, subjects: int = 4, draws: int = 20) -> str:
+def of_case(case: str) -> Row:
+    """Processor time and memory, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--case", case], stdout=subprocess.PIPE, text=True, check=True
+    )
+    seconds, gigabytes = map(float, done.stdout.split())
+    return Row(
+        f"scores with a recording ({case}), six networks at nine checkpoints",
+        f"{seconds:.0f} s of the processor, peak {gigabytes:.1f} GB",
+    )
+
+
+def bootstrap(images: int, layers: int = 30, subjects: int = 4, draws: int = 20) -> Row:
     """Seconds of this package's draws of stimuli and subjects and of rsatoolbox's, side by side."""
     from rsatoolbox.inference import eval_dual_bootstrap
     from rsatoolbox.model import ModelFixed
@@ -73,9 +97,11 @@ def bootstrap(images: int, layers: int = 30, subjects: int = 4, draws: int = 20)
     named = [ModelFixed(str(index), model) for index, model in enumerate(models)]
     eval_dual_bootstrap(named, RDMs(data), method="spearman", N=draws)
     theirs = time.process_time() - start
-    return (
-        f"{draws} draws of {images} images and {subjects} subjects, {layers} layers: {ours:.3f} s,"
-        f" rsatoolbox {theirs:.1f} s, {theirs / ours:.0f}×"
+    return Row(
+        f"{draws} resamples of {images} stimuli and {subjects} subjects, {layers} layers",
+        f"{ours:.3f} s of the processor",
+        f"{theirs / ours:.0f}× as fast",
+        f"rsatoolbox: {theirs:.1f} s",
     )
 
 

@@ -98,6 +98,16 @@ def test_every_script_is_run(scoreboard, page, monkeypatch):
     assert f"| A processor, 2 cores, {date.today()}, 0123456 + changes |" in text
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+def test_every_script_has_the_options_of_the_scoreboard(script):
+    known = subprocess.run(
+        [sys.executable, script, "--help"], capture_output=True, text=True, check=True
+    )
+    named = ["page"] if script.stem == "scoreboard" else ["--quick", "--json"]
+    assert all(name in known.stdout for name in named)
+
+
 def test_a_script_prints_rows(scoreboard):
     rows = scoreboard.run(ROOT / "benchmarks/coverage.py")
     assert len(rows) == 8 + 8 + 4

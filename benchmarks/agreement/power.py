@@ -1,4 +1,6 @@
-"""`python benchmarks/power.py RUN`: how far mistakes move a run that was trained anew.
+"""How far mistakes move a run that was trained anew.
+
+    python benchmarks/agreement/power.py RUN
 
 RUN is an honest run without a mistake, like `cifar10-seeds-4-5-6`, which
 `python -m convergent_learning.workflow honest cifar10 --keep` has left in `results/`. Each mistake

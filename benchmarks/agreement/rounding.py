@@ -1,4 +1,6 @@
-"""`python benchmarks/rounding.py RESULTS OTHER…`: what rounding moves the same weights' numbers by.
+"""What rounding moves the numbers of the same weights by.
+
+    python benchmarks/agreement/rounding.py RESULTS OTHER…
 
 RESULTS and OTHER are results folders of one experiment with the same networks, scored with other
 kernels, instruction sets or threads, for example after

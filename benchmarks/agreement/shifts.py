@@ -1,8 +1,9 @@
-"""`python benchmarks/shifts.py`: what limits on networks trained anew see of numbers that are off.
+"""What limits on networks trained anew see of numbers that are off: a part of docs/agreement.md.
+
+    python benchmarks/agreement/shifts.py
 
 Each shift is put into the numbers of every honest run of the default experiment's reference, and
-the run is verified as `verify` would: the largest of its statistics, in limits, is printed for the
-run in which the shift shows least. Above 1 it fails. docs/reproducing.md has the table.
+the run is verified as `verify` would.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ from convergent_learning.verify.spread import Pools, limits
 _SCORES = ["score", "mean", "learned", "rotated", "id", "ood", "transfer"]
 _ACCURACIES = ["accuracy", "test_accuracy", "accuracy_id"]
 
+_HEAD = """
+## What the limits see
+
+Each shift was put into the numbers of every honest run, and the run was verified. The largest of
+its statistics is that of the run in which the shift shows least; above 1 the verification fails.
+
+| shift | largest statistic, in limits | which |
+|---|---|---|"""
 Shift = Callable[[pd.DataFrame], pd.Series]
 
 
@@ -35,17 +44,17 @@ def scores(pools: pd.DataFrame) -> pd.Series:
 
 SHIFTS: dict[str, Shift] = {
     "nothing": lambda pools: 0.0 * pools.index,
-    "all scores .05 higher": lambda pools: 0.05 * scores(pools),
-    "all scores .03 higher": lambda pools: 0.03 * scores(pools),
-    "scores of linear .03 higher": lambda pools: (
+    "all scores 0.05 higher": lambda pools: 0.05 * scores(pools),
+    "all scores 0.03 higher": lambda pools: 0.03 * scores(pools),
+    "scores of linear 0.03 higher": lambda pools: (
         0.03 * (scores(pools) & (pools.metric == "linear"))
     ),
-    "scores of one layer (features.2) .05 higher": lambda pools: (
+    "scores of one layer (features.2) 0.05 higher": lambda pools: (
         0.05 * (scores(pools) & (pools.layer == "features.2"))
     ),
-    "test accuracies .05 higher": lambda pools: 0.05 * pools.column.isin(_ACCURACIES),
-    "scores out of distribution .05 lower": lambda pools: -0.05 * (pools.column == "ood"),
-    "scores after the first epoch .05 higher": lambda pools: (
+    "test accuracies 0.05 higher": lambda pools: 0.05 * pools.column.isin(_ACCURACIES),
+    "scores out of distribution 0.05 lower": lambda pools: -0.05 * (pools.column == "ood"),
+    "scores after the first epoch 0.05 higher": lambda pools: (
         0.05 * (scores(pools) & (pools.table == "fig5_pairs") & (pools.stage == "trained"))
     ),
 }
@@ -61,8 +70,7 @@ def main() -> None:
     pools = Pools(table)
     spread = pools.spread(runs)
     known = limits(pools, runs, spread)
-    print("| shift | largest statistic, in limits | which |")
-    print("|---|---|---|")
+    print(_HEAD)
     for name, shift in SHIFTS.items():
         by = np.asarray(shift(table), dtype=float)
         least = None
