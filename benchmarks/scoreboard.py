@@ -1,6 +1,7 @@
 """Every benchmark on its quick setting, as one table in docs/performance.md.
 
     python benchmarks/scoreboard.py docs/performance.md        what `make benchmark` runs
+    python benchmarks/scoreboard.py docs/performance.md --only coverage wide    these anew
 
 Each script of this folder prints rows, as a Markdown table or with `--json` as JSON, one a line;
 its full setting is the script without `--quick`.
@@ -14,7 +15,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("page", type=Path, help="file that holds the two markers")
     parser.add_argument("--baseline", help="results folder of another checkout, for experiment.py")
+    known = {script.stem: script for script in scripts()}
+    parser.add_argument("--only", nargs="*", choices=known, help="other rows stay as they are")
     options = parser.parse_args()
     here = machine(origin(FOLDER.parent), date.today())
     rows = []
-    for script in scripts():
+    for script in known.values() if options.only is None else map(known.get, options.only):
         passed = ["--baseline", options.baseline] if options.baseline else []
         rows += run(script, passed if script.stem == "experiment" else [])
+    if options.only is not None:
+        rows = replaced(read(options.page), [replace(row, machine=here) for row in rows])
     write(options.page, rows, here)
 
 
@@ -80,12 +85,32 @@ def run(script: Path, arguments: Sequence[str] = ()) -> list[Row]:
     return [Row(**json.loads(line)) for line in done.stdout.splitlines()]
 
 
-def write(page: Path, rows: Sequence[Row], here: str) -> None:
-    """Replace what stands between the markers of a page; ValueError if they are not there."""
+def replaced(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """The old rows, those of the same figures in their place; rows of other figures follow."""
+    anew = {row.figure: row for row in new}
+    kept = [anew.pop(row.figure, row) for row in old]
+    return [*kept, *anew.values()]
+
+
+def read(page: Path) -> list[Row]:
+    """The rows between the markers of a page."""
+    _, between, _ = split(page)
+    lines = between.strip().splitlines()[2:]
+    return [Row(*(cell.strip() for cell in line.strip("| ").split(" | "))) for line in lines]
+
+
+def split(page: Path) -> tuple[str, str, str]:
+    """A page before, between and after its markers; ValueError if they are not there."""
     before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
+    between, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{page} lacks the line {BEGIN} or, after it, {END}")
+    return before, between, after
+
+
+def write(page: Path, rows: Sequence[Row], here: str) -> None:
+    """Replace what stands between the markers of a page; ValueError if they are not there."""
+    before, _, after = split(page)
     with replace_when_done(page) as partial:
         partial.write_text(f"{before}{BEGIN}\n{table(rows, here)}\n{END}{after}", encoding="utf-8")
 

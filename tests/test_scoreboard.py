@@ -63,6 +63,17 @@ def test_only_what_is_between_the_markers_is_replaced(scoreboard, page):
     assert page.read_text(encoding="utf-8") == text
 
 
+def test_some_rows_are_measured_anew(scoreboard, page):
+    old = [
+        scoreboard.Row("speed", "3", "", "a limit", "m"),
+        scoreboard.Row("size", "1", machine="m"),
+    ]
+    scoreboard.write(page, old, "here")
+    assert scoreboard.read(page) == old
+    new = [scoreboard.Row("more", "5"), scoreboard.Row("size", "2", machine="n")]
+    assert scoreboard.replaced(old, new) == [old[0], new[1], new[0]]
+
+
 def test_a_page_without_markers_is_left_alone(scoreboard, tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"{scoreboard.END}\n{scoreboard.BEGIN}\n", encoding="utf-8")
