@@ -11,8 +11,7 @@ import pytest
 
 from convergent_learning.figures import style
 from convergent_learning.report import plots
-from convergent_learning.report.depth_plot import depth_plot
-from convergent_learning.report.ood_plot import ood_plot
+from convergent_learning.report.interactive import module_of
 from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.storage import read_table
 
@@ -78,7 +77,7 @@ def test_the_page_says_that_no_score_is_calibrated(page):
 
 def test_the_depth_plot_has_the_numbers_of_figure_2(page):
     tables = page.parent / "tables"
-    [panel] = depth_plot(tables).panels
+    [panel] = module_of(2).plot(tables).panels
     fig2 = read_table(tables, "fig2")
     drawn = sum(len(curve["customdata"]) for curve in _lines(panel))
     final = fig2.step == fig2.step.max()
@@ -104,7 +103,7 @@ def _is(curve, networks, metric, series):
 
 
 def test_every_setting_of_the_switches_shows_something(page):
-    for make in (depth_plot, ood_plot):
+    for make in (module_of(2).plot, module_of(6).plot):
         plot = make(page.parent / "tables")
         for switch in plot.switches:
             for value in switch.options:
@@ -117,7 +116,7 @@ def test_every_setting_of_the_switches_shows_something(page):
 
 def test_no_ood_plot_without_conditions(make_page):
     page = make_page(groups=("vgg11",), families={}, seeds=2)
-    assert ood_plot(page.parent / "tables") is None
+    assert module_of(6).plot(page.parent / "tables") is None
     assert 'id="depth-plot"' in page.read_text()
     assert 'id="ood-plot"' not in page.read_text()
 
@@ -140,4 +139,4 @@ def test_a_table_that_lacks_a_column_is_named(page, tmp_path):
     fig2 = read_table(page.parent / "tables", "fig2").drop(columns="low")
     fig2.to_csv(tmp_path / "fig2.csv", index=False)
     with pytest.raises(ValueError, match=r"fig2\.csv.*low"):
-        depth_plot(tmp_path)
+        module_of(2).plot(tmp_path)

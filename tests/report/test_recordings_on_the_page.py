@@ -8,8 +8,7 @@ import pytest
 from simulated_recordings import HUMAN, MONKEY, NEURONS
 
 from convergent_learning.figures import fig8
-from convergent_learning.report.recording_plot import recording_plot
-from convergent_learning.report.recordings_table import recordings_table
+from convergent_learning.report.interactive import module_of
 from convergent_learning.tables.storage import read_table
 
 
@@ -37,7 +36,7 @@ def test_no_table_without_recordings(make_page):
 
 
 def test_the_table_has_a_row_for_each_best_layer(page):
-    listing = recordings_table(page.parent / "tables")
+    listing = module_of(8).listing(page.parent / "tables")
     assert all(len(row) == len(listing.columns) for row in listing.rows)
     best = read_table(page.parent / "tables", "fig8_best")
     assert len(listing.rows) == len(best)
@@ -45,7 +44,7 @@ def test_the_table_has_a_row_for_each_best_layer(page):
 
 def test_the_plot_has_the_numbers_of_figure_8(page):
     tables = page.parent / "tables"
-    by_depth, by_epoch = recording_plot(tables).panels
+    by_depth, by_epoch = module_of(8).plot(tables).panels
     fig8 = read_table(tables, "fig8")
     ends = fig8.step.isin((0, fig8.step.max()))
     assert _points(by_depth) == (fig8.depth.notna() & ends).sum()
@@ -60,7 +59,7 @@ def _points(panel):
 
 
 def test_every_setting_of_the_plot_shows_or_says_something(page):
-    plot = recording_plot(page.parent / "tables")
+    plot = module_of(8).plot(page.parent / "tables")
     switches = {switch.name: switch.options for switch in plot.switches}
     for panel in plot.panels:
         for system in switches["system"]:

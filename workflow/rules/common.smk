@@ -19,6 +19,7 @@ from convergent_learning.figures import figures
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.listed import code_of
 from convergent_learning.networks.pretrained import Pretrained
+from convergent_learning.report import interactive
 from convergent_learning.stimuli import families
 from convergent_learning.stimuli.user_sets import UserSet
 from convergent_learning.tables.figure_data import Scores
@@ -111,6 +112,12 @@ def code(script, *loaded):
 def figure_code(script, number, name):
     """The digest of a script and of the `name` that it loads from the module of a figure."""
     return code(script, f"{figures()[number].__name__}:{name}")
+
+
+def page_code():
+    """The digest of the code of the page, with its figures and what is interactive of them."""
+    beside = filter(None, map(interactive.name_of, FIGURES))
+    return code("report.py", *(figures()[number].__name__ for number in FIGURES), *beside)
 
 
 def taught(training):

@@ -23,6 +23,6 @@ rule report:
         config=config,
         figures=FIGURES,
         looks=LOOKS,
-        code=code("report.py", *(figures()[number].__name__ for number in FIGURES)),
+        code=page_code(),
     script:
         "../scripts/report.py"

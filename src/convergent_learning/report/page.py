@@ -19,18 +19,13 @@ from convergent_learning.claims.entries import is_whole, read_claims
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.figures import figures as modules
 from convergent_learning.files import replace_when_done
-from convergent_learning.report import findings, plots
-from convergent_learning.report.depth_plot import depth_plot
+from convergent_learning.report import findings, interactive, plots
 from convergent_learning.report.experiment_table import experiment_table
-from convergent_learning.report.ood_plot import ood_plot
 from convergent_learning.report.provenance import Source
-from convergent_learning.report.recording_plot import recording_plot
-from convergent_learning.report.recordings_table import Listing, recordings_table
+from convergent_learning.report.recordings_table import Listing
 from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.storage import read_table
 
-_PLOTS = {2: depth_plot, 6: ood_plot, 8: recording_plot}
-_LISTINGS = {8: recordings_table}
 _VERDICT_MARKS = {"supported": "✓", "not supported": "✗", "inconclusive": "?"}
 
 
@@ -107,6 +102,7 @@ def _environment() -> jinja2.Environment:
 
 def _figure(number: int, results: Path, experiment: Experiment) -> Figure:
     module: Any = modules()[number]
+    beside: Any = interactive.module_of(number)
     tables, png = results / "tables", results / f"figures/fig{number}.png"
     with Image.open(png) as picture:
         width, height = picture.size
@@ -120,8 +116,8 @@ def _figure(number: int, results: Path, experiment: Experiment) -> Figure:
         height=height,
         tables=[f"tables/{name}.csv" for name in module.DATA.names(experiment.calibrated)],
         command=_command(experiment.name, f"fig{number}"),
-        plot=_PLOTS[number](tables) if number in _PLOTS else None,
-        listing=_LISTINGS[number](tables) if number in _LISTINGS else None,
+        plot=beside.plot(tables) if beside is not None else None,
+        listing=beside.listing(tables) if hasattr(beside, "listing") else None,
     )
 
 

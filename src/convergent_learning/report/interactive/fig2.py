@@ -1,4 +1,4 @@
-"""The depth plot of the page: figure 2 with switches for the metric and the networks."""
+"""Alignment across depth: figure 2 with switches for the metric and the networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-def depth_plot(tables: Path) -> plots.Plot:
+def plot(tables: Path) -> plots.Plot:
     """Every curve of figure 2, and the context metrics that it has no room for."""
     frames = with_stages(read_tables(tables, ("fig2", "datasets", "groups", "layers")))
     means, datasets, groups, layers = frames.values()

@@ -1,4 +1,4 @@
-"""The recording plot of the page: figure 8 with switches for the system and the metric."""
+"""Recordings: figure 8 with switches for the system and the metric."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from convergent_learning.figures import common, fig8, style
 from convergent_learning.report import plots
+from convergent_learning.report.recordings_table import recordings_table
 from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
 from convergent_learning.tables.storage import of_dataset, read_tables, with_stages
@@ -19,10 +20,12 @@ from convergent_learning.tables.storage import of_dataset, read_tables, with_sta
 _ALONG_DEPTH = ["Layer", "Networks", "Depth"]
 _OVER_TRAINING = ["Networks", "Epoch"]
 _DIRECTIONS = {"": "", "to": ", layer to recording", "from": ", recording to layer"}
+listing = recordings_table
+
 _KEYS = ["dataset", "recording", "system", "metric", "direction"]
 
 
-def recording_plot(tables: Path) -> plots.Plot | None:
+def plot(tables: Path) -> plots.Plot | None:
     """Scores of every metric by depth and over training; None without scores."""
     names = ("datasets", "groups", "layers", "recordings", "fig8")
     frames = with_stages(read_tables(tables, names))

@@ -1,4 +1,4 @@
-"""The out-of-distribution plot of the page: figure 6 with switches for metric and group."""
+"""Out-of-distribution stimuli: figure 6 with switches for metric and group."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AGAINST_ACCURACY = ["Condition", "Accuracy", "Drop in accuracy"]
 _THIRDS = {"late": "last third of layers", "early": "first third of layers"}
 
 
-def ood_plot(tables: Path) -> plots.Plot | None:
+def plot(tables: Path) -> plots.Plot | None:
     """Curves and points of figure 6 for every metric; None without such conditions."""
     frames = read_tables(tables, ("fig6", "fig6_conditions", "fig6_slopes"))
     drops, points, slopes = frames.values()
