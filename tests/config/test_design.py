@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,14 @@ def test_a_new_metric_counts_as_the_costliest():
     assert units.core_seconds(Work({"msquare:new": 3})) == 3 * max(
         cost for kind, cost in units.seconds.items() if kind.startswith("msquare:")
     )
+
+
+def test_guessed_costs_are_named(default):
+    assert "No run has measured" not in plan(default.design.jobs, default)
+    known = default.units
+    seconds = {kind: cost for kind, cost in known.seconds.items() if "soft_matching" not in kind}
+    costs = Costs(default.design, default.sizes, replace(known, seconds=seconds))
+    assert "No run has measured what soft_matching costs" in plan(default.design.jobs, costs)
 
 
 def test_gpu_time_is_called_an_assumption(default):

@@ -75,6 +75,10 @@ class UnitCosts:
             )
         return max(known)
 
+    def guessed(self, work: Work) -> set[str]:
+        """Of what no run has measured the cost, for example ``"best_single"``."""
+        return {kind.partition(":")[2] for kind in work.amounts if kind not in self.seconds}
+
     def peak_megabytes(self, stage: str, work: Work) -> float:
         """Of a job of `stage`."""
         empty, factor = self.megabytes[stage]

@@ -77,6 +77,11 @@ def _notes(jobs: Sequence[Job], costs: Costs) -> list[str]:
         f"Core time: unit costs measured on one core ({units.machine}; experiments"
         f" {', '.join(units.runs)}), scaled by the config. Divide by the cores you have."
     ]
+    if guessed := set().union(*(units.guessed(costs.work(job)) for job in jobs)):
+        notes.append(
+            f"No run has measured what {', '.join(sorted(guessed))} costs: it counts as the"
+            " costliest of its sort."
+        )
     if costs.gpu_tflops:
         without = {
             stage: sum(costs.without_gpu(job).get(stage, 0.0) for job in jobs) / 3600
