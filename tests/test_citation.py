@@ -29,7 +29,8 @@ def test_the_changelog_begins_with_this_version(project):
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     released = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - (\d{4}-\d\d-\d\d)$", changelog, re.MULTILINE)
     assert released == sorted(released, key=lambda each: each[1], reverse=True)
-    assert len(released) == len(re.findall(r"^## ", changelog, re.MULTILINE))
+    headings = re.findall(r"^## (.*)", changelog, re.MULTILINE)
+    assert len(released) == len(headings) - headings.count("[Unreleased]")
     assert released[0][0] == project["version"]
 
 
