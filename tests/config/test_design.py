@@ -1,5 +1,6 @@
 """The plan against the DAG, against a measured run, and against what a network is known to be."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +14,7 @@ import yaml
 from convergent_learning.alignment import save_activations
 from convergent_learning.config.costs import Costs, UnitCosts
 from convergent_learning.config.design import Design
+from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment, Network
 from convergent_learning.config.overlay import experiment_named, resolved_config
 from convergent_learning.config.plan import plan
@@ -229,6 +231,15 @@ def test_every_input_is_given_or_made_by_one_job(name):
     made = [output for job in jobs for output in job.outputs]
     assert len(made) == len(set(made))
     assert {path for job in jobs for paths in job.inputs.values() for path in paths} <= set(made)
+
+
+def test_an_experiment_is_called_like_its_file(tmp_path):
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    overlay = tmp_path / "workflow/experiments/mine.yaml"
+    overlay.parent.mkdir(parents=True)
+    overlay.write_text("experiment: yours\n")
+    with pytest.raises(ConfigError, match="write `experiment: mine` in it, or rename it"):
+        experiment_named("mine", tmp_path)
 
 
 def test_unknown_experiment_is_refused_with_those_there_are():

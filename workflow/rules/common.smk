@@ -12,6 +12,7 @@ from convergent_learning.config.costs import Costs
 from convergent_learning.config.design import Design
 from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment
+from convergent_learning.config.overlay import require_name_of_file
 from convergent_learning.config.paths import DATASET, NAMES, PRECISION, RECORDING, AnchorPaths
 from convergent_learning.config.recording_jobs import SCORED
 from convergent_learning.datasets.catalogue import OfficialDataset, dataset_info
@@ -34,6 +35,8 @@ from convergent_learning.workflow.stale_locks import clear_stale_locks
 clear_stale_locks(Path(".snakemake"))
 
 try:
+    for overlay in workflow.overwrite_configfiles:
+        require_name_of_file(config, Path(overlay))
     DESIGN = Design(Experiment(checked(config)))
     refuse_drawings(Path(DESIGN.paths.results))
     refuse_bad_files(DESIGN.experiment.config)
@@ -45,13 +48,6 @@ except (ConfigError, DrawingError) as error:
 for handler in workflow.logger_manager.get_log_handlers():
     if isinstance(handler, StageLog):
         handler.costs = COSTS
-
-for overlay in workflow.overwrite_configfiles:
-    if Path(overlay).stem not in ("config", config["experiment"]):
-        raise WorkflowError(
-            f"{overlay} says `experiment: {config['experiment']}`, but an experiment is called like"
-            f" its file: write `experiment: {Path(overlay).stem}` in it, or rename it"
-        )
 
 ENVIRONMENT = "../../envs/environment.yaml"
 PATHS = DESIGN.paths

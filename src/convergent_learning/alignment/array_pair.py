@@ -158,8 +158,9 @@ def warn_of_few_rows(layers: Sequence[Responses], fold_of: np.ndarray) -> None:
         named += f" (two of {len(few):,} layers with few rows)"
     warnings.warn(
         f"{named}, fewer than {MIN_ROWS_PER_UNIT} rows (stimuli × positions) per unit: maps "
-        "overfit and even unrelated layers may seem aligned, so give more stimuli, or calibrate "
-        "the score with permutation_test",
+        "overfit, so that held-out scores are lower than with more stimuli, those of linear most "
+        "of all, and the context metrics are biased upwards; give more stimuli, or compare with "
+        "permuted ones by permutation_test",
         FewRowsWarning,
         stacklevel=4,
     )

@@ -37,8 +37,6 @@ from convergent_learning.tables.stages import TRAINED, UNTRAINED
 from convergent_learning.tables.storage import Tables
 from convergent_learning.tables.summaries import between, supervised
 
-_NO_GAIN = "training adds no alignment here"
-
 
 class Contrast(NamedTuple):
     """Values per pair, the same with each family left out, and what to say of them."""
@@ -124,7 +122,7 @@ def gain(tables: Tables) -> Contrast:
     levels, notes = training_levels(tables)
     gained = Contrast(levels.sF - levels.s0, notes=notes)
     low, high = gained.ends()
-    return gained._replace(moot=_NO_GAIN if low <= 0 <= high else "")
+    return gained._replace(moot=_without_gain(low, high) if low <= 0 <= high else "")
 
 
 def before_solved(tables: Tables) -> Contrast:
@@ -258,7 +256,15 @@ def _depth_slope(rows: pd.DataFrame, value: str) -> pd.Series:
 
 def _no_gain(levels: pd.DataFrame) -> str:
     low, high = Contrast(levels.sF - levels.s0).ends()
-    return f"{_NO_GAIN}: sF − s0 has the interval {low:.3f} to {high:.3f}" if low <= 0 else ""
+    said = f"{_without_gain(low, high)}: sF − s0 has the interval {low:.3f} to {high:.3f}"
+    return said if low <= 0 else ""
+
+
+def _without_gain(low: float, high: float) -> str:
+    """What the interval of a gain says whose lower end is not above 0."""
+    if high > 0:
+        return "whether training adds alignment is open"
+    return "training adds no alignment here"
 
 
 def _over_families(

@@ -18,6 +18,7 @@ from convergent_learning.tables.stages import EPOCH_ONE, TRAINED, UNTRAINED, wit
 from convergent_learning.tables.storage import Tables
 from convergent_learning.tables.summaries import of_groups, spans_of_layers, supervised
 
+_SEEDS = "a verdict needs groups with three seeds"
 _LEVELS = {"b0": UNTRAINED, "b1": EPOCH_ONE, "bF": TRAINED}
 
 
@@ -38,7 +39,8 @@ def depth_rows(tables: Tables, metrics: list[str]) -> pd.DataFrame:
     ]
     missing = [metric for metric in metrics if metric not in set(rows.metric)]
     if missing:
-        raise NoStatistic(f"no {', '.join(missing)} scores within a group at the last step")
+        what = f"{', '.join(missing)} scores within a group at the last step"
+        raise NoStatistic(f"no {what}; {_SEEDS}")
     return rows.rename(columns={"group_x": "group", "layer_x": "layer"})
 
 
@@ -83,7 +85,8 @@ def _with_all(
     if EPOCH_ONE in missing and rows.epoch.max() == 1:
         raise NoStatistic("training ends with epoch 1, so there is nothing later to compare")
     if missing:
-        raise NoStatistic(f"no {what} of networks at the stage {', '.join(missing)}")
+        where = f"at the stage {', '.join(missing)}"
+        raise NoStatistic(f"no {what} within a group {where}; {_SEEDS}, followed over training")
     counts = rows.groupby("group").stage.nunique()
     whole = counts.index[counts == len(stages)]
     if whole.empty:
@@ -154,7 +157,8 @@ def ood_drops(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
     rows = tables["fig6_pairs"]
     rows = rows[(rows.metric == "procrustes") & (rows.role != "logits")]
     if rows.empty:
-        raise NoStatistic("no procrustes scores on out-of-distribution conditions")
+        what = "procrustes scores within a group on out-of-distribution conditions"
+        raise NoStatistic(f"no {what}; {_SEEDS}, and `stimuli.families`")
     rows, unknown = complete_layers(rows, ["drop"])
     if rows.empty:
         raise NoStatistic("no layer has a score on every out-of-distribution condition")

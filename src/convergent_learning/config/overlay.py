@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from convergent_learning.config.checks import checked
+from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment
 
 
@@ -23,7 +24,8 @@ def experiment_named(name: str, repository: Path = Path()) -> Experiment:
 def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any]:
     """config.yaml of `repository` with the overlay of `experiment`.
 
-    Raises ValueError for an experiment that has no overlay.
+    Raises ValueError for an experiment that has no overlay, ConfigError for an overlay that names
+    another experiment.
     """
     config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
     if experiment == config["experiment"]:
@@ -34,7 +36,19 @@ def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any
         raise ValueError(
             f"no experiment {experiment!r}; there are {', '.join([config['experiment'], *known])}"
         )
-    return _merged(config, yaml.safe_load(overlay.read_text(encoding="utf-8")))
+    merged = _merged(config, yaml.safe_load(overlay.read_text(encoding="utf-8")))
+    require_name_of_file(merged, overlay)
+    return merged
+
+
+def require_name_of_file(config: dict[str, Any], overlay: Path) -> None:
+    """Raise ConfigError if an overlay's experiment is not called like its file."""
+    if overlay.stem not in ("config", config["experiment"]):
+        problem = (
+            f"{overlay} says `experiment: {config['experiment']}`, but an experiment is called like"
+            f" its file: write `experiment: {overlay.stem}` in it, or rename it"
+        )
+        raise ConfigError([problem])
 
 
 def _merged(config: Any, overlay: Any) -> Any:

@@ -22,13 +22,22 @@ from types import ModuleType
 from convergent_learning.tables.schema import TABLES, Table
 from convergent_learning.tables.storage import tables_in
 
+_PARTS = ("TITLE", "ABOUT", "DATA", "draw", "caption", "alternative")
+
 
 @functools.cache
 def figures() -> dict[int, ModuleType]:
-    """The module of each figure, by its number in ascending order."""
+    """The module of each figure, by its number in ascending order.
+
+    Raises ValueError naming a module that lacks a part of a figure, and what it lacks.
+    """
     names = (re.fullmatch(r"fig(\d+)", module.name) for module in pkgutil.iter_modules(__path__))
     numbers = sorted(int(name[1]) for name in names if name)
-    return {number: importlib.import_module(f"{__name__}.fig{number}") for number in numbers}
+    found = {number: importlib.import_module(f"{__name__}.fig{number}") for number in numbers}
+    for number, module in found.items():
+        if missing := [part for part in _PARTS if not hasattr(module, part)]:
+            raise ValueError(f"figures/fig{number}.py has no {', '.join(missing)}")
+    return found
 
 
 def schema() -> dict[str, Table]:

@@ -131,4 +131,7 @@ class FigureData:
 
 
 def _in_order(tables: Tables) -> Tables:
+    """With the columns of the schema alone; ValueError naming a table that it does not have."""
+    if unknown := sorted(tables.keys() - COLUMNS.keys()):
+        raise ValueError(f"table {', '.join(unknown)}: not declared in `tables` of FigureData")
     return {name: frame.reindex(columns=COLUMNS[name]) for name, frame in tables.items()}
