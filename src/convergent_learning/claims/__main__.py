@@ -11,9 +11,9 @@ _HEAD = """# The claims and what decides them
 Made by `python -m convergent_learning.claims` from `claims/definitions.py`; `make pages` makes it
 again. Every claim of the paper has one or more parts, and every part is a statistic with a
 threshold. A part is supported if the 95% interval of its statistic lies above the threshold, not
-supported if it lies at or below it, and inconclusive otherwise. A claim has the weakest verdict of
-its parts. [Methods](methods/claims.md) explains the statistics in words, and
-[Findings](findings.md) has the
+supported if it lies at or below it, and inconclusive otherwise, also where there is no interval,
+which takes three networks of a group. A claim has the weakest verdict of its parts.
+[Methods](methods/claims.md) explains the statistics in words, and [Findings](findings.md) has the
 verdicts of the default experiment. Layers are all scored layers but the logits, unless a row says
 `role = block`. An estimate is the mean over groups of the mean over the pairs of the group."""
 
