@@ -47,7 +47,7 @@ reproduce: $(VENV)/installed ## every figure, claim and the report of EXPERIMENT
 	@$(BIN)/python -m convergent_learning.workflow clear $(EXPERIMENT)
 	@start=$$(date +%s); $(BIN)/snakemake all claims --cores $(CORES) $(OVERLAY) && \
 	echo "experiment $(EXPERIMENT) from raw data in $$(($$(date +%s) - start)) s on $(CORES) cores;" \
-	"report: results/$(EXPERIMENT)/report.html"
+	"report: results/$(EXPERIMENT)/report.html$(if $(wildcard results/reference/$(EXPERIMENT)),; 'make verify EXPERIMENT=$(EXPERIMENT)' compares it with the reference)"
 
 archive: $(VENV)/installed ## pack the checkpoints of EXPERIMENT into ARCHIVE
 	$(BIN)/python -m convergent_learning.workflow archive $(EXPERIMENT) $(ARCHIVE)

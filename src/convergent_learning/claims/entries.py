@@ -61,7 +61,11 @@ def reason_alone(entry: Entry) -> str:
 
 
 def print_claims(path: str | Path) -> None:
-    """Print a claims.json as a plain table, reasons below each line."""
+    """Print a claims.json as a plain table, reasons below each line.
+
+    The numbers are those of parts: a claim has the verdict of its weakest, which others than the
+    first may decide.
+    """
     for line in _lines(read_claims(path)):
         print(line)
 
@@ -74,9 +78,12 @@ def _lines(entries: list[Entry]) -> Iterator[str]:
         number, low, high = (entry[key] for key in NUMBERS)
         shown = "" if number is None else f"{number:.3f}"
         interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+        threshold = f"{entry['threshold']:g}"
+        if is_whole(entry):
+            shown = interval = threshold = ""
         yield (
             f"{entry['id']:<{width}} {entry['verdict']:<14} {shown:>9} {interval:>20} "
-            f"{entry['threshold']:>9g} {entry['n']:>3}  {', '.join(entry['groups'])}".rstrip()
+            f"{threshold:>9} {entry['n']:>3}  {', '.join(entry['groups'])}".rstrip()
         )
         indent = " " * 5
         for text in (entry["claim"], entry["reason"]):
