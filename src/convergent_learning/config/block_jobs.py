@@ -60,6 +60,7 @@ class BlockJobs(Files):
             networks=tile.networks,
             samples=samples,
             tile=tile,
+            experiment=self.experiment,
         )
 
     def _scored_block(
@@ -88,6 +89,7 @@ class BlockJobs(Files):
             networks=tile.networks,
             samples=samples,
             tile=tile,
+            experiment=self.experiment,
             threads=self._threads,
         )
 
@@ -184,6 +186,7 @@ class BlockJobs(Files):
             networks=tile.networks,
             samples=samples,
             tile=tile,
+            experiment=self.experiment,
             threads=self._threads,
         )
 
@@ -219,6 +222,7 @@ class BlockJobs(Files):
             networks=tile.networks,
             samples=samples,
             tile=tile,
+            experiment=self.experiment,
             threads=self._threads,
         )
 

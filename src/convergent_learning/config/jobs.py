@@ -50,9 +50,13 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockJob(Job):
-    """A job on the pairs of `tile`, at all samples of a block."""
+    """A job on the pairs of `tile`, at all samples of a block.
+
+    `experiment` says which networks a sample has: for anchors, one with these networks alone.
+    """
 
     tile: Tile
+    experiment: Experiment
 
 
 class Files:

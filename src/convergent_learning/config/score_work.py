@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from convergent_learning.alignment.arrays import WIDE
 from convergent_learning.alignment.comparisons import prepared_together
 from convergent_learning.alignment.registry import metrics
-from convergent_learning.config.experiment import Experiment, Network, NetworkPair
+from convergent_learning.config.experiment import Network, NetworkPair
 from convergent_learning.config.jobs import BlockJob
 from convergent_learning.config.sizes import LayerSize, NetworkSize, Sizes
 
@@ -49,14 +49,14 @@ class ScoreWork:
         self.amounts[kind] = self.amounts.get(kind, 0.0) + amount
 
 
-def score_work(job: BlockJob, experiment: Experiment, sizes: Sizes) -> ScoreWork:
+def score_work(job: BlockJob, sizes: Sizes) -> ScoreWork:
     """The work of a scoring job, without its start."""
-    return _Counted(job, experiment, sizes).work
+    return _Counted(job, sizes).work
 
 
 class _Counted:
-    def __init__(self, job: BlockJob, experiment: Experiment, sizes: Sizes):
-        self.work = ScoreWork()
+    def __init__(self, job: BlockJob, sizes: Sizes):
+        self.work, experiment = ScoreWork(), job.experiment
         self._job, self._folds = job, experiment.config.alignment.folds
         self._sizes = {n.name: sizes.of(job.dataset, n) for n in job.tile.networks}
         widest = max(layer.units for size in self._sizes.values() for layer in size.layers)

@@ -147,7 +147,7 @@ class Workload:
         amounts: dict[str, float] = {"start:moments": 1.0}
         memory = disk = moments = 0.0
         for sample in job.samples:
-            there = self.experiment.shown(job.dataset, sample, job.tile)
+            there = job.experiment.shown(job.dataset, sample, job.tile)
             sizes = {n.name: self._size(job, n) for n in there.networks}
             values = sum(layer.values for size in sizes.values() for layer in size.layers)
             activations = self._images * width * values
@@ -176,7 +176,7 @@ class Workload:
         self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize]
     ) -> tuple[float, float, float]:
         """Operations of all products of a sample, bytes of own and of cross moments."""
-        mapped = self.experiment.mapped(job.dataset, sample)
+        mapped = job.experiment.mapped(job.dataset, sample)
         grids = {layer.positions for size in sizes.values() for layer in size.layers}
         flop = own = cross = 0.0
         for size in sizes.values():
@@ -197,8 +197,8 @@ class Workload:
         self, job: BlockJob, sample: Sample, sizes: Mapping[str, NetworkSize], held: bool
     ) -> float:
         """Bytes that the moments of a sample take while they are summed."""
-        there = self.experiment.shown(job.dataset, sample, job.tile)
-        mapped = self.experiment.mapped(job.dataset, sample)
+        there = job.experiment.shown(job.dataset, sample, job.tile)
+        mapped = job.experiment.mapped(job.dataset, sample)
         shown = ShownNetworks(
             sizes,
             {network.name: network.group for network in there.networks},
@@ -235,15 +235,15 @@ class Workload:
 
         Stimuli that correspond, and shuffled ones.
         """
-        mapped = self.experiment.mapped(job.dataset, sample)
-        pairs = self.experiment.shown(job.dataset, sample, job.tile).pairs
+        mapped = job.experiment.mapped(job.dataset, sample)
+        pairs = job.experiment.shown(job.dataset, sample, job.tile).pairs
         counted = [*compared(pairs, mapped), *across(pairs, mapped), *compared(pairs, [])]
         for (x, y), count, own in counted:
             yield count, layer_pairs(sizes[x.name], sizes[y.name], own=own)
 
     def _scores(self, job: BlockJob, loaded: bool = False) -> Work:
         """Scores of a job; in one that is `loaded`, torch is counted elsewhere."""
-        scored = score_work(job, self.experiment, self._sizes)
+        scored = score_work(job, self._sizes)
         amounts = {"start:scores": 1.0, **scored.amounts}
         disk = _BYTES_A_ROW * scored.rows
         memory = scored.bytes + _TORCH * (scored.wide and not loaded)
