@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,6 +138,15 @@ def test_sizes_are_measured_once(smoke, sizes):
     sizes.write_text(stored.replace('"parameters": ', '"parameters": 1'))
     assert Sizes(experiment, sizes).of("digits", network).parameters == int(f"1{found}")
     sizes.write_text(stored)
+
+
+@pytest.mark.slow
+def test_sizes_may_be_asked_for_by_two_threads_at_once(smoke, tmp_path):
+    sizes = Sizes(smoke.design.experiment, tmp_path / "sizes.json")
+    networks = smoke.design.experiment.networks
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda network: sizes.of("digits", network), networks))
+    assert [size.parameters > 0 for size in found] == [True] * len(networks)
 
 
 @pytest.mark.slow

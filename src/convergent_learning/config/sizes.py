@@ -13,6 +13,7 @@ import math
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
@@ -95,11 +96,14 @@ class Sizes:
     def __init__(self, experiment: Experiment, cache: Path = CACHE):
         self._experiment, self._cache = experiment, cache
         self._known: dict[tuple[str, str], NetworkSize] = {}
+        # The lines of a run's stages are printed by a thread that asks for sizes too.
+        self._measuring = threading.Lock()
 
     def of(self, dataset: str, network: Network) -> NetworkSize:
         """The size of a network for a dataset: the same for all seeds of its group."""
-        if not self._known:
-            self._measure()
+        with self._measuring:
+            if not self._known:
+                self._measure()
         return self._known[dataset, network.group]
 
     def check(self) -> None:
@@ -108,7 +112,8 @@ class Sizes:
         Those that are trained here can be built, and their grids fit each other.
         """
         if len(self._experiment.trained) < len(self._experiment.networks):
-            self._measure()
+            with self._measuring:
+                self._measure()
 
     def _measure(self) -> None:
         asked = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+Looks = dict[str, tuple[str, str]]
+"""Colour and marker of each group."""
+
 _FIRST_EPOCH_SHARE = 0.5  # of the width of an axis over training
+_LABELLED = 5  # rows of a figure, at most, of which each says what it shows
+_TALLEST_MM = 245.0  # of a dataset: a page of A4 with its caption
 
 
 def draw_by_dataset(
@@ -45,7 +50,7 @@ def draw_by_dataset(
     names : sequence of str
         Tables to read; `datasets` and `groups` are read beside them.
     height : callable
-        Height in mm for the tables of one dataset.
+        Height in mm for the tables of one dataset; no more than a page is taken.
     panels : callable
         Draws the tables of one dataset into a (sub)figure.
     provenance : str
@@ -53,7 +58,7 @@ def draw_by_dataset(
     """
     tables = with_stages(read_tables(folder, ["datasets", "groups", *names]))
     parts = [of_dataset(tables, dataset) for dataset in tables["datasets"].dataset]
-    heights = [height(part) for part in parts]
+    heights = [min(height(part), _TALLEST_MM) for part in parts]
     with style.applied():
         whole = style.figure(sum(heights))
         if len(parts) == 1:
@@ -75,6 +80,27 @@ def title(tables: Tables, group: str) -> str:
     """What a group is called in print, and whether its networks are given as they are."""
     given = is_given(tables["groups"], group)
     return f"{style.group(group)} (as given)" if given else style.group(group)
+
+
+def looks(groups: pd.DataFrame, first: str | None = None) -> Looks:
+    """Ink for the group `first` (of the table, if none is named), grey for those never trained."""
+    names = list(dict.fromkeys(groups.group))
+    first = names[0] if first is None else first
+    untrained = set(groups.group[groups.objective == "none"])
+    others = [name for name in names if name != first and name not in untrained]
+    found = dict.fromkeys(untrained, (style.GREY, "*")) | {first: (style.INK, "o")}
+    found |= {name: style.nth_group(place) for place, name in enumerate(others)}
+    return {name: found[name] for name in names}
+
+
+def name_rows(
+    figure: Figure | SubFigure, axes: Iterable[Axes], names: Sequence[str], what: str
+) -> None:
+    """Label rows by what they are of and what they show, which low rows have no room to repeat."""
+    if len(names) > _LABELLED:
+        figure.supylabel(what, fontsize=7)
+    for ax, name in zip(axes, names, strict=True):
+        ax.set_ylabel(name if len(names) > _LABELLED else f"{name}\n{what}")
 
 
 def is_given(groups: pd.DataFrame, group: str) -> bool:
@@ -133,6 +159,14 @@ def limits(frame: pd.DataFrame, points: Sequence[str], ends: Sequence[str]) -> t
     if not high > low:
         return 0.0, 1.0
     return low - 0.05 * (high - low), high + 0.05 * (high - low)
+
+
+def score_limits(
+    frame: pd.DataFrame, points: Sequence[str], ends: Sequence[str]
+) -> tuple[float, float]:
+    """As `limits`, for held-out correlations: little room below 0, and hardly any above 1."""
+    low, high = limits(frame, points, ends)
+    return max(low, -0.25), min(high + 0.1 * (high - low), 1.1)
 
 
 def depth_axis(ax: Axes, layers: pd.DataFrame) -> None:

@@ -34,11 +34,8 @@ DATA = FigureData(
     facts=("accuracy", "datasets", "groups", "conditions"),
 )
 
-# Okabe & Ito's colours.
-_LOOKS = [
-    *(("o", style.INK), ("s", "#E69F00"), ("^", "#56B4E9"), ("D", "#009E73"), ("v", "#CC79A7")),
-    *(("P", "#0072B2"), ("X", "#D55E00"), ("*", style.GREY)),
-]
+_SPLITS = (("train", "--"), ("test", "-"))
+_ACROSS = 5  # entries of a legend beside each other
 
 
 def draw(
@@ -135,12 +132,19 @@ def _top_height(tables: Tables) -> float:
     return 7 + (_TILE_MM + 3) * levels * images
 
 
+def _heights(tables: Tables) -> list[float]:
+    """Of the three parts, the lower ones with a line more for each line of their legends."""
+    names = tables["groups"].group
+    more = [4 * (len(entries) // _ACROSS) for entries in ([*names, "test", "training"], names)]
+    return [_top_height(tables), 48 + more[0], 60 + more[1]]
+
+
 def _height(tables: Tables) -> float:
-    return _top_height(tables) + 48 + 60
+    return sum(_heights(tables))
 
 
 def _panels(figure: Figure | SubFigure, tables: Tables, tiles: list[np.ndarray]) -> None:
-    heights = [_top_height(tables), 48, 60]
+    heights = _heights(tables)
     top, middle, bottom = style.split(figure, 3, 1, height_ratios=heights)
     _draw_stimuli(top, tables["fig1_stimuli"], tiles)
     _draw_training(middle, tables)
@@ -173,26 +177,24 @@ def _draw_stimuli(figure: SubFigure, stimuli: pd.DataFrame, tiles: list[np.ndarr
     style.letter(figure, "a")
 
 
-def _groups(tables: Tables) -> list[str]:
-    return list(tables["groups"].group)
-
-
 def _draw_training(figure: SubFigure, tables: Tables) -> None:
     axes = figure.subplots(1, 2)
-    training, names = tables["fig1_training"], _groups(tables)
+    training, looks = tables["fig1_training"], common.looks(tables["groups"])
     if training.empty:
         for ax, letter in zip(axes, "bc", strict=True):
             style.panel(ax, letter)
             ax.set_axis_off()
             style.note(ax, "no network is trained here")
         return
+    untrained = set(tables["groups"].group[tables["groups"].objective == "none"])
     for ax, letter, quantity in zip(axes, "bc", ("loss", "accuracy"), strict=True):
         style.panel(ax, letter)
-        for place, name in enumerate(names):
-            colour = _LOOKS[place % len(_LOOKS)][1]
+        for name, (colour, _) in looks.items():
             runs = training[training.group == name]
+            # A network that is never trained has no loss on the training set.
+            splits = _SPLITS[name in untrained :]
             for _, run in runs.sort_values("epoch").groupby("seed"):
-                for split, dashes in (("train", "--"), ("test", "-")):
+                for split, dashes in splits:
                     known = run[run[f"{split}_{quantity}"].notna()]
                     values = known[f"{split}_{quantity}"]
                     ax.plot(known.epoch, values, dashes, color=colour, linewidth=0.8)
@@ -202,15 +204,14 @@ def _draw_training(figure: SubFigure, tables: Tables) -> None:
         ax.xaxis.set_major_locator(style.locator(6, integer=True))
     axes[0].set_ylim(bottom=0)
     axes[1].set_ylim(0, 1)
-    handles = _key(names, set(training.group))
-    common.legend_below(figure, handles, len(handles))
+    handles = _key(looks, set(training.group))
+    common.legend_below(figure, handles, min(len(handles), _ACROSS))
 
 
-def _key(names: list[str], trained: set[str]) -> list[Line2D]:
-    looks = zip(names, _LOOKS * len(names), strict=False)
+def _key(looks: common.Looks, trained: set[str]) -> list[Line2D]:
     lines = [
         common.key(style.group(name), color=colour)
-        for name, (_, colour) in looks
+        for name, (colour, _) in looks.items()
         if name in trained
     ]
     splits = (("test set", "-"), ("training set", "--"))
@@ -219,7 +220,7 @@ def _key(names: list[str], trained: set[str]) -> list[Line2D]:
 
 def _draw_accuracy(ax: Axes, tables: Tables) -> None:
     style.panel(ax, "d")
-    names, conditions = _groups(tables), tables["conditions"]
+    looks, conditions = common.looks(tables["groups"]), tables["conditions"]
     accuracy = tables["accuracy"]
     accuracy = accuracy[accuracy.stage == TRAINED]
     decided = accuracy[accuracy.accuracy.notna()][["stimuli", "condition"]].drop_duplicates()
@@ -230,13 +231,12 @@ def _draw_accuracy(ax: Axes, tables: Tables) -> None:
     if conditions.empty:
         style.note(ax, "no out-of-distribution conditions with an accuracy")
         return
-    for place, name in enumerate(names):
-        marker, colour = _LOOKS[place % len(_LOOKS)]
+    for place, (name, (colour, marker)) in enumerate(looks.items()):
         rows = accuracy[accuracy.group == name]
         plain = rows[rows.stimuli == "id"].accuracy.mean()
         ax.axhline(plain, color=colour, linewidth=0.7, linestyle="--", zorder=1)
-        apart = min(0.28, 0.8 / len(names))
-        shift = (place - (len(names) - 1) / 2) * apart
+        apart = min(0.28, 0.8 / len(looks))
+        shift = (place - (len(looks) - 1) / 2) * apart
         for x, condition in enumerate(conditions.itertuples()):
             here = rows[
                 (rows.stimuli == condition.stimuli) & (rows.condition == condition.condition)
@@ -251,9 +251,8 @@ def _draw_accuracy(ax: Axes, tables: Tables) -> None:
     ax.set_xlim(-0.7, len(conditions) - 0.3)
     _separate_families(ax, conditions)
     how = {"ls": "--", "lw": 0.7, "mfc": "none", "mec": style.INK}
-    looks = zip(names, _LOOKS * len(names), strict=False)
-    handles = [common.key(style.group(n), marker=m, color=c, **how) for n, (m, c) in looks]
-    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=5, borderpad=0)
+    handles = [common.key(style.group(n), marker=m, color=c, **how) for n, (c, m) in looks.items()]
+    ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=_ACROSS, borderpad=0)
 
 
 def _separate_families(ax: Axes, conditions: pd.DataFrame) -> None:

@@ -41,6 +41,7 @@ _LABEL = "held-out correlation"
 _ABSENCE = "no layers of\nequal width"
 _JUDGED = "layers and metrics within a group at the last step"
 _LEAST_MM, _MOST_MM, _PAGE_MM = 28, 38, 210  # of a row, and of all rows on a page
+_MANY = 15  # pairs of groups: those of six
 _LETTER_MM, _LINE_MM = 1.2, 4  # of a legend
 
 
@@ -103,11 +104,12 @@ def alternative(tables: str | Path) -> str:
 def _across(fig2: pd.DataFrame) -> str:
     """How many pairs the rows across groups rest on."""
     across = fig2[fig2.group_x != fig2.group_y]
-    said = [
-        f"{style.pair(x, y)}, {int(rows.n_pairs.max())} pairs"
-        for (x, y), rows in across.groupby(["group_x", "group_y"], sort=False)
-    ]
-    return f" Across: {'; '.join(said)}." if said else ""
+    pairs = across.groupby(["group_x", "group_y"], sort=False).n_pairs.max()
+    shown = _shown([*pairs.index])
+    said = [f"{style.pair(x, y)}, {pairs[x, y]:.0f} pairs" for x, y in shown]
+    others = len(pairs) - len(shown)
+    left = f" ({others} more pairs of groups are in the table)" if others else ""
+    return f" Across: {'; '.join(said)}{left}." if said else ""
 
 
 def _rows(tables: Tables) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -118,8 +120,13 @@ def _rows(tables: Tables) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]
     within = [(a, a) for a in names if (a, a) in present]
     across = [(a, b) for a in names for b in names if a != b and (a, b) in present]
     if len(across) > 1:
-        return within, across
+        return within, _shown(across)
     return within + across or [(a, a) for a in names], []
+
+
+def _shown(across: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Pairs of groups that can be told apart: all of a few, else those with the first group."""
+    return across if len(across) <= _MANY else [pair for pair in across if across[0][0] in pair]
 
 
 def _heights(tables: Tables) -> list[float]:
@@ -160,8 +167,8 @@ def _draw_rows(figure: Figure | SubFigure, tables: Tables, pairs: list[tuple[str
                 style.note(ax, _ABSENCE)
             else:
                 _curves(ax, scores, layers, metric)
-        label = common.title(tables, x) if x == y else style.pair(x, y)
-        axes[row, 0].set_ylabel(f"{label}\n{_LABEL}")
+    names = [common.title(tables, x) if x == y else style.pair(x, y) for x, y in pairs]
+    common.name_rows(figure, axes[:, 0], names, _LABEL)
     common.legend_below(figure, _key(tables), 6)
 
 

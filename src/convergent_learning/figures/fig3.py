@@ -108,12 +108,13 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
         title = "learned − rotated" if row == 0 else ""
         style.panel(axes[row, 2], style.nth_letter(3 * row + 2), title)
         common.depth_axis(axes[row, 2], layers)
-        axes[row, 0].set_ylabel(f"{common.title(tables, name)}\nheld-out correlation")
         axes[row, 2].set_ylabel("difference")
-    scores = common.limits(fig3, ["learned", "rotated"], ["learned_low", "learned_high"])
+    titles = [common.title(tables, name) for name in names]
+    common.name_rows(figure, axes[:, 0], titles, "held-out correlation")
+    scores = common.score_limits(fig3, ["learned", "rotated"], ["learned_low", "learned_high"])
     differences = common.limits(fig3, ["difference"], ["difference_low", "difference_high"])
     for ax in axes[:, :2].flat:
-        ax.set_ylim(max(scores[0], -0.25), min(scores[1] + 0.1 * (scores[1] - scores[0]), 1.1))
+        ax.set_ylim(scores)
     for ax in axes[:, 2]:
         ax.set_ylim(differences)
     for ax in axes[-1]:

@@ -91,10 +91,10 @@ def _first_epochs(groups: pd.DataFrame) -> str:
     shares = trained.steps_per_epoch / trained.final_step
     alike = (shares.groupby(trained.dataset).nunique() == 1).all()
     named = trained.dataset if alike else trained.group.map(style.group) + " on " + trained.dataset
-    said = [
-        f"{share:.0%} of the steps of {name}"
-        for name, share in shares.groupby(named, sort=False).first().items()
-    ]
+    of_share: dict[str, list[str]] = {}
+    for name, share in shares.groupby(named, sort=False).first().items():
+        of_share.setdefault(f"{share:.0%}", []).append(str(name))
+    said = [f"{share} of the steps of {', '.join(names)}" for share, names in of_share.items()]
     shaded = "The first epoch, shaded, is stretched to half of the axis; it is "
     return f"{shaded}{' and '.join(said)}. "
 
@@ -147,6 +147,9 @@ def _band(
         thirds.append(_layers(axes[1, column], rows[rows.metric == _METRIC]))
         _accuracy(axes[2, column], tables, name)
         axes[2, column].set_xlabel(unit)
+    shown = fig5[fig5.group.isin(names)]
+    for ax, which in zip(axes[:2, 0], (shown.layer == "all", shown.metric == _METRIC), strict=True):
+        ax.set_ylim(common.score_limits(shown[which], ["mean"], ["low", "high"]))
     if len(_bands(tables)) == 1:  # else there is a legend
         # Labels keep their distance in the limits that all panels of a row share in the end.
         for ax, drawn in zip(axes[0], curves, strict=True):

@@ -127,7 +127,8 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
         common.depth_axis(axes[row, 0], blocks)
         axes[row, 0].set_xlim(right=blocks.depth.max() + 0.05)
         common.depth_axis(axes[row, 1], layers)
-        axes[row, 0].set_ylabel(f"{common.title(tables, name)}\ndrop in Procrustes score")
+    titles = [common.title(tables, name) for name in names]
+    common.name_rows(figure, axes[:, 0], titles, "drop in Procrustes score")
     for column in (0, 1):
         axes[-1, column].set_xlabel("relative depth")
     for column in (2, 3):

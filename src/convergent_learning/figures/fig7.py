@@ -40,8 +40,6 @@ _METRIC = "procrustes"
 _SPANS = ("early", "all", "late")
 _TABLES = ["layers", "groups", "fig1_training", "fig7", "fig7_shares"]
 
-_Looks = dict[str, tuple[str, str]]  # colour and marker by group
-
 
 def draw(
     tables: str | Path, out_pdf: str | Path, out_png: str | Path, provenance: str = ""
@@ -94,7 +92,9 @@ def _told(row: Any) -> str:
     """What a group learns from what, in words."""
     if row.objective == "none":
         return "not trained"
-    said = [] if row.objective == "supervised" else [f"without labels, {row.objective}"]
+    said = [] if row.objective == "supervised" else ["without labels"]
+    if said and row.objective != row.group:
+        said = [f"without labels, {row.objective}"]
     if row.labels != "true":
         said.append(f"{row.labels} labels")
     if row.images != "natural":
@@ -126,8 +126,8 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     reference = supervised(groups)
     there = groups[groups.group.isin({*fig7.group_x, *fig7.group_y}) & (groups.group != reference)]
     untrained = [*there.group[there.objective == "none"]]
-    shown = [*there.group[there.objective != "none"]]
-    looks = {name: style.nth_group(place) for place, name in enumerate(shown)}
+    shown = set(there.group[there.objective != "none"])
+    looks = {name: look for name, look in common.looks(groups, reference).items() if name in shown}
     layers = tables["layers"]
     axes = figure.subplots(2, 2)
     titles = (
@@ -151,7 +151,7 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
 
 
 def _with_supervised(
-    ax: Axes, fig7: pd.DataFrame, reference: str, looks: _Looks, untrained: list[str]
+    ax: Axes, fig7: pd.DataFrame, reference: str, looks: common.Looks, untrained: list[str]
 ) -> None:
     last = fig7[fig7.stage == TRAINED]
     common.along_depth(ax, _layers(of_groups(last, reference, reference)), style.INK)
@@ -163,7 +163,7 @@ def _with_supervised(
         common.along_depth(ax, rows, colour, marker=marker)
 
 
-def _within(ax: Axes, fig7: pd.DataFrame, looks: _Looks) -> None:
+def _within(ax: Axes, fig7: pd.DataFrame, looks: common.Looks) -> None:
     for name, (colour, marker) in looks.items():
         rows = _layers(of_groups(fig7, name, name))
         common.along_depth(ax, rows[rows.stage == TRAINED], colour, marker=marker)
@@ -171,7 +171,7 @@ def _within(ax: Axes, fig7: pd.DataFrame, looks: _Looks) -> None:
         ax.plot(start.depth, start["mean"], "--", color=colour, linewidth=0.7, zorder=2)
 
 
-def _shares(ax: Axes, table: pd.DataFrame, looks: _Looks) -> None:
+def _shares(ax: Axes, table: pd.DataFrame, looks: common.Looks) -> None:
     table = table[table.metric == _METRIC]
     ax.axhline(1, color=style.INK, linewidth=0.8)
     width = 0.7 / max(len(looks), 1)
@@ -185,7 +185,7 @@ def _shares(ax: Axes, table: pd.DataFrame, looks: _Looks) -> None:
     ax.set_ylim(*common.limits(table, ["share"], ["share_low", "share_high"]))
 
 
-def _training(ax: Axes, fig7: pd.DataFrame, reference: str, looks: _Looks) -> None:
+def _training(ax: Axes, fig7: pd.DataFrame, reference: str, looks: common.Looks) -> None:
     common.epoch_axis(ax, fig7.epoch, few=False)
     for name, (colour, marker) in {reference: (style.INK, "o"), **looks}.items():
         rows = of_groups(fig7, reference, name)
@@ -201,7 +201,7 @@ def _layers(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows.depth.notna()]
 
 
-def _legend(reference: str, untrained: list[str], looks: _Looks) -> list[Artist]:
+def _legend(reference: str, untrained: list[str], looks: common.Looks) -> list[Artist]:
     keys: list[Artist] = [common.key(f"{style.group(reference)} (S)", marker="o")]
     keys += [
         common.key(style.group(name), color=colour, marker=marker)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from convergent_learning.figures import common, style, words
+from convergent_learning.figures.common import Looks
 from convergent_learning.tables.figure_data import FACTS, FigureData, Needs, Scores
 from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.recordings import recording_means, recording_tables
@@ -52,8 +53,6 @@ _OFF_SCALE = 2.0  # one that begins beyond this many times it is no longer drawn
 _CEILING = "#D2D2D2"
 _SPREAD = 0.06  # of depth, over which groups stand side by side where they are not joined
 _ORDER = (0, 2, 3, 4, 5, 1)  # of the looks of groups: the most different first
-
-Looks = dict[str, tuple[str, str]]  # colour and marker by group
 
 
 def draw(

@@ -64,7 +64,7 @@ _FAMILIES = {
 }
 # Tol's "bright" scheme: groups beside one that is drawn in ink.
 _GROUPS = [
-    ("#4477AA", "o"),
+    ("#4477AA", ">"),
     ("#66CCEE", "s"),
     ("#EE6677", "^"),
     ("#228833", "v"),
@@ -87,6 +87,7 @@ _LEVELS = {
     "uniform_noise": "±{}",
 }
 _ABBREVIATIONS = {"cca", "cka", "r2", "rsa"}
+_ACRONYMS = {"simclr": "SimCLR", "moco": "MoCo"}
 _ARCHITECTURES = {"resnet": "ResNet-", "vgg": "VGG-", "vit_": "ViT-", "alexnet": "AlexNet"}
 
 _RC: dict[str, Any] = {
@@ -283,7 +284,7 @@ def group(name: str) -> str:
     for stem, printed in _ARCHITECTURES.items():
         if re.match(rf"{stem}", name):
             return printed + name[len(stem) :]
-    return name
+    return _ACRONYMS.get(name, name)
 
 
 def in_lines(text: str) -> str:

@@ -32,12 +32,12 @@ def finished(groups: pd.DataFrame) -> str:
 
 def sizes(frame: pd.DataFrame, by: str = "group") -> str:
     """How many networks and pairs of each group a figure rests on, in words."""
-    said = []
+    alike: dict[str, list[str]] = {}
     for name, rows in frame.groupby(by, sort=False):
         networks, pairs = int(rows.n_networks.max()), int(rows.n_pairs.max())
-        said.append(
-            f"{style.group(str(name))}, {networks} networks ({pairs} pair{'s' * (pairs != 1)})"
-        )
+        n = f"{networks} networks ({pairs} pair{'s' * (pairs != 1)})"
+        alike.setdefault(n, []).append(style.group(str(name)))
+    said = (f"{', '.join(names)}, {n}{' each' * (len(names) > 1)}" for n, names in alike.items())
     return f"n of each group, whose networks differ in their seed alone: {'; '.join(said)}."
 
 
