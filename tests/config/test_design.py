@@ -235,6 +235,17 @@ def test_jobs_ask_for_more_than_they_are_planned_to_take(default):
         assert 60 * default.minutes_to_ask(job) >= 600 + 4 * default.seconds(job) / job.threads
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cifar10", "drivers", "smoke"])
+def test_anchors_have_costs(name, tmp_path, monkeypatch):
+    """The groups of `drivers` end at different steps, and its anchors are of some groups alone."""
+    monkeypatch.chdir(ROOT)
+    design = Design(experiment_named(name))
+    costs = Costs(design, Sizes(design.experiment, tmp_path / "sizes.json"))
+    assert len(design.anchors) >= 3
+    assert all(costs.seconds(job) > 1 and costs.megabytes(job) > 100 for job in design.anchors)
+
+
 @pytest.mark.parametrize("name", ["cifar10", "paper-cifar", "paper-imagenet"])
 def test_every_input_is_given_or_made_by_one_job(name):
     jobs = Design(experiment_named(name, ROOT)).jobs
