@@ -150,7 +150,7 @@ def test_the_committed_page_is_that_of_the_committed_runs():
     seen = subprocess.run(
         [sys.executable, script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    printed = "\n".join([*page("cifar10", measured), "", seen.stdout])
+    printed = "\n".join([*page("cifar10", measured), seen.stdout])
     assert made == printed, "run `make findings`"
 
 
