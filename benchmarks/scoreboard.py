@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
@@ -60,7 +61,9 @@ def main() -> None:
         passed = ["--baseline", options.baseline] if options.baseline else []
         rows += run(script, passed if script.stem == "experiment" else [])
     if options.only is not None:
-        rows = replaced(read(options.page), [replace(row, machine=here) for row in rows])
+        rows = replaced(
+            read(options.page), [replace(row, machine=row.machine or here) for row in rows]
+        )
     write(options.page, rows, here)
 
 
@@ -86,10 +89,15 @@ def run(script: Path, arguments: Sequence[str] = ()) -> list[Row]:
 
 
 def replaced(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
-    """The old rows, those of the same figures in their place; rows of other figures follow."""
-    anew = {row.figure: row for row in new}
-    kept = [anew.pop(row.figure, row) for row in old]
-    return [*kept, *anew.values()]
+    """The old rows, new ones of the same figures in their places; those of other figures follow.
+
+    Of several rows of one figure, the first takes the place of the first, and so on.
+    """
+    anew: dict[str, deque[Row]] = {}
+    for row in new:
+        anew.setdefault(row.figure, deque()).append(row)
+    kept = [anew[row.figure].popleft() if anew.get(row.figure) else row for row in old]
+    return [*kept, *(row for rows in anew.values() for row in rows)]
 
 
 def read(page: Path) -> list[Row]:

@@ -72,6 +72,12 @@ def test_some_rows_are_measured_anew(scoreboard, page):
     assert scoreboard.read(page) == old
     new = [scoreboard.Row("more", "5"), scoreboard.Row("size", "2", machine="n")]
     assert scoreboard.replaced(old, new) == [old[0], new[1], new[0]]
+    twice = [scoreboard.Row("the same", str(n)) for n in range(4)]
+    assert scoreboard.replaced([twice[0], old[0], twice[1]], twice[2:]) == [
+        twice[2],
+        old[0],
+        twice[3],
+    ]
 
 
 def test_a_page_without_markers_is_left_alone(scoreboard, tmp_path):

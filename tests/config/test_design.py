@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 DRY_RUN = [sys.executable, "-m", "snakemake", "-n", "--cores", "1"]
 # Job seconds by stage of the default experiment: of an AMD EPYC that did nothing else
 # (docs/performance.md), but scores and portable trainings, which are processor seconds of an Intel
-# Xeon (docs/scaling.md, docs/performance.md).
+# Xeon.
 MEASURED = {
     "dataset": 15,
     "stimuli": 34,

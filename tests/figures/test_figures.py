@@ -15,7 +15,7 @@ import simulated
 from PIL import Image
 
 from convergent_learning.alignment import metrics
-from convergent_learning.figures import common, fig2, style, words
+from convergent_learning.figures import common, style, words
 from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.schema import COLUMNS
 from convergent_learning.tables.storage import tables_in
@@ -127,8 +127,8 @@ def test_groups_that_share_an_architecture_are_drawn_by_name(make_tables, tmp_pa
     for number in NUMBERS:
         assert _is_whole(*_draw(number, folder, tmp_path))
         caption = _module(number).caption(folder)
-        for name in names:
-            assert f"{name}, 3 networks" in caption
+        each = "labels, 3 networks" if number == 1 else "labels, shuffled-labels, 3 networks"
+        assert each in caption
         assert "differ in their seed alone" in caption or number == 1
     assert "labels – shuffled-labels, 9 pairs" in _module(2).caption(folder)
 
@@ -175,8 +175,38 @@ def test_networks_that_are_given_as_they_are_are_not_called_trained(tables, tmp_
         assert _is_whole(*_draw(number, folder, tmp_path))
 
 
+@pytest.mark.slow
+def test_pairs_with_the_first_of_many_groups_are_drawn(make_tables, tmp_path):
+    """The first in the config, and not in the order of letters."""
+    names = ("z", *"abcdef")
+    layers = dict.fromkeys(names, simulated.LAYERS["resnet18"])
+    folder = make_tables(groups=names, layers=layers, architecture="resnet18", families={})
+    assert _is_whole(*_draw(2, folder, tmp_path))
+    _, _, across = _module(2).caption(folder).partition(" Across: ")
+    assert across.startswith("z – a, 9 pairs; z – b, 9 pairs; ")
+    assert "(15 more pairs of groups are in the table)" in across
+    assert "a – b" not in across
+
+
+def test_a_group_has_one_look_in_all_figures():
+    groups = pd.DataFrame(
+        {
+            "group": [*"abcdefghijk"],
+            "objective": ["none", "simclr", "supervised", *["supervised"] * 8],
+            "labels": ["true", "true", "true", *["shuffled"] * 8],
+            "images": "natural",
+        }
+    )
+    looks = common.looks(groups)
+    assert looks["c"] == (style.INK, "o")
+    assert looks["a"][0] == style.GREY
+    assert len(set(looks.values())) == len(groups)
+    unsupervised = common.looks(groups[groups.group == "b"])
+    assert unsupervised == {"b": (style.INK, "o")}
+
+
 def test_pairs_of_many_groups_look_different():
-    looks = [fig2.pair_look(place) for place in range(36)]
+    looks = [style.nth_of_many(place) for place in range(36)]
     assert len(set(looks)) == len(looks)
 
 

@@ -4,8 +4,9 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convergent_learning.networks.architectures import build, torchvision_name
+from convergent_learning.networks.architectures import build
 from convergent_learning.networks.listed import listed
+from convergent_learning.networks.loading import TORCHVISION_NAMES
 
 CONVOLUTIONAL = [name for name in listed() if not name.startswith("vit")]
 
@@ -13,7 +14,7 @@ CONVOLUTIONAL = [name for name in listed() if not name.startswith("vit")]
 def torchvision_network(architecture):
     if architecture == "vit_small":  # torchvision has the class, not this size
         return torchvision.models.VisionTransformer(224, 16, 12, 6, 384, 1536)
-    return torchvision.models.get_model(torchvision_name(architecture))
+    return torchvision.models.get_model(TORCHVISION_NAMES.get(architecture, architecture))
 
 
 def shapes(network):

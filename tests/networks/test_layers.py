@@ -7,7 +7,7 @@ from torchvision.models import get_model
 from torchvision.models.feature_extraction import get_graph_node_names
 
 from convergent_learning.networks import graph
-from convergent_learning.networks.architectures import build, torchvision_name
+from convergent_learning.networks.architectures import build
 from convergent_learning.networks.layers import Layer, depths, stem
 from convergent_learning.networks.listed import (
     code_of,
@@ -16,6 +16,7 @@ from convergent_learning.networks.listed import (
     not_listed,
     select_layers,
 )
+from convergent_learning.networks.loading import TORCHVISION_NAMES
 from convergent_learning.networks.outputs import LayerOutputs
 
 both_stems = pytest.mark.parametrize("image_size", graph.IMAGE_SIZES)
@@ -23,7 +24,7 @@ every_architecture = pytest.mark.parametrize("architecture", listed())
 
 
 def test_the_list_is_that_of_the_files():
-    assert graph.listed() == listed()
+    assert graph.traced_architectures() == listed()
     assert not_listed() == []
 
 
@@ -46,7 +47,7 @@ def test_default_layers_are_in_depth_order(architecture, image_size):
 @pytest.mark.parametrize("architecture", [name for name in listed() if name != "vit_small"])
 def test_published_networks_have_the_default_layers(architecture):
     with torch.device("meta"):
-        published = get_model(torchvision_name(architecture))
+        published = get_model(TORCHVISION_NAMES.get(architecture, architecture))
         ours = build(architecture, 1000, 1, 224)
     nodes = get_graph_node_names(published)[1]
     assert get_graph_node_names(ours)[1] == nodes

@@ -132,17 +132,18 @@ def readers(wildcards):
     return [info.reader] if isinstance(info, OfficialDataset) else []
 
 
-def described_code(wildcards):
-    """The digest of the code that describes a network which is not trained here."""
-    followed = DESIGN.job("pretrained", wildcards).params["followed"]
-    modules = code_of(network.architecture for network in followed)
-    return code("pretrained.py", Pretrained, Layer, *modules)
-
-
 def architectures(job):
     """The architectures of the networks that a job shows stimuli to."""
     samples = job.params.get("samples") or [job.params["sample"]]
-    return sorted({network.architecture for sample in samples for network in sample.networks})
+    shown = [*samples, *(job.params.get("identity") or ())]
+    return sorted({network.architecture for sample in shown for network in sample.networks})
+
+
+def shown_code(script, rule):
+    """The digest of the script of a rule that shows stimuli, and of all that it builds for that."""
+    return lambda wildcards: code(
+        script, Shown, ShownSample, *code_of(architectures(DESIGN.job(rule, wildcards)))
+    )
 
 
 def response_code(rule):

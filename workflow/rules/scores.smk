@@ -35,7 +35,7 @@ if config["keep_moments"]:
             dtype=config["activations"]["dtype"],
             folds=config["alignment"]["folds"],
             seed=config["seed"],
-            code=code("moments.py", Shown, ShownSample),
+            code=shown_code("moments.py", "moments"),
             response_code=response_code("moments"),
         script:
             "../scripts/moments.py"
@@ -107,7 +107,7 @@ else:
             ridge=config["alignment"]["ridge"],
             draws=config["alignment"]["rotations"],
             seed=config["seed"],
-            code=code("scored_block.py", Shown, ShownSample),
+            code=shown_code("scored_block.py", "scored_block"),
             response_code=response_code("scored_block"),
             metric_code=metric_code("scored_block"),
         script:
@@ -144,7 +144,7 @@ if DESIGN.experiment.calibrated:
             ridge=config["alignment"]["ridge"],
             draws=config["alignment"]["shuffles"],
             seed=config["seed"],
-            code=code("shuffled_scores.py", Shown, ShownSample),
+            code=shown_code("shuffled_scores.py", "shuffled_scores"),
             response_code=response_code("shuffled_scores"),
             metric_code=metric_code("shuffled_scores"),
         script:

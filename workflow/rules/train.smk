@@ -81,6 +81,6 @@ rule pretrained:
         followed=value("pretrained", "followed"),
         layers=value("pretrained", "layers"),
         image_size=value("pretrained", "image_size"),
-        code=described_code,
+        code=code("pretrained.py", Pretrained, Layer),
     script:
         "../scripts/pretrained.py"

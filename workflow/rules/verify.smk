@@ -42,7 +42,7 @@ rule anchors:
         ridge=config["alignment"]["ridge"],
         draws=config["alignment"]["rotations"],
         seed=config["seed"],
-        code=code("scored_block.py", Shown, ShownSample),
+        code=shown_code("scored_block.py", "anchors"),
         response_code=response_code("anchors"),
         metric_code=metric_code("anchors"),
     script:

@@ -30,7 +30,8 @@ class Extraction:
     positions : positions kept of a spatial layer (see `alignment.positions`).
     dtype : ``float16`` or ``float32``.
     classes : number of classes of the dataset: networks with as many outputs decide among them.
-    code : digests of the code that extracts, by the networks' architecture (`Shown.architecture`).
+    code : digests of the code that extracts, by the networks' architecture (`Shown.architecture`);
+        empty where nothing is stored that they identify.
     """
 
     positions: Positions

@@ -10,7 +10,7 @@ from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.training.plan import TrainingPlan
 
 OWN = ""
-"""In place of an architecture, where a network is the user's own."""
+"""In place of an architecture, where no file of `networks.architectures` builds the network."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,10 @@ class Shown:
 
     @property
     def architecture(self) -> str:
-        """The architecture that builds it, or `OWN`."""
+        """The architecture of a network that was trained here, or `OWN`."""
         match self.source:
             case (_, TrainingPlan() as plan):
                 return plan.architecture
-            case Pretrained(factory=None) as published:
-                return published.architecture
         return OWN
 
     @property

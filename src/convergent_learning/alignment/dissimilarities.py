@@ -2,7 +2,7 @@
 
 Kriegeskorte, Mur & Bandettini (2008, Front. Syst. Neurosci. 2). Spearman correlations are Pearson
 correlations of ranks, and are kept as such: resamples of the stimuli then cost a product each,
-where a library that ranks anew takes seconds (docs/performance.md).
+where a library that ranks anew takes seconds (benchmarks/recordings.py).
 """
 
 from __future__ import annotations

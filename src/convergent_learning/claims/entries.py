@@ -63,8 +63,8 @@ def reason_alone(entry: Entry) -> str:
 def print_claims(path: str | Path) -> None:
     """Print a claims.json as a plain table, reasons below each line.
 
-    The numbers are those of parts: a claim has the verdict of its weakest, which others than the
-    first may decide.
+    Numbers stand with the parts alone: the weakest part decides a claim, and that need not be the
+    first, whose numbers a claim has in the file.
     """
     for line in _lines(read_claims(path)):
         print(line)

@@ -40,7 +40,8 @@ def depth_rows(tables: Tables, metrics: list[str]) -> pd.DataFrame:
     missing = [metric for metric in metrics if metric not in set(rows.metric)]
     if missing:
         what = f"{', '.join(missing)} scores within a group at the last step"
-        raise NoStatistic(f"no {what}; {_SEEDS}")
+        remedy = _SEEDS if rows.empty else "name the metrics in `alignment.metrics`"
+        raise NoStatistic(f"no {what}; {remedy}")
     return rows.rename(columns={"group_x": "group", "layer_x": "layer"})
 
 
@@ -74,7 +75,7 @@ def basis_gaps(tables: Tables, stages: Sequence[str]) -> tuple[pd.DataFrame, tup
 
 
 def _with_all(
-    rows: pd.DataFrame, stages: Sequence[str], what: str
+    rows: pd.DataFrame, stages: Sequence[str], what: str, remedy: str = ""
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Rows at these stages, of the groups that have them all; which others were left out.
 
@@ -85,8 +86,7 @@ def _with_all(
     if EPOCH_ONE in missing and rows.epoch.max() == 1:
         raise NoStatistic("training ends with epoch 1, so there is nothing later to compare")
     if missing:
-        where = f"at the stage {', '.join(missing)}"
-        raise NoStatistic(f"no {what} within a group {where}; {_SEEDS}, followed over training")
+        raise NoStatistic(f"no {what} of networks at the stage {', '.join(missing)}{remedy}")
     counts = rows.groupby("group").stage.nunique()
     whole = counts.index[counts == len(stages)]
     if whole.empty:
@@ -113,7 +113,9 @@ def match_shares(tables: Tables, stages: Sequence[str]) -> tuple[pd.DataFrame, t
     maps = tables["fig4_pairs"]
     shares = matching_shares(maps[maps.metric == "procrustes"])
     shares = with_stage(shares, tables["groups"])
-    shares, lacking = _with_all(shares, stages, "layer × layer scores of procrustes")
+    shares, lacking = _with_all(
+        shares, stages, "layer × layer scores of procrustes within a group", f"; {_SEEDS}"
+    )
     chance = shares.groupby("group").n_layers.max().map(chance_within_one)
     said = ", ".join(f"{value:.2f} ({name})" for name, value in chance.items())
     notes = (f"a match at random would be within one layer with probability {said}",)
@@ -137,7 +139,9 @@ def training_levels(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
     stages = {UNTRAINED: "0", EPOCH_ONE: "1", TRAINED: "F"}
     rows = tables["fig5_pairs"]
     rows = rows[(rows.metric == "procrustes") & (rows.role != "logits")]
-    rows, lacking = _with_all(rows, [*stages], "procrustes scores")
+    rows, lacking = _with_all(
+        rows, [*stages], "procrustes scores within a group", f"; {_SEEDS}, followed over training"
+    )
     rows, unknown = complete_layers(rows, ["score"])
     means = rows.groupby([*PAIR, "stage"])[["score", "accuracy"]].mean().unstack("stage")
     means.columns = [f"{'s' if name == 'score' else 'acc'}{stages[stage]}" for name, stage in means]

@@ -29,7 +29,7 @@ _FLOP_OF_CUBE = {"linear": 25.0, "procrustes": 30.0, "context": 150.0, "rotated"
 _FLOP_OF_SQUARE = {"linear": 288.0 * 256}
 # Units are matched on the processor, beside the GPU: seconds of a core for a cube of units and a
 # fold, of SciPy's assignment on noise of 2,048 units, which is slower than on learned correlations
-# (docs/performance.md). Layers of different widths, which soft matching has, cost more.
+# (measured on an Intel Xeon). Layers of different widths, which soft matching has, cost more.
 _ASSIGNED = {"permutation": 0.05, "rotated": 0.05}
 _MATCHED = "soft_matching"
 # What a job asks for is this much more than what it is expected to take: another machine is slower,

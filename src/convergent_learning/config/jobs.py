@@ -52,7 +52,7 @@ class Job:
 class BlockJob(Job):
     """A job on the pairs of `tile`, at all samples of a block.
 
-    `experiment` says which networks a sample has: for anchors, one with these networks alone.
+    `experiment` says which networks a sample has. That of anchors has no other networks.
     """
 
     tile: Tile

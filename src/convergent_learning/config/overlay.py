@@ -43,10 +43,11 @@ def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any
 
 def require_name_of_file(config: dict[str, Any], overlay: Path) -> None:
     """Raise ConfigError if an overlay's experiment is not called like its file."""
-    if overlay.stem not in ("config", config["experiment"]):
+    name = config.get("experiment", overlay.stem)
+    if overlay.stem not in ("config", name):
         problem = (
-            f"{overlay} says `experiment: {config['experiment']}`, but an experiment is called like"
-            f" its file: write `experiment: {overlay.stem}` in it, or rename it"
+            f"{overlay}: its experiment is called {name!r}, but an experiment is called like its"
+            f" file: write `experiment: {overlay.stem}` in it, or rename it"
         )
         raise ConfigError([problem])
 

@@ -80,7 +80,7 @@ def _notes(jobs: Sequence[Job], costs: Costs) -> list[str]:
     if guessed := set().union(*(units.guessed(costs.work(job)) for job in jobs)):
         notes.append(
             f"No run has measured what {', '.join(sorted(guessed))} costs: it counts as the"
-            " costliest of its sort."
+            f" costliest of its sort{', on a GPU as nothing' * bool(costs.gpu_tflops)}."
         )
     if costs.gpu_tflops:
         without = {

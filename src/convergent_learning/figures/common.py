@@ -16,6 +16,7 @@ from convergent_learning.tables.storage import (
     read_tables,
     with_stages,
 )
+from convergent_learning.tables.summaries import supervised_groups
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -82,14 +83,14 @@ def title(tables: Tables, group: str) -> str:
     return f"{style.group(group)} (as given)" if given else style.group(group)
 
 
-def looks(groups: pd.DataFrame, first: str | None = None) -> Looks:
-    """Ink for the group `first` (of the table, if none is named), grey for those never trained."""
+def looks(groups: pd.DataFrame) -> Looks:
+    """Ink for the supervised group, or else the first; grey for groups that are never trained."""
     names = list(dict.fromkeys(groups.group))
-    first = names[0] if first is None else first
+    first = next(iter(supervised_groups(groups)), names[0])
     untrained = set(groups.group[groups.objective == "none"])
     others = [name for name in names if name != first and name not in untrained]
     found = dict.fromkeys(untrained, (style.GREY, "*")) | {first: (style.INK, "o")}
-    found |= {name: style.nth_group(place) for place, name in enumerate(others)}
+    found |= {name: style.nth_of_many(place) for place, name in enumerate(others)}
     return {name: found[name] for name in names}
 
 

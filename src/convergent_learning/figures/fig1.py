@@ -134,8 +134,8 @@ def _top_height(tables: Tables) -> float:
 
 def _heights(tables: Tables) -> list[float]:
     """Of the three parts, the lower ones with a line more for each line of their legends."""
-    names = tables["groups"].group
-    more = [4 * (len(entries) // _ACROSS) for entries in ([*names, "test", "training"], names)]
+    groups, trained = set(tables["groups"].group), set(tables["fig1_training"].group)
+    more = [4 * max(-(-n // _ACROSS) - 1, 0) for n in (len(trained) + len(_SPLITS), len(groups))]
     return [_top_height(tables), 48 + more[0], 60 + more[1]]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +58,7 @@ def draw(
 
 def caption(tables: str | Path) -> str:
     """The caption, with n and intervals taken from the tables."""
-    fig2, groups = read_tables(tables, ["fig2", "groups"]).values()
+    fig2, groups, layers = read_tables(tables, ["fig2", "groups", "layers"]).values()
     within = fig2[fig2.group_x == fig2.group_y]
     across = fig2[["group_x", "group_y"]].drop_duplicates()
     many = (across.group_x != across.group_y).sum() > 1
@@ -73,7 +75,7 @@ def caption(tables: str | Path) -> str:
         f"untrained{shuffled}; thin coloured line, unit-centred scores of the former, which credit "
         "the mean image that all networks share. Shaded: pooled features (squares) and logits "
         "(triangles), which are no blocks. "
-        f"{words.sizes(within, 'group_x')}{_across(fig2)} "
+        f"{words.sizes(within, 'group_x')}{_across(fig2, [*layers.group])} "
         f"{words.interval_sentence(fig2)}"
         f"{words.calibration_sentence(tables, 'fig2_calibrated', _JUDGED)}"
     )
@@ -101,11 +103,11 @@ def alternative(tables: str | Path) -> str:
     )
 
 
-def _across(fig2: pd.DataFrame) -> str:
-    """How many pairs the rows across groups rest on."""
+def _across(fig2: pd.DataFrame, names: list[str]) -> str:
+    """How many pairs the rows across groups rest on; `names` has the order of the groups."""
     across = fig2[fig2.group_x != fig2.group_y]
     pairs = across.groupby(["group_x", "group_y"], sort=False).n_pairs.max()
-    shown = _shown([*pairs.index])
+    shown = _shown(_across_groups(fig2, names))
     said = [f"{style.pair(x, y)}, {pairs[x, y]:.0f} pairs" for x, y in shown]
     others = len(pairs) - len(shown)
     left = f" ({others} more pairs of groups are in the table)" if others else ""
@@ -118,10 +120,17 @@ def _rows(tables: Tables) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]
     fig2 = tables["fig2"]
     present = set(zip(fig2.group_x, fig2.group_y, strict=True))
     within = [(a, a) for a in names if (a, a) in present]
-    across = [(a, b) for a in names for b in names if a != b and (a, b) in present]
+    across = _across_groups(fig2, names)
     if len(across) > 1:
         return within, _shown(across)
     return within + across or [(a, a) for a in names], []
+
+
+def _across_groups(fig2: pd.DataFrame, names: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of different groups in a table, in the order of the groups."""
+    there = set(zip(fig2.group_x, fig2.group_y, strict=True))
+    pairs = itertools.product(dict.fromkeys(names), repeat=2)
+    return [(a, b) for a, b in pairs if a != b and (a, b) in there]
 
 
 def _shown(across: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -179,7 +188,7 @@ def _draw_across(
     [axes], fig2, names = _axes(figure, tables, 1), tables["fig2"], []
     metrics = style.metrics(fig2)
     for place, (x, y) in enumerate(pairs):
-        colour, marker = pair_look(place)
+        colour, marker = style.nth_of_many(place)
         names.append(common.key(style.pair(x, y), color=colour, marker=marker, linewidth=0.7))
         of_pair = fig2[(fig2.group_x == x) & (fig2.group_y == y)]
         for ax, metric in zip(axes, metrics, strict=True):
@@ -251,13 +260,6 @@ def _thin_curves(ax: Axes, rows: pd.DataFrame, colour: str, marker: str) -> None
         if name in curves:
             curve = _blocks(curves[name]).sort_values("depth")
             ax.plot(curve.depth, curve["mean"], look, color=colour, linewidth=0.7, ms=2.2)
-
-
-def pair_look(place: int) -> tuple[str, str]:
-    """Colour and marker of one of many pairs of groups; their combinations differ."""
-    colour, _ = style.nth_group(place)
-    _, marker = style.nth_group(place + place // style.GROUP_LOOKS)
-    return colour, marker
 
 
 def _key_columns(pairs: list[tuple[str, str]]) -> int:

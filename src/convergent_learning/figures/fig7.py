@@ -127,7 +127,7 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     there = groups[groups.group.isin({*fig7.group_x, *fig7.group_y}) & (groups.group != reference)]
     untrained = [*there.group[there.objective == "none"]]
     shown = set(there.group[there.objective != "none"])
-    looks = {name: look for name, look in common.looks(groups, reference).items() if name in shown}
+    looks = {name: look for name, look in common.looks(groups).items() if name in shown}
     layers = tables["layers"]
     axes = figure.subplots(2, 2)
     titles = (

@@ -292,10 +292,6 @@ def in_lines(text: str) -> str:
     return textwrap.fill(text, 11, break_long_words=False)
 
 
-GROUP_LOOKS = len(_GROUPS)
-"""Places after which `nth_group` begins again."""
-
-
 def nth_group(place: int) -> tuple[str, str]:
     """Colour and marker of the group at `place`, from 0, beside a group drawn in ink."""
     return _GROUPS[place % len(_GROUPS)]
@@ -304,3 +300,10 @@ def nth_group(place: int) -> tuple[str, str]:
 def pair(x: str, y: str) -> str:
     """Two groups in print: one name for pairs within a group."""
     return group(x) if x == y else f"{group(x)} – {group(y)}"
+
+
+def nth_of_many(place: int) -> tuple[str, str]:
+    """Colour and marker of one of many groups, or pairs of them; their combinations differ."""
+    colour, _ = nth_group(place)
+    _, marker = nth_group(place + place // len(_GROUPS))
+    return colour, marker

@@ -55,21 +55,30 @@ def _is_layer(name: str, output: object) -> bool:
     return not is_row and not torch.equal(first, second)
 
 
-def listed() -> dict[str, Listed]:
-    """Every architecture as `networks.listed` is to have it."""
-    return {
-        name: Listed(
-            module.__name__,
-            getattr(module, "SIDES", ANY),
-            module.LAYERS[name],
-            {stem(image_size): traced(name, image_size) for image_size in IMAGE_SIZES},
-        )
-        for module in architectures.modules()
-        for name in module.ARCHITECTURES
-    }
+def traced_architectures() -> dict[str, Listed]:
+    """Every architecture as `networks.listed` is to have it.
+
+    Raises ValueError naming an architecture that two files define.
+    """
+    found: dict[str, Listed] = {}
+    for module in architectures.modules():
+        for name in module.ARCHITECTURES:
+            if name in found:
+                both = f"{found[name].module} and {module.__name__}"
+                raise ValueError(f"architecture {name!r}: both {both} define it; rename one")
+            found[name] = Listed(
+                module.__name__,
+                getattr(module, "SIDES", ANY),
+                module.LAYERS[name],
+                {stem(image_size): traced(name, image_size) for image_size in IMAGE_SIZES},
+            )
+    return found
 
 
 if __name__ == "__main__":
     # A line for each architecture.
-    lines = (f"{json.dumps(name)}: {json.dumps(one.dump())}" for name, one in listed().items())
+    lines = (
+        f"{json.dumps(name)}: {json.dumps(one.dump())}"
+        for name, one in traced_architectures().items()
+    )
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")

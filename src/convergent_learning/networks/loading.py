@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from convergent_learning.files import damaged_file_named, replace_when_done, sha256_of
-from convergent_learning.networks.architectures import torchvision_name
 from convergent_learning.networks.checkpoints import Checkpoint, weights_digest
 from convergent_learning.networks.layers import Layer
 from convergent_learning.networks.outputs import LayerOutputs
@@ -24,6 +23,9 @@ from convergent_learning.randomness import derived_seed
 _WRAPPERS = ("state_dict", "model")  # keys that state dicts are saved under
 _PREFIXES = ("module.", "_orig_mod.")  # of parallel and of compiled modules
 _SHOWN_KEYS = 6
+
+TORCHVISION_NAMES = {name: f"{name}_bn" for name in ("vgg11", "vgg16", "vgg19")}
+"""What torchvision, and its published weights, call an architecture, where the name differs."""
 
 
 def load_pretrained(
@@ -138,7 +140,7 @@ def _published(pretrained: Pretrained) -> tuple[nn.Module, tuple[list[float], li
 
 
 def _torchvision_name(pretrained: Pretrained) -> str:
-    name = torchvision_name(pretrained.architecture)
+    name = TORCHVISION_NAMES.get(pretrained.architecture, pretrained.architecture)
     if name.lower() not in torchvision.models.list_models():
         raise ValueError(
             f"config key `networks[].architecture`: torchvision has no model {name!r}; for your own"

@@ -154,12 +154,12 @@ def _notes(parts: list[Entry]) -> list[str]:
 
 def _conclusion(whole: Entry, parts: list[Entry]) -> str:
     deciding = [part["id"] for part in parts if part["verdict"] == whole["verdict"]]
-    named = " and ".join(deciding)
+    named, several = " and ".join(deciding), len(deciding) > 1
     if whole["verdict"] == "supported":
         return "So the claim is supported at this scale."
     if whole["verdict"] == "not supported":
-        return f"So the claim is not supported at this scale: {named} decides."
-    verb = "is" if len(deciding) == 1 else "are"
+        return f"So the claim is not supported at this scale: {named} decide{'s' * (not several)}."
+    verb = "are" if several else "is"
     return f"So the claim is inconclusive at this scale, because {named} {verb}."
 
 

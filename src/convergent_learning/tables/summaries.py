@@ -223,8 +223,13 @@ def _fig7_shares(pairs: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
 
 def supervised(groups: pd.DataFrame) -> str:
     """The first group that learns the true labels of natural images."""
+    return supervised_groups(groups)[0]
+
+
+def supervised_groups(groups: pd.DataFrame) -> list[str]:
+    """The groups that learn the true labels of natural images."""
     ordinary = (groups.objective == "supervised") & (groups.labels == "true")
-    return str(groups.group[ordinary & (groups.images == "natural")].iloc[0])
+    return [*map(str, groups.group[ordinary & (groups.images == "natural")])]
 
 
 def between(span: pd.DataFrame, group: str, other: str) -> pd.Series:

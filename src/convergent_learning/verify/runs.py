@@ -73,8 +73,9 @@ class Rows:
     @property
     def digest(self) -> str:
         """Sha256 of the names of the numbers and of the keys of their rows, seeds by rank."""
-        named = {name: roles.measured(name, table) for name, table in self._tables.items()}
-        named = {name: columns for name, columns in named.items() if columns}
+        named: dict[str, list[str]] = {}
+        for name, _, column, _ in _columns(self._tables):
+            named.setdefault(name, []).append(column)
         sha256 = hashlib.sha256(json.dumps([named, self._claims]).encode())
         for name in named:
             sha256.update(self._tables[name][roles.keys(name)].to_csv(index=False).encode())

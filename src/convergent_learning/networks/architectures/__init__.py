@@ -2,8 +2,7 @@
 
 `ARCHITECTURES` of a file are functions by name that build a network, and `LAYERS` the layers that
 are scored by default, those of each stem in depth order. `SIDES` are those of images that its
-networks can divide, any if it has none, and `TORCHVISION` what torchvision and its published
-weights call an architecture where the name differs. Files are imported where a network is built;
+networks can divide, any if it has none. Files are imported where a network is built;
 `networks.listed` knows without torch what config asks of them.
 """
 
@@ -43,12 +42,6 @@ def build(architecture: str, classes: int, width: float = 1.0, image_size: int =
         raise ValueError(f"width {width} leaves {architecture} without channels: use 1/64 or more")
     getattr(module, "SIDES", ANY).require(architecture, image_size)
     return module.ARCHITECTURES[architecture](classes, width, image_size)
-
-
-def torchvision_name(architecture: str) -> str:
-    """What torchvision calls an architecture: its own name, unless its file has another."""
-    names = getattr(module_of(architecture), "TORCHVISION", {})
-    return names.get(architecture, architecture)
 
 
 def module_of(architecture: str) -> ModuleType | None:

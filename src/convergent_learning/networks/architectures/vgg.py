@@ -17,7 +17,6 @@ from torchvision.models.vgg import make_layers
 from convergent_learning.networks.layers import Layer, Sides, Stem, layers_of, stem
 
 SIDES = Sides(smallest=32)  # five stages, each halves the side
-TORCHVISION = {name: f"{name}_bn" for name in ("vgg11", "vgg16", "vgg19")}
 _POOLED_SIDE = 7  # of the map that the three-layer classifier reads
 _HIDDEN = 4096
 
