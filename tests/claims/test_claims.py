@@ -222,7 +222,7 @@ def test_missing_ingredients_are_said_not_raised(true_frames):
 
     without_ood = reasons(_frames(families={}))
     assert without_ood["C6a"][0] == "inconclusive"
-    assert "no procrustes scores on out-of-distribution" in without_ood["C7"][1]
+    assert "no procrustes scores within a group on out-of-distribution" in without_ood["C7"][1]
     one_family = reasons(_frames(families={"colour": ["bw"]}))
     assert "fewer than 2 families" in one_family["C6a"][1]
     table = true_frames["fig5_pairs"]

@@ -169,6 +169,7 @@ def test_scores_take_what_is_planned(tmp_path):
         params=asked,
         samples=[None],
         tile=Tile("", networks, (networks,)),
+        experiment=experiment,
     )
     workload = Workload(SimpleNamespace(experiment=experiment), SimpleNamespace(of=lambda *_: size))
     planned = 1e6 * UnitCosts.read().peak_megabytes("scores", workload.of(job))
