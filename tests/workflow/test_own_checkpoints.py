@@ -116,10 +116,10 @@ def trained(checkouts):
     return checkout
 
 
-def run(checkout, name, networks, **changed):
-    """Results of the experiment of these networks, with other keys of the config if given."""
+def run(checkout, name, networks):
+    """Results of the experiment of these networks."""
     path = checkout.folder / f"workflow/experiments/{name}.yaml"
-    path.write_text(yaml.safe_dump(COMMON | {"experiment": name, "networks": networks} | changed))
+    path.write_text(yaml.safe_dump(COMMON | {"experiment": name, "networks": networks}))
     done = checkout.snakemake(configfile=str(path.relative_to(checkout.folder)))
     assert done.returncode == 0, done.stdout[-5000:]
     return checkout.folder / "results" / name
@@ -184,11 +184,6 @@ def test_networks_followed_elsewhere_are_compared_as_those_trained_here(trained,
     assert set(last.index.get_level_values("step")) == {0}
     compared = last.score.to_numpy() - expected.xs(20, level="step").score.to_numpy()
     assert abs(compared).max() < 2e-4
-
-    # Under low_pass, of which there are no arrays, theirs are shown for the unaltered images alone.
-    streamed = {"keep_moments": False, "keep_activations": False}
-    arrays_streamed = own_scores(run(trained, "streamed", [HERE, ARRAYS], **streamed), "arrays")
-    pd.testing.assert_frame_equal(arrays_streamed[columns], arrays[columns], rtol=0, atol=1e-5)
 
     alone = run(trained, "alone", [FOLLOWED, ARRAYS])
     for number in range(1, 7):
