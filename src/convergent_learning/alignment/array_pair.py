@@ -159,8 +159,8 @@ def warn_of_few_rows(layers: Sequence[Responses], fold_of: np.ndarray) -> None:
     warnings.warn(
         f"{named}, fewer than {MIN_ROWS_PER_UNIT} rows (stimuli × positions) per unit: maps "
         "overfit, so that held-out scores are lower than with more stimuli, those of linear most "
-        "of all, and the context metrics are biased upwards; give more stimuli, or compare with "
-        "permuted ones by permutation_test",
+        "of all, and cka is biased upwards; give more stimuli, or compare with permuted ones by "
+        "permutation_test",
         FewRowsWarning,
         stacklevel=4,
     )

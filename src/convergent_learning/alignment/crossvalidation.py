@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 # Training rows (stimuli x positions) per unit from which a score says how well layers align: with
-# fewer, linear maps overfit and any two layers look alike to the more flexible metrics.
+# fewer, linear maps overfit.
 MIN_ROWS_PER_UNIT = 10
 
 

@@ -34,7 +34,7 @@ DATA = FigureData(
     facts=("accuracy", "datasets", "groups", "conditions"),
 )
 
-_SPLITS = (("train", "--"), ("test", "-"))
+_SPLITS = {"train": ("training set", "--"), "test": ("test set", "-")}
 _ACROSS = 5  # entries of a legend beside each other
 
 
@@ -192,12 +192,12 @@ def _draw_training(figure: SubFigure, tables: Tables) -> None:
         for name, (colour, _) in looks.items():
             runs = training[training.group == name]
             # A network that is never trained has no loss on the training set.
-            splits = _SPLITS[name in untrained :]
+            splits = ["test"] if name in untrained else [*_SPLITS]
             for _, run in runs.sort_values("epoch").groupby("seed"):
-                for split, dashes in splits:
+                for split in splits:
                     known = run[run[f"{split}_{quantity}"].notna()]
                     values = known[f"{split}_{quantity}"]
-                    ax.plot(known.epoch, values, dashes, color=colour, linewidth=0.8)
+                    ax.plot(known.epoch, values, _SPLITS[split][1], color=colour, linewidth=0.8)
         ax.set_xlabel("epoch")
         ax.set_ylabel(quantity)
         ax.set_xlim(left=0)
@@ -214,7 +214,7 @@ def _key(looks: common.Looks, trained: set[str]) -> list[Line2D]:
         for name, (colour, _) in looks.items()
         if name in trained
     ]
-    splits = (("test set", "-"), ("training set", "--"))
+    splits = reversed(_SPLITS.values())
     return lines + [common.key(label, color=style.GREY, ls=dashes) for label, dashes in splits]
 
 

@@ -92,9 +92,10 @@ def _told(row: Any) -> str:
     """What a group learns from what, in words."""
     if row.objective == "none":
         return "not trained"
-    said = [] if row.objective == "supervised" else ["without labels"]
-    if said and row.objective != row.group:
-        said = [f"without labels, {row.objective}"]
+    said: list[str] = []
+    if row.objective != "supervised":
+        how = "" if row.objective == row.group else f", {row.objective}"
+        said.append(f"without labels{how}")
     if row.labels != "true":
         said.append(f"{row.labels} labels")
     if row.images != "natural":
@@ -127,7 +128,9 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
     there = groups[groups.group.isin({*fig7.group_x, *fig7.group_y}) & (groups.group != reference)]
     untrained = [*there.group[there.objective == "none"]]
     shown = set(there.group[there.objective != "none"])
-    looks = {name: look for name, look in common.looks(groups).items() if name in shown}
+    everyone = common.looks(groups)
+    looks = {name: look for name, look in everyone.items() if name in shown}
+    trained = {reference: everyone[reference], **looks}
     layers = tables["layers"]
     axes = figure.subplots(2, 2)
     titles = (
@@ -144,9 +147,9 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
         ax.set_ylabel("held-out correlation, Procrustes")
         ax.set_ylim(-0.02, 1)
     _with_supervised(axes[0, 0], fig7, reference, looks, untrained)
-    _within(axes[0, 1], fig7, {reference: (style.INK, "o"), **looks})
+    _within(axes[0, 1], fig7, trained)
     _shares(axes[1, 0], tables["fig7_shares"], looks)
-    _training(axes[1, 1], fig7, reference, looks)
+    _training(axes[1, 1], fig7, reference, trained)
     common.legend_below(figure, _legend(reference, untrained, looks), 4)
 
 
@@ -187,7 +190,7 @@ def _shares(ax: Axes, table: pd.DataFrame, looks: common.Looks) -> None:
 
 def _training(ax: Axes, fig7: pd.DataFrame, reference: str, looks: common.Looks) -> None:
     common.epoch_axis(ax, fig7.epoch, few=False)
-    for name, (colour, marker) in {reference: (style.INK, "o"), **looks}.items():
+    for name, (colour, marker) in looks.items():
         rows = of_groups(fig7, reference, name)
         rows = rows[rows.layer == "all"].sort_values("epoch")
         ax.plot(rows.epoch, rows["mean"], color=colour, marker=marker)
