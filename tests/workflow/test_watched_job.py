@@ -67,10 +67,12 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from pathlib import Path
 from convergent_learning.workflow.watch import watched
 with watched(sys.argv[1], "train_x"):
-    child = os.fork()
-    if child == 0:
+    # The child itself says that it runs: by then it is silenced.
+    if os.fork() == 0:
+        Path(sys.argv[2]).write_text(str(os.getpid()))
         time.sleep(600)
-    Path(sys.argv[2]).write_text(str(child))
+    while not Path(sys.argv[2]).exists():
+        time.sleep(0.02)
 """
 
 
