@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from convergent_learning.files import replace_when_done
+from convergent_learning.words import counted
 from convergent_learning.workflow.origin import origin
 
 FOLDER = Path(__file__).resolve().parent
@@ -139,7 +140,7 @@ def machine(about: dict[str, Any], day: date) -> str:
     """Processor, cores, day and commit of an `origin` record."""
     code, hardware = about["code"], about["machine"]
     commit = (code["commit"] or "no commit")[:7] + (" + changes" if code["local_changes"] else "")
-    return f"{hardware['cpu']}, {hardware['cores']} cores, {day}, {commit}"
+    return f"{hardware['cpu']}, {counted(hardware['cores'], 'core')}, {day}, {commit}"
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from convergent_learning.config.costs import Costs
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.overlay import resolved_config
+from convergent_learning.words import counted
 from convergent_learning.workflow.stage_log import StageLog
 from convergent_learning.workflow.time_left import Plan, PlannedJob, Progress, duration
 from snakemake_logger_plugin_convergent_learning import LogHandler
@@ -97,7 +98,7 @@ def test_a_rule_without_a_plan_is_a_stage_of_its_own():
     progress.start(7, "verify", {}, 1, now=1.0)
     assert progress.left(5.0) == 0
     assert progress.finish(7, now=9.0) == "verify"
-    assert progress.line(9.0, "verify") == "verify: 1 of 1 jobs in 8 s; all: 1 of 1 jobs in 9 s"
+    assert progress.line(9.0, "verify") == "verify: 1 of 1 job in 8 s; all: 1 of 1 job in 9 s"
 
 
 @given(
@@ -195,8 +196,8 @@ def run_of(tell, jobs):
 def test_a_log_has_a_few_lines_for_a_stage_of_any_size(log, jobs):
     lines = run_of(log(), jobs).splitlines()
     assert len(lines) == 1 + min(jobs, 5)
-    assert f"all: {jobs:,} jobs (scores {jobs:,}) on 2 cores" in lines[0]
-    assert f"scores: {jobs:,} of {jobs:,} jobs in {duration(10 * jobs)};" in lines[-1]
+    assert f"all: {counted(jobs, 'job')} (scores {jobs:,}) on 2 cores" in lines[0]
+    assert f"scores: {jobs:,} of {counted(jobs, 'job')} in {duration(10 * jobs)};" in lines[-1]
 
 
 def test_what_belongs_to_no_job_is_printed(log):

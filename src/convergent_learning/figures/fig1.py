@@ -13,6 +13,7 @@ from convergent_learning.tables.figure_data import FigureData
 from convergent_learning.tables.schema import named
 from convergent_learning.tables.stages import TRAINED
 from convergent_learning.tables.storage import Tables, read_table, read_tables, with_stages
+from convergent_learning.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,18 +58,18 @@ def caption(tables: str | Path) -> str:
     accuracy, conditions = loaded["accuracy"], loaded["conditions"]
     final = accuracy[(accuracy.stimuli == "id") & (accuracy.stage == TRAINED)]
     networks = [
-        f"{style.group(name)}, {rows.seed.nunique()} networks, accuracy "
+        f"{style.group(name)}, {counted(rows.seed.nunique(), 'network')}, accuracy "
         f"{rows.accuracy.mean():.3f} ({rows.accuracy.min():.3f}–{rows.accuracy.max():.3f})"
         for name, rows in final.groupby("group", sort=False)
     ]
     images = ", ".join(f"{n:,}" for n in loaded["datasets"].stimuli)
+    shown = f"{counted(len(conditions), 'condition')} of {conditions.family.nunique()} families"
     return (
         f"Stimuli and networks. Top: one of the {images} test images under each of "
-        f"{len(conditions)} conditions of {conditions.family.nunique()} families, mild to strong "
-        "from top to bottom. Middle: loss and accuracy over training, one line per network; "
-        "dashed, training set; solid, test set. Bottom: accuracy on each condition that has one, "
-        f"networks {words.finished(loaded['groups'])}, one marker per network, a bar at their "
-        "mean; dashed lines, mean accuracy on the unaltered images; "
+        f"{shown}, mild to strong from top to bottom. Middle: loss and accuracy over training, one "
+        "line per network; dashed, training set; solid, test set. Bottom: accuracy on each "
+        f"condition that has one, networks {words.finished(loaded['groups'])}, one marker per "
+        "network, a bar at their mean; dashed lines, mean accuracy on the unaltered images; "
         f"dotted, chance. n: {'; '.join(networks)}." + words.probe_sentence(tables)
     )
 

@@ -17,6 +17,7 @@ from convergent_learning.tables.schema import named
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
 from convergent_learning.tables.storage import Tables, read_tables
 from convergent_learning.tables.summaries import depth_means
+from convergent_learning.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,7 +109,7 @@ def _across(fig2: pd.DataFrame, names: list[str]) -> str:
     across = fig2[fig2.group_x != fig2.group_y]
     pairs = across.groupby(["group_x", "group_y"], sort=False).n_pairs.max()
     shown = _shown(_across_groups(fig2, names))
-    said = [f"{style.pair(x, y)}, {pairs[x, y]:.0f} pairs" for x, y in shown]
+    said = [f"{style.pair(x, y)}, {counted(int(pairs[x, y]), 'pair')}" for x, y in shown]
     others = len(pairs) - len(shown)
     left = f" ({others} more pairs of groups are in the table)" if others else ""
     return f" Across: {'; '.join(said)}{left}." if said else ""

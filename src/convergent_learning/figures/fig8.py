@@ -17,6 +17,7 @@ from convergent_learning.tables.recordings import recording_means, recording_tab
 from convergent_learning.tables.schema import named
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
 from convergent_learning.tables.storage import Tables, read_table, read_tables, with_stages
+from convergent_learning.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -146,7 +147,7 @@ def system_in_words(row: Any) -> str:
             parts.append(f"mean ceiling of units {in_print(row.unit_ceiling, 2)}")
     else:
         count = int(row.n_subjects)
-        parts.append(f"{count} subject{'s' if count != 1 else ''}")
+        parts.append(counted(count, "subject"))
     ceiling = ceiling_in_words(row)
     parts.append(f"noise ceiling {ceiling}" if ceiling else _why_no_ceiling(row))
     return f"{row.recording}, {row.system}: {', '.join(parts)}"

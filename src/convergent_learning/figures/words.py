@@ -15,6 +15,7 @@ from convergent_learning.tables.storage import (
     tables_in,
     with_stages,
 )
+from convergent_learning.words import counted
 
 INTERVAL = (
     "Bands and bars are 95% intervals of the mean over pairs (delete-one-network jackknife, "
@@ -35,7 +36,7 @@ def sizes(frame: pd.DataFrame, by: str = "group") -> str:
     alike: dict[str, list[str]] = {}
     for name, rows in frame.groupby(by, sort=False):
         networks, pairs = int(rows.n_networks.max()), int(rows.n_pairs.max())
-        n = f"{networks} networks ({pairs} pair{'s' * (pairs != 1)})"
+        n = f"{counted(networks, 'network')} ({counted(pairs, 'pair')})"
         alike.setdefault(n, []).append(style.group(str(name)))
     said = (f"{', '.join(names)}, {n}{' each' * (len(names) > 1)}" for n, names in alike.items())
     return f"n of each group, whose networks differ in their seed alone: {'; '.join(said)}."

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from convergent_learning.verify.tolerances import AGREEMENT
+from convergent_learning.words import counted
 
 _HEAD = """# How far honest reruns lie apart
 
@@ -50,8 +51,8 @@ def page(name: str, measured: dict[str, Any]) -> Iterator[str]:
     for each in measured["false_alarms"]:
         key, share = max(each["largest"].items(), key=lambda item: item[1])
         yield (
-            f"| {each['counted_on']} | {each['fitted_on']} runs | {each['verifications']}"
-            f" | {each['failed']} | {share:.2f} ({key}s) |"
+            f"| {each['counted_on']} | {counted(each['fitted_on'], 'run')}"
+            f" | {each['verifications']} | {each['failed']} | {share:.2f} ({key}s) |"
         )
 
 

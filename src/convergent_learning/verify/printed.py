@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from convergent_learning.verify.result import Verification
 from convergent_learning.verify.verdicts import ClaimResult
+from convergent_learning.words import counted
 
 _LARGEST = 10
 _WORTH_PRINTING = 0.01  # tolerances
@@ -28,7 +29,7 @@ def lines(found: Verification) -> Iterator[str]:
             f"{row.what:<12} {_result(row.passed):<6} {row.rows:>7,} {row.numbers:>8,}"
             f" {row.beyond:>6,} {row.largest:>8.2f}"
             + (f"  {row.sums_beyond} root mean squares beyond" if row.sums_beyond else "")
-            + (f"  {row.problems} problems" if row.problems else "")
+            + (f"  {counted(row.problems, 'problem')}" if row.problems else "")
         )
     yield ""
     yield from _claim_lines(found.claims)

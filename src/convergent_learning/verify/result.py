@@ -27,6 +27,7 @@ from convergent_learning.verify.reference import (
 from convergent_learning.verify.spread import LARGEST, SUMMED_UP, Pools
 from convergent_learning.verify.tolerances import Tolerances
 from convergent_learning.verify.verdicts import ClaimResult, compare_claims
+from convergent_learning.words import counted
 
 
 class Part(NamedTuple):
@@ -131,7 +132,11 @@ class Verification:
     def _setting(self) -> Part:
         tables = [table for table in self.tables if table.name != anchors.NAME]
         wrong = len(self.setting) + sum(len(table.problems) for table in tables)
-        said = f"{wrong} problems, listed below" if wrong else "config, raw data and rows agree"
+        said = (
+            f"{counted(wrong, 'problem')}, listed below"
+            if wrong
+            else "config, raw data and rows agree"
+        )
         if self.stimuli.listed:
             said += f"; {self.stimuli} stimulus sets have the reference's bytes"
         return Part("setting", not wrong, said)
@@ -267,7 +272,7 @@ def _given_weights(
     """A part of which only rounding may move the numbers."""
     beyond = int((numbers.deviation > 1).sum())
     if problems:
-        said = f"{len(problems)} problems, listed below"
+        said = f"{counted(len(problems), 'problem')}, listed below"
     elif beyond:
         said = f"{beyond:,} of {len(numbers):,} numbers differ by more than rounding"
     elif numbers.empty:

@@ -25,6 +25,7 @@ from convergent_learning.verify.reference import (
     make_reference,
     write_sums,
 )
+from convergent_learning.words import counted
 from convergent_learning.workflow.archive import ArchiveError, pack, unpack
 from convergent_learning.workflow.croissant import write_croissant
 from convergent_learning.workflow.drawn import clear_drawings
@@ -89,7 +90,7 @@ def _calibrate(chosen: argparse.Namespace) -> None:
     from convergent_learning.workflow.calibrate import calibrate
 
     jobs = calibrate(chosen.experiments, chosen.out)
-    print(f"{jobs} jobs of {', '.join(chosen.experiments)}: {chosen.out}")
+    print(f"{counted(jobs, 'job')} of {', '.join(chosen.experiments)}: {chosen.out}")
 
 
 def _scores(chosen: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from rocrate.model import ContextEntity, Person, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
 from convergent_learning.files import replace_when_done
+from convergent_learning.words import counted
 from convergent_learning.workflow.origin import origin
 
 _PRODUCTS = ("report.html", "claims.json", "figures/*", "tables/*", "provenance/**/*.json")
@@ -41,6 +42,7 @@ def write_crate(config: dict[str, Any], results: Path, repository: Path) -> None
         for path in sorted(results.glob(pattern))
         if path.is_file()
     ]
+    machine = about["machine"]
     run = ContextEntity(
         crate,
         "#run",
@@ -49,7 +51,7 @@ def write_crate(config: dict[str, Any], results: Path, repository: Path) -> None
             "name": f"snakemake, experiment {config['experiment']}",
             "instrument": {"@id": software.id},
             "result": [{"@id": file.id} for file in files],
-            "description": f"on {about['machine']['cpu']}, {about['machine']['cores']} cores",
+            "description": f"on {machine['cpu']}, {counted(machine['cores'], 'core')}",
         },
     )
     crate.add(run)

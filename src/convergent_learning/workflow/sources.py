@@ -12,6 +12,7 @@ from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.report.provenance import Source
 from convergent_learning.verify.reference import ORIGIN, TIMES
+from convergent_learning.words import counted
 from convergent_learning.workflow.job_times import stage_times
 from convergent_learning.workflow.origin import origin
 
@@ -41,6 +42,7 @@ def drawn(reference: Path, repository: Path) -> Source:
 def _facts(about: dict[str, Any]) -> dict[str, str]:
     """An `origin` record as text."""
     code, machine, versions = (about[key] for key in ("code", "machine", "versions"))
+    cores = counted(machine["cores"], "core")
     gpu = f", {machine['gpu']}" if machine["gpu"] else ""
     memory = f", {machine['memory_gib']} GiB memory" if "memory_gib" in machine else ""
     return {
@@ -48,7 +50,7 @@ def _facts(about: dict[str, Any]) -> dict[str, str]:
         "Lock file": f"sha256 {code['lock'][:_SHORT_DIGEST]}" if code["lock"] else "missing",
         "Python": versions["python"],
         "Packages": ", ".join(f"{k} {v}" for k, v in versions.items() if k != "python"),
-        "Machine": f"{machine['system']}, {machine['cpu']}, {machine['cores']} cores{memory}{gpu}",
+        "Machine": f"{machine['system']}, {machine['cpu']}, {cores}{memory}{gpu}",
     }
 
 

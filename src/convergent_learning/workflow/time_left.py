@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from convergent_learning.config.costs import Costs
 from convergent_learning.config.jobs import STAGES
+from convergent_learning.words import counted
 
 Wildcards = frozenset[tuple[str, str]]
 
@@ -185,9 +186,8 @@ class Progress:
 
     def _said(self, now: float, stage: str | None) -> str:
         done, jobs = self.jobs(stage)
-        said = (
-            f"{stage or 'all'}: {done:,} of {jobs:,} jobs in {duration(self.elapsed(now, stage))}"
-        )
+        taken = duration(self.elapsed(now, stage))
+        said = f"{stage or 'all'}: {done:,} of {counted(jobs, 'job')} in {taken}"
         if self._is_done(stage):
             return said
         return f"{said}, about {duration(self.left(now, stage))} left"
@@ -198,9 +198,9 @@ class Progress:
         if self._cluster:
             where = "" if self._slots == sys.maxsize else f", at most {self._slots:,} at once"
         else:
-            where = f" on {self._slots:,} core{'s' * (self._slots > 1)}"
+            where = f" on {counted(self._slots, 'core')}"
         return (
-            f"all: {self.jobs()[1]:,} jobs ({stages}){where},"
+            f"all: {counted(self.jobs()[1], 'job')} ({stages}){where},"
             f" about {duration(self.left(now))} by the plan"
         )
 
