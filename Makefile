@@ -108,7 +108,7 @@ docs/figures/all.md: docs/scripts/draw_figures.py $(CODE) $(wildcard results/ref
 
 docs/figures/plans.md: $(CODE) $(wildcard workflow/experiments/*.yaml src/convergent_learning/config/*.json) $(VENV)/installed
 	mkdir -p $(@D)
-	{ echo "# Plans"; for experiment in cifar10 paper-cifar paper-imagenet; do \
+	{ echo "# Plans"; for experiment in cifar10 evidence rehearsal paper-cifar paper-imagenet; do \
 		printf '\n## `%s`\n\n' $$experiment; \
 		$(BIN)/python -m convergent_learning.config plan $$experiment || exit 1; \
 	done; } > $@

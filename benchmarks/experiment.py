@@ -22,6 +22,7 @@ import pandas as pd
 from scoreboard import Row, machine, parser, show
 
 from convergent_learning.config.jobs import STAGES
+from convergent_learning.words import counted
 from convergent_learning.workflow.job_times import job_time, stage_times
 
 EXPERIMENT = "cifar10"
@@ -52,9 +53,9 @@ def main() -> None:
     show(rows, options)
 
 
-def made_by(results: Path) -> str:
+def made_by(results: Path, experiment: str = EXPERIMENT) -> str:
     """Machine, day and commit of the report, from its job's record."""
-    record = results / EXPERIMENT / "provenance/report.json"
+    record = results / experiment / "provenance/report.json"
     day = date.fromtimestamp(record.stat().st_mtime)
     return machine(json.loads(record.read_text(encoding="utf-8")), day)
 
@@ -79,11 +80,10 @@ def _stage(file: Path) -> str:
 
 
 def of_stage(name: str, stage: pd.Series, theirs: pd.DataFrame | None, peer: str, made: str) -> Row:
-    jobs = f"{stage.jobs:.0f} job{'s' if stage.jobs > 1 else ''}"
     return Row(
         f"default experiment, {name}",
-        f"{stage.total:,.0f} s in {jobs}, longest {stage.longest:,.0f} s,"
-        f" peak {stage.memory:,.0f} MB",
+        f"{stage.total:,.0f} s in {counted(int(stage.jobs), 'job')},"
+        f" longest {stage.longest:,.0f} s, peak {stage.memory:,.0f} MB",
         *share(stage.total, None if theirs is None else theirs.total.get(name), peer),
         made,
     )
@@ -93,7 +93,7 @@ def of_all(ours: pd.DataFrame, theirs: pd.DataFrame | None, peer: str, made: str
     total = ours.total.sum()
     return Row(
         "default experiment, all jobs",
-        f"{total:,.0f} s in {ours.jobs.sum()} jobs",
+        f"{total:,.0f} s in {counted(ours.jobs.sum(), 'job')}",
         *share(total, None if theirs is None else theirs.total.sum(), peer),
         made,
     )
@@ -134,7 +134,9 @@ def before_work(results: Path, made: str) -> Row:
     if not started:
         return Row(figure, "not measured: no job logged when its work started", machine=made)
     before, total = sum(started), sum(lasted)
-    measured = f"{before / total:.1%} ({before:,.0f} of {total:,.0f} s in {len(started)} jobs)"
+    measured = (
+        f"{before / total:.1%} ({before:,.0f} of {total:,.0f} s in {counted(len(started), 'job')})"
+    )
     return Row(figure, measured, machine=made)
 
 

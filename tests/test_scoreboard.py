@@ -10,7 +10,11 @@ from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
+
+from convergent_learning.config.costs import UnitCosts
+from convergent_learning.config.work import Work
 
 ROOT = Path(__file__).parents[1]
 ABOUT = {
@@ -145,3 +149,22 @@ def test_the_time_before_work_is_summed_over_the_jobs_that_logged_it(scoreboard,
         row = experiment.before_work(tmp_path, "here")
     assert row.measured == "50.0% (4 of 8 s in 2 jobs)"
     assert row.machine == "here"
+
+
+def test_time_and_memory_are_given_beside_the_plan(scoreboard):
+    units = UnitCosts({"x": 2.0}, {"scores": (100.0, 1.0)}, "a machine", [])
+    # Two jobs; the first also logged what a part of its work took, which has no memory of its own.
+    taken = pd.DataFrame(
+        [
+            ("scores", Work({"x": 10}), 15.0, float("nan")),
+            ("scores", Work({"x": 5}, memory=300), 10.0, 200.0),
+            ("scores", Work({"x": 5}, memory=100), 5.0, 150.0),
+        ],
+        columns=["stage", "work", "seconds", "megabytes"],
+    )
+    with loaded("experiment"), loaded("plan") as plan:
+        [row] = plan.of_stages("mine", taken, SimpleNamespace(units=units), "here")
+    assert row.figure == "plan of `mine`, scores"
+    assert row.measured == "30 s of a core in 2 jobs, largest 200 MB"
+    assert row.ratio == "0.75× the time, 0.50× the memory"
+    assert row.limit == "planned: 40 s, 400 MB (a machine)"

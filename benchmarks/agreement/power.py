@@ -13,15 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from checkouts import copy, snakemake
 from mistakes import OF_SCORES, OF_TRAINING, Mistake
 
 from convergent_learning.tables.storage import read_table
@@ -29,9 +27,6 @@ from convergent_learning.verify import roles
 from convergent_learning.verify.numbers import compare
 from convergent_learning.verify.result import Same, Verification
 from convergent_learning.verify.tolerances import Tolerances
-
-_CODE = ("workflow", "profiles", "envs", "src")
-_FILES = ("Snakefile", "config.yaml", "CITATION.cff")
 
 
 def main() -> None:
@@ -51,42 +46,22 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as scratch:
             made = Path(scratch)
-            copy(made, config, mistake)
-            snakemake(made, chosen, mistake.tables)
+            prepare(made, config, mistake)
+            tables = [f"results/{chosen.run}/tables/{table}.csv" for table in mistake.tables]
+            overlay = f"results/{chosen.run}.yaml"
+            snakemake(made, tables, chosen.cores, "--configfile", overlay)
             print(row(name, compared(made, chosen, mistake.tables)), flush=True)
 
 
-def copy(to: Path, config: dict, mistake: Mistake) -> None:
+def prepare(checkout: Path, config: dict, mistake: Mistake) -> None:
     """This checkout with the mistake, and the results that it does not touch."""
-    for name in _CODE:
-        shutil.copytree(name, to / name)
-    for name in _FILES:
-        shutil.copy(name, to / name)
-    (to / "results").mkdir()
-    (to / "results" / f"{config['experiment']}.yaml").write_text(
-        yaml.safe_dump(config, sort_keys=False)
-    )
-    for name in ("datasets", "networks"):
-        shutil.copytree(f"results/{name}", to / "results" / name)
+    copy(checkout, [f"{config['experiment']}.yaml", "datasets", "networks"])
     if mistake.trains:
         first = min(config["networks"][-1]["seeds"])
         pattern = mistake.trains.format(first=first)
-        for network in (to / "results/networks").glob(f"*/{pattern}*"):
+        for network in (checkout / "results/networks").glob(f"*/{pattern}*"):
             shutil.rmtree(network)
-    mistake.make(to)
-
-
-def snakemake(checkout: Path, chosen: argparse.Namespace, tables: Sequence[str]) -> None:
-    """Make the tables there, with the code that lies there."""
-    targets = [f"results/{chosen.run}/tables/{name}.csv" for name in tables]
-    overlay = f"results/{chosen.run}.yaml"
-    command = [sys.executable, "-m", "snakemake", *targets, "--cores", chosen.cores]
-    subprocess.run(
-        [*command, "--configfile", overlay, "--quiet", "all"],
-        cwd=checkout,
-        env=os.environ | {"PYTHONPATH": str(checkout / "src")},
-        check=True,
-    )
+    mistake.make(checkout)
 
 
 def compared(checkout: Path, chosen: argparse.Namespace, tables: Sequence[str]) -> Verification:

@@ -1,79 +1,178 @@
-"""What rounding moves the numbers of the same weights by.
+"""What rounding moves the scores of the same weights by: the page docs/rounding.md.
 
-    python benchmarks/agreement/rounding.py RESULTS OTHER…
+    python benchmarks/agreement/rounding.py > docs/rounding.md
 
-RESULTS and OTHER are results folders of one experiment with the same networks, scored with other
-kernels, instruction sets or threads, for example after
-`ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 make scores ARCHIVE=…`. Prints the largest
-difference of each kind of number and what `verify` allows. docs/reproducing.md has what was seen.
+The anchors of a committed reference are shown every condition and scored again, in a copy of this
+checkout, by numerical libraries that are told to compute in other ways.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
+import sys
+import tempfile
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from checkouts import ROOT, copy, snakemake
 
 from convergent_learning.alignment.registry import metrics
-from convergent_learning.verify import roles
-from convergent_learning.verify.numbers import compare_tables
-from convergent_learning.verify.tolerances import Tolerances
+from convergent_learning.config.design import Design
+from convergent_learning.config.experiment import Experiment
+from convergent_learning.config.overlay import resolved_config
+from convergent_learning.verify.anchors import KEYS, anchor_tables, read_anchor_tables
+from convergent_learning.verify.reference import ORIGIN
+from convergent_learning.verify.rounding import rounding
+from convergent_learning.words import counted
+from convergent_learning.workflow.origin import origin
+
+_MATCHING = ("permutation", "soft_matching")
+WAYS = {
+    "as installed": {},
+    "two threads": {"OMP_NUM_THREADS": "2"},
+    "AVX2": {
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "MKL_CBWR": "COMPATIBLE",
+    },
+    "SSE 4.1": {
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "ATEN_CPU_CAPABILITY": "default",
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "MKL_CBWR": "COMPATIBLE",
+    },
+}
+_HEAD = """# What rounding may do
+
+Made by `python benchmarks/agreement/rounding.py`: no number was typed by hand. The anchors of the
+reference of `{experiment}`, {networks}, were scored again on every condition, and compared with the
+scores in the reference. Of each kind of number, the largest difference is given, beside what
+[`make verify`](reproducing.md#verify) allows between numbers that were computed from the same
+weights.
+
+- The reference was computed on {theirs}.
+- Scored again on {ours}.
+{ways}"""
+_ALL = "one thread, with all instructions that the processor has"
+_TAIL = """
+An end of an interval may differ by {stretched:g} times as much as the numbers that it is the
+interval of."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("others", type=Path, nargs="+", metavar="other")
+    parser.add_argument("experiment", nargs="?", default="cifar10")
+    parser.add_argument("--ways", nargs="*", choices=WAYS, default=[*WAYS])
+    parser.add_argument("--cores", default="1")
     chosen = parser.parse_args()
-    exact = Tolerances(pd.Series(dtype=float), {}, same_weights=True)
+    reference = ROOT / "results/reference" / chosen.experiment
+    expected = read_anchor_tables(reference)
+    if expected is None:
+        parser.error(f"{reference} has no anchors: make them with `make reference`")
+    with tempfile.TemporaryDirectory() as scratch:
+        checkout = Path(scratch)
+        datasets = ["datasets"] * (ROOT / "results/datasets").exists()
+        copy(checkout, [f"reference/{chosen.experiment}", *datasets])
+        seen = {
+            way: differences(expected, scored(checkout, chosen.experiment, way, chosen.cores))
+            for way in chosen.ways
+        }
+    print("\n".join(page(chosen.experiment, reference, seen)))
+
+
+def scored(
+    checkout: Path, experiment: str, way: str, cores: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores and accuracies of the anchors, computed in one of the `WAYS`."""
+    print(f"{way} …", file=sys.stderr, flush=True)
+    overlay = f"workflow/experiments/{experiment}.yaml"
+    with contextlib.chdir(checkout):
+        options = ["--configfile", overlay] if Path(overlay).exists() else []
+        threads = WAYS[way].get("OMP_NUM_THREADS", "1")
+        design = Design(Experiment.of(resolved_config(experiment, checkout)))
+        targets = [job.outputs[0] for job in design.anchors]
+        snakemake(
+            checkout,
+            targets,
+            cores,
+            *options,
+            *("--set-threads", f"anchors={threads}", "--forcerun", "anchors"),
+            environment=WAYS[way],
+        )
+        return anchor_tables(design)
+
+
+def differences(
+    expected: tuple[pd.DataFrame, pd.DataFrame], found: tuple[pd.DataFrame, pd.DataFrame]
+) -> pd.DataFrame:
+    """Of each kind of number: how many there are, what may differ, and what differs most."""
     parts = []
-    for other in chosen.others:
-        compared = compare_tables(chosen.results / "tables", other / "tables", exact)
-        for problem in (problem for table in compared for problem in table.problems):
-            print(f"{other}: {problem}")
-        parts += [table.numbers for table in compared]
-    numbers = pd.concat(parts, ignore_index=True)
-    numbers["difference"] = (numbers.reference - numbers.rebuilt).abs()
-    numbers["of"] = [
-        kind(*row) for row in zip(numbers.column, numbers.metric, numbers.baseline, strict=True)
+    for (name, keys), old, new in zip(KEYS.items(), expected, found, strict=True):
+        column = "accuracy" if name == "accuracy" else "score"
+        both = old.merge(new, on=keys, suffixes=("", " found"), validate="1:1")
+        if not len(both) == len(old) == len(new):
+            raise ValueError(f"{name}: {len(old)} rows in the reference, {len(new)} found")
+        parts.append(
+            pd.DataFrame(
+                {
+                    "kind": kinds(both) if column == "score" else "accuracies",
+                    "allowed": rounding(column, both),
+                    "largest": (both[column] - both[f"{column} found"]).abs(),
+                }
+            )
+        )
+    numbers = pd.concat(parts)
+    return numbers.groupby("kind", sort=False).agg(
+        numbers=("largest", "size"), allowed=("allowed", "max"), largest=("largest", "max")
+    )
+
+
+def kinds(scores: pd.DataFrame) -> pd.Series:
+    """What the metric of each row does, and the baseline that it is scored against, if any."""
+    of = dict.fromkeys(_MATCHING, "scores where units are matched")
+    of |= dict.fromkeys(metrics(context=True), "scores of context metrics")
+    kind = scores.metric.map(of).fillna("scores of maps")
+    against = scores.baseline.map({"learned": "", "none": "", "": ""}).fillna(
+        ", " + scores.baseline.astype(str)
+    )
+    return kind + against
+
+
+def page(experiment: str, reference: Path, seen: dict[str, pd.DataFrame]) -> list[str]:
+    """The page, from what was seen in each way."""
+    theirs = json.loads((reference / ORIGIN).read_text(encoding="utf-8"))
+    anchors = counted(len([*reference.glob("anchors/*/*.safetensors")]), "network")
+    ways = [
+        f"- {way}: " + (", ".join(f"`{name}={value}`" for name, value in WAYS[way].items()) or _ALL)
+        for way in seen
     ]
-    numbers["networks"] = (numbers.stage == roles.UNTRAINED).map(
-        {True: "untrained", False: "trained"}
+    head = _HEAD.format(
+        experiment=experiment,
+        networks=anchors,
+        theirs=machine(theirs),
+        ours=f"{machine(origin(ROOT))}, {date.today()}",
+        ways="\n".join(ways),
     )
-    print("| number | networks | numbers | 99.9% below | largest | allowed | where |")
-    print("|---|---|---|---|---|---|---|")
-    for (of, networks), rows in numbers.groupby(["of", "networks"]):
-        worst = rows.loc[rows.deviation.idxmax()]
-        print(
-            f"| {of} | {networks} | {len(rows):,} | {rows.difference.quantile(0.999):.1e}"
-            f" | {worst.difference:.1e} | {worst.tolerance:.1e}"
-            f" | {worst.table}.{worst.column}: {worst.row} |"
-        )
+    first = next(iter(seen.values()))
+    lines = [head, "", f"| number | how many | allowed | {' | '.join(seen)} |"]
+    lines.append("|---" * (3 + len(seen)) + "|")
+    for kind, row in first.iterrows():
+        largest = " | ".join(f"{found.largest[kind]:.2g}" for found in seen.values())
+        lines.append(f"| {kind} | {row.numbers:,.0f} | {row.allowed:g} | {largest} |")
+    of = pd.DataFrame({"metric": ["linear"], "baseline": [""]})
+    [end], [score] = rounding("low", of), rounding("score", of)
+    return [*lines, _TAIL.format(stretched=end / score)]
 
 
-def kind(column: str, metric: str, baseline: str) -> str:
-    if not metric:
-        return (
-            "ends of intervals of accuracies"
-            if roles.kind(column) == roles.INTERVAL_END
-            else column
-        )
-    matched = metric in ("permutation", "soft_matching")
-    of = (
-        "matched units"
-        if matched
-        else "context metrics"
-        if metric in metrics(context=True)
-        else "maps"
-    )
-    if baseline == "shuffled" or column == "shuffled":
-        of += ", shuffled stimuli"
-    if column.startswith(("p", "n_")) or column in ("slope", "intercept"):
-        return column
-    if column.startswith("accuracy"):
-        return "accuracy"
-    return f"{of}, {roles.kind(column)}s"
+def machine(about: dict[str, Any]) -> str:
+    """Processor and commit of an `origin` record."""
+    commit = (about["code"]["commit"] or "no commit")[:7]
+    return f"{about['machine']['cpu']} at {commit}"
 
 
 if __name__ == "__main__":

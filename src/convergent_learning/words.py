@@ -9,4 +9,4 @@ def counted(number: int, noun: str) -> str:
     >>> counted(1, "job"), counted(1200, "job")
     ('1 job', '1,200 jobs')
     """
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,7 +1,7 @@
 """How far numbers may lie apart that were computed from the same weights, on any machine.
 
-Measured: the scores of the default experiment's networks made again with other kernels, instruction
-sets and threads; docs/reproducing.md has what was seen.
+docs/rounding.md has what was seen when anchors were scored with other kernels, instruction sets and
+threads (`benchmarks/agreement/rounding.py`).
 """
 
 from __future__ import annotations
