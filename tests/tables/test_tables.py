@@ -15,7 +15,7 @@ from convergent_learning.figures.__main__ import markdown
 from convergent_learning.tables.figure_tables import write_tables
 from convergent_learning.tables.schema import COLUMNS, Role, with_role
 from convergent_learning.tables.scores import read_scores
-from convergent_learning.tables.storage import read_table, read_tables
+from convergent_learning.tables.storage import read_table, read_tables, remove_others
 
 FAMILIES = {"colour": ["bw"], "contrast": ["50", "5"], "eidolon_I": ["8"], "eidolon_II": ["8"]}
 WRITTEN = [f"fig{n}{kind}" for n in range(2, 7) for kind in ("", "_pairs")] + [
@@ -211,3 +211,10 @@ def test_every_table_has_keys_that_name_its_rows(experiment):
     for name in WRITTEN:
         table = read_table(experiment[0] / "tables", name)
         assert not table.duplicated(with_role(name, Role.KEY)).any(), name
+
+
+def test_tables_that_an_experiment_no_longer_has_are_removed(tmp_path):
+    for name in ("fig2", "fig7_pairs", "notes_of_mine"):
+        (tmp_path / f"{name}.csv").write_text("a\n1\n")
+    remove_others(tmp_path, ["fig2", "datasets"])
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["fig2", "notes_of_mine"]

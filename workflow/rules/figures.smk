@@ -235,6 +235,7 @@ rule claims_file:
     conda:
         ENVIRONMENT
     params:
+        made=value("claims_file", "made"),
         code=code("claims_file.py"),
     script:
         "../scripts/claims_file.py"

@@ -8,5 +8,6 @@ with job(snakemake):
     write_crate(
         snakemake.params.config,
         Path(snakemake.output[0]).parent,
+        [Path(product) for product in snakemake.input],
         repository(snakemake),
     )

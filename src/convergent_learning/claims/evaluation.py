@@ -12,6 +12,7 @@ from convergent_learning.claims.contrasts import Contrast
 from convergent_learning.claims.definitions import Claim, Part, claims_of
 from convergent_learning.claims.entries import NUMBERS, Entry
 from convergent_learning.claims.ingredients import NoStatistic
+from convergent_learning.files import replace_when_done
 from convergent_learning.tables.intervals import MIN_FAMILIES, MIN_NETWORKS
 from convergent_learning.tables.kinds import of_one_kind
 from convergent_learning.tables.storage import (
@@ -82,7 +83,8 @@ def evaluate_frames(frames: Tables) -> list[Entry]:
 def write_claims(tables: str | Path, out_json: str | Path) -> None:
     """Write `evaluate_claims(tables)` as JSON."""
     text = json.dumps(evaluate_claims(tables), indent=2, ensure_ascii=False, allow_nan=False)
-    Path(out_json).write_text(text + "\n", encoding="utf-8")
+    with replace_when_done(Path(out_json)) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def part_entry(part: Part, tables: Tables) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from convergent_learning.config.block_jobs import WHOLE_BLOCKS
@@ -23,24 +24,9 @@ class FigureJobs(Files):
 
     def all(self) -> Iterator[Job]:
         """Tables of facts, tables of figures, figures, claims and what is made of them."""
-        yield from self._fact_tables()
-        yield self._stimulus_tiles()
         numbers = self.experiment.figures
-        for number in numbers:
-            if _data(number).scores is Scores.NONE:
-                continue
-            yield Job(
-                f"fig{number}_tables",
-                "figures",
-                inputs={
-                    "scores": self._figure_scores(number),
-                    "accuracy": self._figure_accuracy(number),
-                    "shuffled": self._figure_shuffles(number),
-                    "facts": self._fact_files(number),
-                },
-                outputs=self._figure_tables(number),
-                named=f"tables/fig{number}",
-            )
+        tabulating = [*self._fact_tables(), self._stimulus_tiles(), *self._summaries(numbers)]
+        yield from tabulating
         drawn = []
         for number in numbers:
             pictures = [
@@ -55,7 +41,8 @@ class FigureJobs(Files):
         duplicates = [self.paths.table("duplicate_conditions")]
         claims = {"claims": [self.paths.claims]}
         every = {"tables": tables, "facts": facts}
-        yield Job("claims_file", "figures", {}, every, [self.paths.claims])
+        made = sorted({Path(output).stem for job in tabulating for output in job.outputs})
+        yield Job("claims_file", "figures", {}, every, [self.paths.claims], {"made": made})
         yield Job(
             "report",
             "figures",
@@ -67,9 +54,32 @@ class FigureJobs(Files):
             "research_object",
             "figures",
             {},
-            {"figures": drawn, "report": [self.paths.report], **every, **claims},
+            {
+                "figures": drawn,
+                "duplicates": duplicates,
+                "report": [self.paths.report],
+                **every,
+                **claims,
+            },
             [self.paths.research_object],
         )
+
+    def _summaries(self, numbers: Sequence[int]) -> Iterator[Job]:
+        """Jobs that make the tables of figures from scores."""
+        for number in numbers:
+            if _data(number).scores is not Scores.NONE:
+                yield Job(
+                    f"fig{number}_tables",
+                    "figures",
+                    inputs={
+                        "scores": self._figure_scores(number),
+                        "accuracy": self._figure_accuracy(number),
+                        "shuffled": self._figure_shuffles(number),
+                        "facts": self._fact_files(number),
+                    },
+                    outputs=self._figure_tables(number),
+                    named=f"tables/fig{number}",
+                )
 
     def _fact_tables(self) -> Iterator[Job]:
         datasets = self.experiment.datasets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +25,14 @@ def tables_in(folder: str | Path) -> list[str]:
     """
     there = {path.name.split(".")[0] for path in Path(folder).glob("*.csv*")}
     return [name for name in COLUMNS if name not in OPTIONAL or name in there]
+
+
+def remove_others(folder: str | Path, made: Collection[str]) -> None:
+    """Remove the tables of a folder whose names are not among `made`."""
+    for path in Path(folder).glob("*.csv*"):
+        name = path.name.split(".")[0]
+        if name in COLUMNS and name not in made:
+            path.unlink()
 
 
 def read_tables(folder: str | Path, names: Iterable[str]) -> Tables:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mimetypes
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from convergent_learning.files import replace_when_done
 from convergent_learning.words import counted
 from convergent_learning.workflow.origin import origin
 
-_PRODUCTS = ("report.html", "claims.json", "figures/*", "tables/*", "provenance/**/*.json")
+_RECORDS, _OWN_RECORD = "provenance/**/*.json", "provenance/research_object.json"
 
 
-def write_crate(config: dict[str, Any], results: Path, repository: Path) -> None:
+def write_crate(
+    config: dict[str, Any], results: Path, products: Iterable[Path], repository: Path
+) -> None:
     """Write `results/ro-crate-metadata.json`: products, software, study reproduced, licence.
 
     Authors, licence and the study come from CITATION.cff of `repository`; the date is that of the
@@ -38,9 +41,7 @@ def write_crate(config: dict[str, Any], results: Path, repository: Path) -> None
                 "encodingFormat": mimetypes.guess_type(path.name)[0] or "text/plain",
             },
         )
-        for pattern in _PRODUCTS
-        for path in sorted(results.glob(pattern))
-        if path.is_file()
+        for path in sorted({*products, *results.glob(_RECORDS)} - {results / _OWN_RECORD})
     ]
     machine = about["machine"]
     run = ContextEntity(
