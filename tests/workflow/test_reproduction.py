@@ -152,6 +152,17 @@ def test_an_archive_is_the_same_each_time(archive, results, config, tmp_path):
     assert (tmp_path / "again.tar").read_bytes() == archive.read_bytes()
 
 
+def test_unpacked_again_an_archive_leaves_what_is_there(archive, config, tmp_path):
+    there = tmp_path / "there"
+    unpack(archive, there, config)
+    files = [path for path in there.rglob("*") if path.is_file()]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    unpack(archive, there, config)
+    kept = [path for path in files if path.suffix == ".safetensors"]
+    assert kept
+    assert all(path.stat().st_mtime_ns == before[path] for path in kept)
+
+
 def test_checkpoints_of_another_config_are_refused_by_key(archive, config, tmp_path):
     other = config | {"training": config["training"] | {"learning_rate": 0.05}}
     with pytest.raises(ValueError, match=r"`learning_rate` is 0[.]1 in the checkpoint and 0[.]05"):

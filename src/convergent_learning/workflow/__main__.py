@@ -123,12 +123,13 @@ def _check_computed(config: dict[str, Any], unpacked: list[Path]) -> None:
     """Raise ArchiveError naming what was made of networks, but before these came here."""
     design = Design(Experiment.of(config))
     came = min(path.stat().st_mtime for path in unpacked if path.suffix == ".safetensors")
-    before = [
-        job.outputs[0]
-        for job in design.jobs
-        if not job.shared and job.stage not in ("dataset", "stimuli")
-        if record_path(design.log(job)).stat().st_mtime < came
-    ]
+    of_networks, before = {*map(str, unpacked)}, []
+    for job in design.jobs:
+        read = {path for paths in job.inputs.values() for path in paths}
+        if not job.shared and read & of_networks:
+            of_networks.update(job.outputs)
+            if record_path(design.log(job)).stat().st_mtime < came:
+                before.append(job.outputs[0])
     if before:
         raise ArchiveError(
             f"{before[0]} and {len(before) - 1} more were not computed from the archive's networks"

@@ -72,7 +72,7 @@ def unpack(archive: Path, results: Path, config: dict[str, Any]) -> dict[str, An
     """Put the checkpoints of `archive` into `results`, if they are whole and of this config.
 
     `results` is the folder of all results. Nothing is put in place before every file was checked;
-    records that are there stay. Returns the manifest.
+    what is there already, of this archive or equal to it, stays. Returns the manifest.
 
     Raises
     ------
@@ -89,13 +89,17 @@ def unpack(archive: Path, results: Path, config: dict[str, Any]) -> dict[str, An
         manifest = _extracted(archive, folder)
         _check(archive, manifest, folder, results, config)
         networks = _network_files(Design(Experiment.of(config)))
+        # Older than the data, Snakemake would train them again; newer, it goes on where it was.
+        data = [path.stat().st_mtime for path in results.glob("datasets/*.h5")]
         for name in manifest["files"]:
-            if name not in networks and (results / name).exists():
+            path = results / name
+            if path.exists() and (
+                name not in networks or path.stat().st_mtime > max(data, default=0)
+            ):
                 continue
-            (results / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(folder / name, results / name)
-            # Newer than the data, or Snakemake would train again.
-            os.utime(results / name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(folder / name, path)
+            os.utime(path)
         for name in (*networks, _inside(PRECISION)):
             if (results / name).exists():
                 write_checksums(results / name)
