@@ -89,6 +89,13 @@ def test_a_number_moved_by_more_than_rounding(folders, step, metric, allowed):
     assert "fig2_pairs.score" in printed.split("largest deviations\n")[1].splitlines()[0]
 
 
+def test_what_was_not_checked_is_not_said_to_hold(folders):
+    change(folders, "fig6_pairs", lambda table: table.drop(index=5))
+    [part] = [part for part in verify(*folders).parts if part.name == "consistency"]
+    assert not part.passed
+    assert part.reason.startswith("not checked")
+
+
 def test_a_missing_row(folders):
     change(folders, "fig6_pairs", lambda table: table.drop(index=5))
     names, printed = failed(folders)

@@ -64,7 +64,7 @@ class Verification:
     setting: list[str]
     tables: list[ComparedTable]
     claims: list[ClaimResult]
-    contradictions: dict[str, list[str]]
+    contradictions: dict[str, list[str]] | None
 
     @property
     def passed(self) -> bool:
@@ -74,7 +74,7 @@ class Verification:
     def problems(self) -> list[str]:
         """All sentences on what is wrong, besides numbers."""
         of_tables = [problem for table in self.tables for problem in table.problems]
-        contradictions = [each for found in self.contradictions.values() for each in found]
+        contradictions = [each for found in (self.contradictions or {}).values() for each in found]
         return [*self.setting, *of_tables, *contradictions]
 
     @cached_property
@@ -114,15 +114,23 @@ class Verification:
             problems = [problem for table in of_anchors for problem in table.problems]
             parts.append(_given_weights("anchors", numbers, problems))
         parts.append(self._trained())
-        wrong = sum(map(len, self.contradictions.values()))
-        itself = "summaries follow from the pairs beside them, claims from the tables"
-        said = f"{wrong} summaries or claims do not follow from the tables beside them"
-        parts.append(Part("of itself", not wrong, said if wrong else itself))
+        parts.append(self._consistency())
         failed = [claim.id for claim in self.claims if claim.failed]
         said = (
             f"not the reference's: {', '.join(failed)}" if failed else f"{len(self.claims)} agree"
         )
         return [*parts, Part("claims", not failed, said)]
+
+    def _consistency(self) -> Part:
+        if self.contradictions is None:
+            return Part("consistency", False, "not checked: the tables have problems of their own")
+        wrong = sum(map(len, self.contradictions.values()))
+        said = (
+            f"{wrong} summaries or claims do not follow from the tables beside them"
+            if wrong
+            else "summaries follow from the pairs beside them, claims from the tables"
+        )
+        return Part("consistency", not wrong, said)
 
     @property
     def _is_trained(self) -> pd.Series:
@@ -171,7 +179,7 @@ class Verification:
         for what, tables in sorted(rows.items()):
             deviations = pd.concat([table.numbers.deviation for table in tables])
             setting = self.setting if what == "setting" else []
-            contradicted = [self.contradictions.get(table.name, []) for table in tables]
+            contradicted = [(self.contradictions or {}).get(table.name, []) for table in tables]
             problems = len(setting) + sum(map(len, [*contradicted, *(t.problems for t in tables)]))
             sums = int(over.table.isin([table.name for table in tables]).sum())
             beyond = int((deviations > 1).sum())
@@ -224,7 +232,7 @@ def verify(
     old, claims = (read_claims(folder / "claims.json") for folder in (reference, results))
     setting = config_differences(reference, config) if config else []
     compared = compare_claims(old, claims, tolerances)
-    contradictions: dict[str, list[str]] = {}
+    contradictions: dict[str, list[str]] | None = None
     scores_of_anchors = anchors.compare_anchors(reference, scored)
     if stimuli.found < stimuli.listed and not scores_of_anchors:
         setting.append(
@@ -233,16 +241,17 @@ def verify(
         )
     if not any(table.problems for table in tables):
         try:
-            contradictions = contradicted_summaries(results / "tables")
+            summaries = contradicted_summaries(results / "tables")
             wrong = contradicted_claims(results / "tables", claims)
         except (ValueError, KeyError) as error:
-            wrong = {}
             setting.append(f"tables: what they hold cannot be summarised ({error})")
-        contradictions["claims"] = [f"{' '.join(key)}: {why}" for key, why in wrong.items()]
-        compared = [
-            claim._replace(failed=True, note=wrong[claim.key]) if claim.key in wrong else claim
-            for claim in compared
-        ]
+        else:
+            of_claims = [f"{' '.join(key)}: {why}" for key, why in wrong.items()]
+            contradictions = summaries | {"claims": of_claims}
+            compared = [
+                claim._replace(failed=True, note=wrong[claim.key]) if claim.key in wrong else claim
+                for claim in compared
+            ]
     tables += scores_of_anchors
     return Verification(
         reference, tolerances, stimuli, weights, setting, tables, compared, contradictions
@@ -256,7 +265,7 @@ def write_verification(found: Verification, out_json: Path, out_csv: Path) -> No
         "passed": found.passed,
         "parts": [part._asdict() for part in found.parts],
         "figures": found.summary().to_dict("records"),
-        "claims": [claim._asdict() for claim in found.claims],
+        "claims": [_without_infinity(claim._asdict()) for claim in found.claims],
         "root_mean_squares": found.sums.to_dict("records"),
         "problems": found.problems,
     }
@@ -264,6 +273,11 @@ def write_verification(found: Verification, out_json: Path, out_csv: Path) -> No
         partial.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
     with replace_when_done(out_csv) as partial:
         found.numbers.to_csv(partial, index=False, float_format="%.6g")
+
+
+def _without_infinity(claim: dict[str, Any]) -> dict[str, Any]:
+    """JSON has none: a claim that only one side has deviates by no number."""
+    return claim | {"deviation": claim["deviation"] if np.isfinite(claim["deviation"]) else None}
 
 
 def _given_weights(

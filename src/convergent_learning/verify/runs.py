@@ -105,7 +105,7 @@ class Rows:
             raise ValueError(f"{folder}: claims.json lacks {' '.join(min(missing))}")
         claims = [found[dataset, claim][column] for dataset, claim, column in self._claims]
         values = np.concatenate([*parts, np.array(claims, float)])
-        about = about | {"experiment": self.experiment, "seeds": _seeds(tables["accuracy"])}
+        about = about | {"experiment": self.experiment, "seeds": _seeds(tables)}
         return Run(folder.name, about, values)
 
     def write(self, run: Run, path: Path) -> None:
@@ -148,10 +148,11 @@ def _columns(tables: Tables) -> Iterator[tuple[str, pd.DataFrame, str, np.ndarra
             yield name, contrasted, column, trained
 
 
-def _seeds(accuracy: pd.DataFrame) -> dict[str, list[int]]:
-    """Seeds of each group that is trained: those that come trained have no step 0."""
-    trained = accuracy.group[accuracy.step == 0]
-    return {group: seeds for group, seeds in _all_seeds(accuracy).items() if group in set(trained)}
+def _seeds(tables: Tables) -> dict[str, list[int]]:
+    """Seeds of each group that is trained here: given networks are the same in all runs."""
+    groups, seeds_of = tables["groups"], _all_seeds(tables["accuracy"])
+    trained = dict.fromkeys(groups.group[groups.objective != ""])
+    return {group: seeds_of[group] for group in trained}
 
 
 def _all_seeds(accuracy: pd.DataFrame) -> dict[str, list[int]]:
