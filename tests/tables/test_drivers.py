@@ -9,6 +9,7 @@ import pytest
 from convergent_learning.claims.definitions import part_named
 from convergent_learning.claims.evaluation import evaluate_frames, part_entry
 from convergent_learning.figures import fig7
+from convergent_learning.tables.pairs import alike_pairs
 from convergent_learning.tables.schema import COLUMNS
 from convergent_learning.tables.stages import rows_of
 from convergent_learning.tables.storage import with_stages, write_table
@@ -225,3 +226,19 @@ def test_the_figure_is_drawn(pairs, tmp_path):
     assert (
         "Of same, which learned without labels, accuracies are those of a linear probe" in caption
     )
+
+
+def test_given_networks_are_not_compared_in_figure_7():
+    rows = [
+        {"group_x": x, "group_y": y, "layer_x": "a", "layer_y": "a", "baseline": "learned"}
+        for x, y in (("S", "S"), ("S", "given"), ("given", "given"), ("U", "S"))
+    ]
+    scores = pd.DataFrame(rows).assign(dataset="d", seed_x=1, seed_y=2, step=20, epoch=2.0)
+    scores = scores.assign(
+        depth_x=0.5, role_x="block", metric="linear", score=0.5, stimuli="id", center="position"
+    )
+    layers = pd.DataFrame({"dataset": "d", "group": ["S", "U", "given"], "layer": "a", "units": 4})
+    given = GROUPS.iloc[[0]].assign(group="given", labels="", images="", objective="")
+    facts = {"groups": pd.concat([GROUPS, given]), "layers": layers}
+    found = alike_pairs(scores, facts)["fig7_pairs"]
+    assert [*zip(found.group_x, found.group_y, strict=True)] == [("S", "S"), ("U", "S")]

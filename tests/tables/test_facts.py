@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from convergent_learning.stimuli.stimulus_files import writing_stimuli
-from convergent_learning.tables.facts import write_accuracy, write_duplicates
+from convergent_learning.tables.facts import write_accuracy, write_duplicates, write_layers
+from convergent_learning.tables.schema import COLUMNS
 
 
 def write_stimuli(path, images, condition):
@@ -39,3 +40,15 @@ def test_levels_stay_text_and_a_torn_accuracy_file_is_named(tmp_path):
     torn.write_text("")
     with pytest.raises(ValueError, match=r"b\.csv"):
         write_accuracy([whole, torn], tmp_path / "accuracy.csv")
+
+
+def test_layers_that_are_called_like_numbers_keep_their_names(tmp_path):
+    names = ["0", "1.0", "1.00", "NA"]
+    rows = [{"dataset": "d", "group": "1e3", "layer": n, "role": "block"} for n in names]
+    part = pd.DataFrame(rows).reindex(columns=[*COLUMNS["layers"]]).drop(columns="architecture")
+    part.to_csv(tmp_path / "part.csv", index=False)
+    write_layers([tmp_path / "part.csv"], {"1e3": "mine"}, tmp_path / "layers.csv")
+    found = pd.read_csv(tmp_path / "layers.csv", dtype=str, keep_default_na=False)
+    assert found.layer.tolist() == names
+    assert set(found.group) == {"1e3"}
+    assert set(found.architecture) == {"mine"}

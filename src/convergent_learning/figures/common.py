@@ -180,6 +180,23 @@ def depth_axis(ax: Axes, layers: pd.DataFrame) -> None:
         ax.axvspan((last + later) / 2, 1.05, color=style.PALE, linewidth=0, zorder=0)
 
 
+def time_axis(ax: Axes, groups: pd.DataFrame, rows: pd.DataFrame, few: bool) -> str:
+    """Set the horizontal axis of rows with `group`, `epoch` and `step`; returns its unit."""
+    unit = time_unit(groups, rows)
+    if unit == "epoch":
+        epoch_axis(ax, rows.epoch, few)
+    else:
+        ax.set_xlim(-0.02 * rows.step.max(), max(1.3 * rows.step.max(), 1))
+        ax.xaxis.set_major_locator(style.locator(3, integer=True))
+    return unit
+
+
+def time_unit(groups: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """What `epoch` of these rows counts: steps, where the epochs of a group have no length."""
+    lengths = groups.steps_per_epoch[groups.group.isin(rows.group)]
+    return "epoch" if (lengths > 0).all() else "step"
+
+
 def epoch_axis(ax: Axes, epochs: pd.Series, few: bool) -> None:
     """Linear from 0 to 1 on half of the axis, and linear from 1 on over the rest."""
     last = float(epochs.max()) if len(epochs) else 1.0

@@ -44,12 +44,16 @@ def draw(
 ) -> None:
     """Draw figure 1 from the tables folder (with fig1_stimuli.png) into a PDF and a PNG."""
     tiles = _tiles(Path(tables))
+    first = _first_dataset(tables)
+
+    def height(parts: Tables) -> float:
+        return sum(_heights(parts, first))
 
     def panels(figure: Figure | SubFigure, parts: Tables) -> None:
-        _panels(figure, parts, tiles)
+        _panels(figure, parts, tiles, first)
 
     names = ["conditions", "accuracy", "fig1_training", "fig1_stimuli"]
-    common.draw_by_dataset(tables, names, _height, panels, out_pdf, out_png, provenance)
+    common.draw_by_dataset(tables, names, height, panels, out_pdf, out_png, provenance)
 
 
 def caption(tables: str | Path) -> str:
@@ -57,15 +61,19 @@ def caption(tables: str | Path) -> str:
     loaded = with_stages(read_tables(tables, ["datasets", "groups", "conditions", "accuracy"]))
     accuracy, conditions = loaded["accuracy"], loaded["conditions"]
     final = accuracy[(accuracy.stimuli == "id") & (accuracy.stage == TRAINED)]
+    datasets = loaded["datasets"]
     networks = [
-        f"{style.group(name)}, {counted(rows.seed.nunique(), 'network')}, accuracy "
+        f"{style.group(name)}{f' on {dataset}' * (len(datasets) > 1)}, "
+        f"{counted(rows.seed.nunique(), 'network')}, accuracy "
         f"{rows.accuracy.mean():.3f} ({rows.accuracy.min():.3f}–{rows.accuracy.max():.3f})"
-        for name, rows in final.groupby("group", sort=False)
+        for (dataset, name), rows in final.groupby(["dataset", "group"], sort=False)
     ]
-    images = ", ".join(f"{n:,}" for n in loaded["datasets"].stimuli)
+    images = f"{datasets.stimuli.iloc[0]:,} test images"
+    if len(datasets) > 1:
+        images += f" of {_first_dataset(tables)}"
     shown = f"{counted(len(conditions), 'condition')} of {conditions.family.nunique()} families"
     return (
-        f"Stimuli and networks. Top: one of the {images} test images under each of "
+        f"Stimuli and networks. Top: one of the {images} under each of "
         f"{shown}, mild to strong from top to bottom. Middle: loss and accuracy over training, one "
         "line per network; dashed, training set; solid, test set. Bottom: accuracy on each "
         f"condition that has one, networks {words.finished(loaded['groups'])}, one marker per "
@@ -128,28 +136,38 @@ def _grid(stimuli: pd.DataFrame) -> tuple[list[str], int, int]:
     return families, max(levels, 1), max(stimuli.image.nunique(), 1)
 
 
+def _first_dataset(tables: str | Path) -> str:
+    """The dataset whose image is shown under every condition."""
+    return str(read_table(tables, "datasets").dataset.iloc[0])
+
+
 def _top_height(tables: Tables) -> float:
     _, levels, images = _grid(tables["fig1_stimuli"])
     return 7 + (_TILE_MM + 3) * levels * images
 
 
-def _heights(tables: Tables) -> list[float]:
-    """Of the three parts, the lower ones with a line more for each line of their legends."""
+def _heights(tables: Tables, first: str) -> list[float]:
+    """Of the three parts, the lower ones with a line more for each line of their legends.
+
+    The first part is of the dataset `first` alone, and of no height for another one.
+    """
     groups, trained = set(tables["groups"].group), set(tables["fig1_training"].group)
     more = [4 * max(-(-n // _ACROSS) - 1, 0) for n in (len(trained) + len(_SPLITS), len(groups))]
-    return [_top_height(tables), 48 + more[0], 60 + more[1]]
+    shown = tables["datasets"].dataset.iloc[0] == first
+    return [_top_height(tables) if shown else 0, 48 + more[0], 60 + more[1]]
 
 
-def _height(tables: Tables) -> float:
-    return sum(_heights(tables))
-
-
-def _panels(figure: Figure | SubFigure, tables: Tables, tiles: list[np.ndarray]) -> None:
-    heights = _heights(tables)
-    top, middle, bottom = style.split(figure, 3, 1, height_ratios=heights)
-    _draw_stimuli(top, tables["fig1_stimuli"], tiles)
-    _draw_training(middle, tables)
-    _draw_accuracy(bottom.subplots(), tables)
+def _panels(
+    figure: Figure | SubFigure, tables: Tables, tiles: list[np.ndarray], first: str
+) -> None:
+    *above, middle, bottom = [height for height in _heights(tables, first) if height]
+    *top, middle_figure, bottom_figure = style.split(
+        figure, len(above) + 2, 1, height_ratios=[*above, middle, bottom]
+    )
+    for part in top:
+        _draw_stimuli(part, tables["fig1_stimuli"], tiles)
+    _draw_training(middle_figure, tables)
+    _draw_accuracy(bottom_figure.subplots(), tables)
 
 
 def _draw_stimuli(figure: SubFigure, stimuli: pd.DataFrame, tiles: list[np.ndarray]) -> None:

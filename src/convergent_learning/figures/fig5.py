@@ -12,7 +12,7 @@ from convergent_learning.figures import common, style, words
 from convergent_learning.tables.figure_data import FigureData, Scores
 from convergent_learning.tables.pairs import training_pairs
 from convergent_learning.tables.schema import named
-from convergent_learning.tables.storage import Tables, read_tables
+from convergent_learning.tables.storage import Tables, read_table, read_tables
 from convergent_learning.tables.summaries import training_means
 
 if TYPE_CHECKING:
@@ -65,18 +65,19 @@ def alternative(tables: str | Path) -> str:
     kept, whose = words.of_one_kind(tables, "fig5", "fig5_accuracy")
     fig5, accuracy = kept["fig5"], kept["fig5_accuracy"]
     whole = fig5[(fig5.layer == "all") & (fig5.metric == _METRIC)]
-    levels = _levels(whole, accuracy)
+    levels = _levels(whole, accuracy, common.time_unit(read_table(tables, "groups"), whole))
     said = f" Mean Procrustes score and accuracy{whose}: {'; '.join(levels)}." if levels else ""
     return f"Curves of alignment and accuracy over training.{said}"
 
 
-def _levels(alignment: pd.DataFrame, accuracy: pd.DataFrame) -> list[str]:
+def _levels(alignment: pd.DataFrame, accuracy: pd.DataFrame, unit: str) -> list[str]:
+    """Scores and accuracies at the first and the last step, and after one epoch."""
     said = []
     for epoch in (0.0, 1.0, alignment.epoch.max()):
         scores = alignment[(alignment.epoch - epoch).abs() < 1e-6]["mean"]
         right = accuracy[(accuracy.epoch - epoch).abs() < 1e-6]["mean"]
         if len(scores) and len(right):
-            said.append(f"{scores.mean():.2f} and {right.mean():.2f} at epoch {epoch:g}")
+            said.append(f"{scores.mean():.2f} and {right.mean():.2f} at {unit} {epoch:g}")
     return list(dict.fromkeys(said))
 
 
@@ -142,7 +143,7 @@ def _band(
         for row in range(3):
             letter = style.nth_letter(letters + row * len(names) + column)
             style.panel(axes[row, column], letter, "" if row else common.title(tables, name))
-            unit = _time_axis(axes[row, column], tables["groups"], rows, len(names) > 3)
+            unit = common.time_axis(axes[row, column], tables["groups"], rows, len(names) > 3)
         curves.append(_alignment(axes[0, column], rows[rows.layer == "all"]))
         thirds.append(_layers(axes[1, column], rows[rows.metric == _METRIC]))
         _accuracy(axes[2, column], tables, name)
@@ -178,17 +179,6 @@ def _followed(groups: pd.DataFrame) -> list[str]:
     """Groups that have a training; all, if none has."""
     names = groups.group[groups.final_step > 0]
     return list(dict.fromkeys(names if len(names) else groups.group))
-
-
-def _time_axis(ax: Axes, groups: pd.DataFrame, rows: pd.DataFrame, few: bool) -> str:
-    """Set the horizontal axis of a group; returns its unit."""
-    lengths = groups.steps_per_epoch[groups.group.isin(rows.group)]
-    if (lengths > 0).all():
-        common.epoch_axis(ax, rows.epoch, few)
-        return "epoch"
-    ax.set_xlim(-0.02 * rows.step.max(), max(1.3 * rows.step.max(), 1))
-    ax.xaxis.set_major_locator(style.locator(3, integer=True))
-    return "step"
 
 
 def _alignment(ax: Axes, rows: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -76,6 +76,8 @@ def caption(tables: str | Path) -> str:
         else ""
     )
     said = "; ".join(system_in_words(row) for row in recordings.itertuples())
+    epochs = common.time_unit(loaded["groups"], fig8) == "epoch"
+    stretched = "; the first epoch, shaded, is stretched to half of the axis" if epochs else ""
     return (
         "Networks and brains, one row per recorded system. Left: Spearman correlation of "
         "dissimilarities (1 − Pearson r between patterns) of the layer with those of the system, "
@@ -86,8 +88,8 @@ def caption(tables: str | Path) -> str:
         f"where p ≤ {_ALPHA:g} against the highest of all layers with the images shuffled (maxT). "
         f"{'Middle' if third else 'Right'}: what share of its rise over training, mean over the "
         "last third of the blocks, the correlation with the system (solid) and the alignment of "
-        "the group's networks with one another (dotted; Procrustes, test images) has reached; the "
-        f"first epoch, shaded, is stretched to half of the axis.{third} n: {said}; "
+        "the group's networks with one another (dotted; Procrustes, test images) has reached"
+        f"{stretched}.{third} n: {said}; "
         f"{_networks_in_words(fig8)}. {_intervals_in_words(fig8)}"
     )
 
@@ -206,7 +208,9 @@ def _panels(figure: Figure | SubFigure, tables: Tables) -> None:
             style.panel(ax, style.nth_letter(letters), title)
             letters += 1
         _by_depth(axes[row, 0], tables, own, system, looks)
-        _over_training(axes[row, 1], own["fig8_course"], tables["fig8"].epoch, looks, mapped)
+        unit = common.time_axis(axes[row, 1], tables["groups"], tables["fig8"], few=mapped)
+        axes[row, 1].set_xlabel(unit)
+        _over_training(axes[row, 1], own["fig8_course"], looks)
         if drawn == 3:
             _responses(axes[row, 2], tables, own, system, looks)
         for ax in axes[row, drawn:]:
@@ -327,10 +331,7 @@ def _ticks(low: float, high: float) -> Sequence[float]:
     return style.locator(6).tick_values(low, high)
 
 
-def _over_training(
-    ax: Axes, course: pd.DataFrame, epochs: pd.Series, looks: Looks, narrow: bool
-) -> None:
-    common.epoch_axis(ax, epochs, few=narrow)
+def _over_training(ax: Axes, course: pd.DataFrame, looks: Looks) -> None:
     ends = ["gain_share_low", "gain_share_high"]
     drawn, missing = [], []
     for name, (colour, marker) in looks.items():
@@ -348,7 +349,6 @@ def _over_training(
             drawn.append(risen)
         if risen is None or among is None:
             missing.append(_why_no_rise(rows, name, risen is None, among is None))
-    ax.set_xlabel("epoch")
     ax.set_ylabel("share of the rise\nover training")
     if not drawn:
         style.note(ax, "\n".join(missing))

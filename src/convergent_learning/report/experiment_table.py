@@ -11,6 +11,7 @@ import pandas as pd
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.group import Group, Training
 from convergent_learning.figures import style
+from convergent_learning.stimuli import level_text
 from convergent_learning.tables.stages import TRAINED
 from convergent_learning.tables.storage import read_table, read_tables, with_stages
 
@@ -57,8 +58,16 @@ def _networks(entry: Group) -> str:
     if entry.weights:
         said.append(f"with the weights {entry.weights}")
     differs = entry.training.dump()
-    changed = [f"{key} {value}" for key, value in differs.items() if key != "checkpoints"]
+    changed = [f"{key} {_set_to(value)}" for key, value in differs.items() if key != "checkpoints"]
     return ", ".join([" ".join(said), *changed, f"seeds {', '.join(map(str, entry.seeds))}"])
+
+
+def _set_to(value: Any) -> str:
+    """What a key of `training` says; of stimuli that are learned from, family and level."""
+    if not isinstance(value, dict):
+        return str(value)
+    level = style.level(value["family"], level_text(value["level"]))
+    return f"{style.family(value['family']).label} {level}".strip()
 
 
 def _checkpoints(experiment: Experiment) -> Iterator[str]:
@@ -92,6 +101,8 @@ def _final_accuracy(accuracy: pd.DataFrame) -> str:
 
 
 def _conditions(conditions: pd.DataFrame) -> str:
+    if conditions.empty:
+        return "none"
     said = []
     for name, rows in conditions.groupby("stimuli", sort=False):
         levels = [style.level(name, level) for level in rows.condition]

@@ -19,6 +19,7 @@ from convergent_learning.tables.schema import COLUMNS, Role, with_role
 from convergent_learning.tables.storage import read_accuracy
 
 _LOG = logging.getLogger(__name__)
+_NAMES = ("dataset", "group", "layer", "role")
 
 
 def write_datasets(facts: Sequence[dict[str, Any]], files: Sequence[Path], out: Path) -> None:
@@ -45,7 +46,10 @@ def write_layers(parts: Sequence[Path], architectures: Mapping[str, str], out: P
     tables = []
     for path in parts:
         with damaged_file_named(path, ValueError):
-            tables.append(pd.read_csv(path))
+            # Layers may be called 0, 1.0 or NA.
+            tables.append(
+                pd.read_csv(path, dtype=dict.fromkeys(_NAMES, str), keep_default_na=False)
+            )
     table = pd.concat(tables, ignore_index=True).drop_duplicates(["dataset", "group", "layer"])
     table["architecture"] = table.group.map(architectures)
     order = pd.MultiIndex.from_product([table.dataset.unique(), architectures])

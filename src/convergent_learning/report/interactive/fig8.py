@@ -68,7 +68,7 @@ def plot(tables: Path) -> plots.Plot | None:
         plots.Panel(
             "recording-training",
             "Last third of the blocks over training",
-            "epoch",
+            common.time_unit(frames["groups"], scores),
             "score",
             _OVER_TRAINING,
             "Score",
