@@ -168,7 +168,7 @@ X, Y = pair(n=40)
         (X, Y, {"n_folds": 1}, "n_folds is 1"),
         (X, Y, {"folds": np.zeros(40, int)}, "folds must number"),
         (X, Y, {"folds": np.zeros(39, int)}, "one entry per stimulus"),
-        (X[:, :, 0], Y, {}, "must be \\(n, c\\) or"),
+        (X[:, :, 0], Y, {}, "x has shape \\(40, 12, .*pass \\(n, units\\) or"),
         (X.astype(complex), Y, {}, "x has dtype complex128: pass real numbers"),
         (X.astype(str), Y, {}, "without columns of text"),
         (X[:0], Y[:0], {}, "x is empty"),
@@ -239,6 +239,13 @@ def test_rotated_basis_finds_privileged_axes():
     mixed = x @ np.linalg.qr(rng.standard_normal((10, 10)))[0]
     other = y @ np.linalg.qr(rng.standard_normal((10, 10)))[0]
     assert rotated_basis(mixed, other, n_draws=19).p > 0.05
+
+
+def test_a_rotated_basis_without_a_score_has_no_p_value():
+    constant = np.ones((60, 4))
+    result = rotated_basis(constant, np.random.default_rng(0).standard_normal((60, 4)), n_draws=19)
+    assert np.isnan(result.learned)
+    assert np.isnan(result.p)
 
 
 def test_rotation_cannot_change_directed_linear_and_procrustes():

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .array_pair import ArrayPair
-from .calibration import check_draws
+from .calibration import against_draws, check_draws
 from .crossvalidation import shuffle_within
 from .evaluate import evaluate, rotated_scores
 from .fold_scores import (
@@ -327,8 +327,7 @@ def rotated_basis(
         scored = rotated_scores(chosen, pair, rotations, ridge=ridge)
         directions[direction] = np.array([[fold.score for fold in scores] for scores in scored])
     draws = np.mean([values.mean(1) for values in directions.values()], axis=0)
-    p = (1 + int((draws >= learned).sum())) / (n_draws + 1)
-    return RotatedBasis(learned, draws, p, directions)
+    return RotatedBasis(learned, draws, against_draws(learned, draws).p, directions)
 
 
 def collected(entries: Sequence[FoldScore], keep_maps: bool = False) -> Score:

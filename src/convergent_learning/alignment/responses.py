@@ -67,6 +67,11 @@ class Responses:
         self.n = array.shape[0]
         if 0 in array.shape:
             raise ValueError(f"{label} is empty: shape {tuple(array.shape)}")
+        if len(array.shape) not in (2, 4):
+            raise ValueError(
+                f"{label} has shape {tuple(array.shape)}: pass (n, units) or (n, channels, height, "
+                "width); arrange token sequences as a grid, and the class token as its own layer"
+            )
         first = self.block(0, 1)
         if first.is_complex():
             raise ValueError(f"{label} has dtype {first.dtype}: pass real numbers")
