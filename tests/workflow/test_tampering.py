@@ -100,7 +100,7 @@ def test_a_missing_row(folders):
     change(folders, "fig6_pairs", lambda table: table.drop(index=5))
     names, printed = failed(folders)
     assert names == ["figure 6"]
-    assert "fig6_pairs: 1 rows are missing: digits" in printed
+    assert "fig6_pairs: 1 row missing: digits" in printed
 
 
 def test_a_row_twice(folders):

@@ -59,11 +59,14 @@ class UnitCosts:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
     def core_seconds(self, work: Work) -> float:
-        """Raises ValueError for a sort of work of which no run has measured anything."""
+        """Seconds of one core that the work takes.
+
+        Raises ValueError for a sort of work of which no run has measured anything.
+        """
         return sum(amount * self._of(kind) for kind, amount in work.amounts.items())
 
     def _of(self, kind: str) -> float:
-        """Of work that no run has measured, such as a new metric's, the costliest of its sort."""
+        """Seconds per unit of a kind of work; if never measured, of the costliest of its sort."""
         if kind in self.seconds:
             return self.seconds[kind]
         sort, colon, _ = kind.partition(":")
@@ -76,11 +79,11 @@ class UnitCosts:
         return max(known)
 
     def guessed(self, work: Work) -> set[str]:
-        """Of what no run has measured the cost, for example ``"best_single"``."""
+        """Kinds of work whose cost no run has measured, for example ``"best_single"``."""
         return {kind.partition(":")[2] for kind in work.amounts if kind not in self.seconds}
 
     def peak_megabytes(self, stage: str, work: Work) -> float:
-        """Of a job of `stage`."""
+        """Peak memory of a job of `stage`."""
         empty, factor = self.megabytes[stage]
         return empty + factor * work.memory
 
@@ -118,7 +121,7 @@ class Costs:
         return self.units.core_seconds(self.work(job))
 
     def seconds(self, job: Job) -> float:
-        """Of the GPU if the job runs there, else of one core."""
+        """Seconds of the GPU if the job runs there, else of one core."""
         if not self.on_gpu(job):
             return self.core_seconds(job)
         return sum(self.parts(job).values())

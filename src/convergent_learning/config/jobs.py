@@ -86,17 +86,17 @@ class Files:
         return self.paths.recorded_stimuli.format(dataset=dataset, recording=recording)
 
     def recorded_file(self, dataset: str, recording: str, kind: str) -> str:
-        """With scores of networks with a recording, or draws of them."""
+        """The file of the networks' scores with a recording, or of draws of these scores."""
         return self.paths.recorded.format(dataset=dataset, recording=recording, kind=kind)
 
     def network_folder(self, dataset: str, network: Network) -> str:
-        """Of a network that is trained here."""
+        """The folder of a network that is trained here."""
         return self.trained.network.format(
             dataset=dataset, folder=self.experiment.folder(dataset, network)
         )
 
     def description(self, dataset: str, network: Network) -> str:
-        """Of a network that comes trained."""
+        """The description of a network that comes trained."""
         return self.paths.description.format(dataset=dataset, network=network.name)
 
     def stimulus_set(self, dataset: str, condition: Condition) -> str:
@@ -106,25 +106,25 @@ class Files:
         return self.paths.moments.format(dataset=dataset, block=block, tile=tile.name)
 
     def score_file(self, job: BlockJob) -> str:
-        """With the scores of the pairs of a job's tile."""
+        """The file of the scores of a job's pairs."""
         return self.paths.scores.format(**job.wildcards)
 
     def shuffled_file(self, job: BlockJob) -> str:
-        """With the scores of the pairs of a job's tile with permuted stimuli."""
+        """The file of the scores of a job's pairs with permuted stimuli."""
         return self.paths.shuffled_scores.format(**job.wildcards)
 
     def accuracy_file(self, job: BlockJob) -> str:
-        """With the accuracies of a job's networks."""
+        """The file of the accuracies of a job's networks."""
         return self.paths.accuracy.format(**job.wildcards)
 
     def layer_file(self, job: BlockJob) -> str:
-        """With the layers of a job's networks."""
+        """The file of the layers of a job's networks."""
         return self.paths.layers.format(**job.wildcards)
 
     def checkpoint(self, dataset: str, network: Network, step: int) -> str:
         return f"{self.network_folder(dataset, network)}/step{step}.safetensors"
 
     def last_checkpoint(self, dataset: str, network: Network) -> str:
-        """That of the last step of a network that is trained here."""
+        """The last checkpoint of a network that is trained here."""
         step = self.experiment.last_step(dataset, network.group)
         return self.checkpoint(dataset, network, step)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from convergent_learning.config.costs import ON_GPU, Costs
 from convergent_learning.config.jobs import STAGES, Job
@@ -16,8 +17,15 @@ from convergent_learning.config.jobs import STAGES, Job
 def plan(jobs: Sequence[Job], costs: Costs, rules: bool = False) -> str:
     """The plan as Markdown: one row for each stage and one for all, then what it rests on."""
     rows = [row for stage in STAGES if (row := _row(stage, jobs, costs))]
-    total = ["all", *(sum(row[i] for row in rows) for i in (1, 2, 3))]
-    total += [*(max(row[i] for row in rows) for i in (4, 5)), sum(row[6] for row in rows)]
+    total = _Row(
+        "all",
+        sum(row.jobs for row in rows),
+        sum(row.core_hours for row in rows),
+        sum(row.gpu_hours for row in rows),
+        max(row.longest for row in rows),
+        max(row.memory for row in rows),
+        sum(row.disk for row in rows),
+    )
     lines = [
         "| stage | jobs | core time, measured | GPU time, assumed | longest job | largest job, GB"
         " | disk, GB |",
@@ -32,16 +40,25 @@ def plan(jobs: Sequence[Job], costs: Costs, rules: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _row(stage: str, jobs: Sequence[Job], costs: Costs) -> list | None:
-    """Stage, jobs, hours of cores, of GPUs and of the longest job; gigabytes at peak and left.
+class _Row(NamedTuple):
+    """What a stage will cost: hours, of the longest job too, and gigabytes at peak and left."""
 
-    Work that jobs of another stage do for this one counts here.
-    """
-    parts = [(job, hours / 3600) for job in jobs if (hours := costs.parts(job).get(stage))]
+    stage: str
+    jobs: int
+    core_hours: float
+    gpu_hours: float
+    longest: float
+    memory: float
+    disk: float
+
+
+def _row(stage: str, jobs: Sequence[Job], costs: Costs) -> _Row | None:
+    """The costs of a stage, with the work that jobs of another stage do for this one."""
+    parts = [(job, seconds / 3600) for job in jobs if (seconds := costs.parts(job).get(stage))]
     own = [job for job in jobs if job.stage == stage]
     if not parts:
         return None
-    return [
+    return _Row(
         stage,
         len(own),
         sum(hours for job, hours in parts if not costs.on_gpu(job)),
@@ -49,13 +66,13 @@ def _row(stage: str, jobs: Sequence[Job], costs: Costs) -> list | None:
         max((costs.seconds(job) / 3600 for job in own), default=0.0),
         max((costs.megabytes(job) / 1e3 for job in own), default=0.0),
         sum(costs.work(job).disk for job in own) / 1e9,
-    ]
+    )
 
 
-def _shown(row: list) -> str:
-    stage, jobs, *hours, memory, disk = row
-    cells = [stage, f"{jobs:,}" if jobs else "with scores", *map(_duration, hours)]
-    cells += [_number(memory), _number(disk)]
+def _shown(row: _Row) -> str:
+    cells = [row.stage, f"{row.jobs:,}" if row.jobs else "with scores"]
+    cells += [_duration(hours) for hours in (row.core_hours, row.gpu_hours, row.longest)]
+    cells += [_number(row.memory), _number(row.disk)]
     return "| " + " | ".join(cells) + " |"
 
 

@@ -20,7 +20,7 @@ class RecordingJobs(BlockJobs):
     """Every network is shown a recording's images at every checkpoint."""
 
     def recordings(self) -> Iterator[Job]:
-        """Of the files that all experiments share."""
+        """Jobs that make the files of recordings, which all experiments share."""
         for entry in self.experiment.config.recordings:
             yield Job(
                 "recording",
@@ -32,7 +32,7 @@ class RecordingJobs(BlockJobs):
             )
 
     def of_dataset(self, dataset: str) -> Iterator[Job]:
-        """Of the networks trained on a dataset."""
+        """Jobs that show the recordings' images to the networks of a dataset, and score them."""
         for entry in self.experiment.config.recordings:
             wildcards = {"dataset": dataset, "recording": entry.name}
             condition = Condition(entry.name)

@@ -154,7 +154,7 @@ class _Counted:
                 yield count, pair
 
     def _own_bytes(self, draws: int, fitted: bool) -> float:
-        """Of a layer of all networks of a group, which are scored together."""
+        """Bytes kept for one layer of all networks of a group, which are scored together."""
         by_layer: defaultdict[tuple[str, str], float] = defaultdict(float)
         at_once: dict[tuple[str, str], float] = {}
         for network in self._job.tile.networks:
@@ -169,7 +169,7 @@ class _Counted:
         return max(kept + at_once[which] for which, kept in by_layer.items()) + rotated
 
     def _map_bytes(self, mapped: list[Network]) -> float:
-        """Of layers of mapped networks: all; where they are wide one, and a part of a partner's."""
+        """Bytes kept for layers of mapped networks: all; if wide, one and a part of a partner's."""
         layers = [
             layer
             for network in self._job.tile.networks
@@ -190,7 +190,7 @@ class _Counted:
         return max(kept) + part + at_once
 
     def _kept_bytes(self, layer: LayerSize) -> float:
-        """Of a layer, kept for all partners."""
+        """Bytes kept of a layer for all its partners."""
         squares = layer.units**2
         if not self._chosen:
             return _BYTES_OF_PLAIN_SOURCE * squares

@@ -136,7 +136,7 @@ def looks_of(groups: Sequence[str]) -> Looks:
 
 def system_in_words(row: Any) -> str:
     """What a row of recordings.csv rests on: images, subjects, units, ceiling."""
-    parts = [f"{row.n:.0f} images"]
+    parts = [counted(int(row.n), "image")]
     if row.kind == "responses":
         left_out = [
             f"{number:.0f} {why}"
@@ -144,7 +144,7 @@ def system_in_words(row: Any) -> str:
             if number > 0
         ]
         without = f" ({' and '.join(left_out)} left out)" if left_out else ""
-        parts.append(f"{row.n_units:.0f} units{without}")
+        parts.append(f"{counted(int(row.n_units), 'unit')}{without}")
         if np.isfinite(row.unit_ceiling):
             parts.append(f"mean ceiling of units {in_print(row.unit_ceiling, 2)}")
     else:
@@ -170,7 +170,10 @@ def _why_no_ceiling(row: Any) -> str:
 
 def _networks_in_words(fig8: pd.DataFrame) -> str:
     counts = fig8.groupby("group", sort=False).n_networks.max()
-    said = [f"{style.group(str(name))}, {count:.0f} networks" for name, count in counts.items()]
+    said = [
+        f"{style.group(str(name))}, {counted(int(count), 'network')}"
+        for name, count in counts.items()
+    ]
     return f"{'; '.join(said)}, which differ in their seed alone"
 
 

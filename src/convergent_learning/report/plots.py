@@ -20,6 +20,7 @@ from matplotlib.colors import to_hex, to_rgb
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
 from convergent_learning.tables.printed import in_print
+from convergent_learning.words import counted
 
 _DARK_PAGE = "#17181c"  # --page of page.css
 _LEAST_CONTRAST = 5.0
@@ -173,10 +174,12 @@ def curve(
 def _numbers(points: pd.DataFrame, value: tuple[str, str, str]) -> dict[str, list[str]]:
     """Value of each row, its interval, and what stands behind them."""
     mean, low, high = value
-    counts = [f"{networks:.0f} networks" for networks in points.n_networks]
+    counts = [counted(int(networks), "network") for networks in points.n_networks]
     if "n_pairs" in points:
         pairs = points.n_pairs
-        counts = [f"{said}, {n:.0f} pairs" for said, n in zip(counts, pairs, strict=True)]
+        counts = [
+            f"{said}, {counted(int(n), 'pair')}" for said, n in zip(counts, pairs, strict=True)
+        ]
     return {
         "value": [in_print(number) for number in points[mean]],
         "interval": [interval(*ends) for ends in zip(points[low], points[high], strict=True)],

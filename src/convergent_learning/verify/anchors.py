@@ -110,7 +110,7 @@ def compare_anchors(
 ) -> list[ComparedTable]:
     """Scores and accuracies of the anchors, as `anchor_tables` gives them, against the reference's.
 
-    None where the reference has no anchors.
+    Empty where the reference has no anchors; `found` is None where they were not scored.
     """
     expected = read_anchor_tables(reference)
     if expected is None:

@@ -15,6 +15,7 @@ from convergent_learning.tables.schema import DECLARED
 from convergent_learning.tables.storage import read_table, tables_in
 from convergent_learning.verify import roles
 from convergent_learning.verify.tolerances import Tolerances
+from convergent_learning.words import counted
 
 NUMBERS = [*roles.POOL, "row", "reference", "rebuilt", "tolerance", "deviation"]
 # Rounding on other hardware can move a pixel of a condition by one level.
@@ -71,9 +72,9 @@ def compare(
         return result
     old, new = (table.set_index(keys) for table in (reference, rebuilt))
     if len(lost := old.index.difference(new.index, sort=False)):
-        result.problems.append(f"{name}: {len(lost)} rows are missing: {_listed(lost)}")
+        result.problems.append(f"{name}: {counted(len(lost), 'row')} missing: {_listed(lost)}")
     if len(more := new.index.difference(old.index, sort=False)):
-        result.problems.append(f"{name}: {len(more)} rows too many: {_listed(more)}")
+        result.problems.append(f"{name}: {counted(len(more), 'row')} too many: {_listed(more)}")
     both = old.index.intersection(new.index, sort=False)
     old, new = (table.loc[both].reset_index() for table in (old, new))
     for column in roles.exact(name, reference):

@@ -55,5 +55,5 @@ def rounding(column: str, numbers: pd.DataFrame) -> np.ndarray:
 
 
 def rounding_of_claim(column: str) -> float:
-    """That of a claim's estimate or of an end of its interval."""
+    """How far a claim's estimate, or an end of its interval, may move by rounding."""
     return _MATCHED * (_STRETCHED if kind(column) == INTERVAL_END else 1)

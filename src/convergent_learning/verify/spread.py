@@ -86,13 +86,16 @@ class Pools:
         return np.maximum(np.sqrt((1 - prior) * own + prior * shared), self._least)
 
     def of_names(self, spread: np.ndarray) -> np.ndarray:
-        """Of numbers' spreads those of the pools `names`."""
+        """The spread of each of the pools `names`, from those of their numbers."""
         found = np.empty(len(self.names))
         found[self._own] = spread
         return found
 
     def root_mean_squares(self, spreads: np.ndarray) -> np.ndarray:
-        """Of differences, in spreads, NaN where there is none: one for each row of `sums`."""
+        """The root mean square of the differences for each row of `sums`; 0 for a row without any.
+
+        spreads : differences in spreads, NaN where there is none
+        """
         known = ~np.isnan(spreads)
         squares = np.bincount(self._summed[known], spreads[known] ** 2, len(self.sums))
         return np.sqrt(_ratio(squares, np.bincount(self._summed[known], minlength=len(self.sums))))
