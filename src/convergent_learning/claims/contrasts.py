@@ -228,7 +228,8 @@ def nearer_in_epoch_one(tables: Tables, recording: str, system: str) -> Contrast
     rise = Contrast(levels.bF - levels.b0)
     low, high = rise.ends()
     values = (levels.b1 - levels.b0) - 0.5 * (levels.bF - levels.b0)
-    moot = f"no rise here: bF − b0 has the interval {low:.3f} to {high:.3f}" if low <= 0 else ""
+    said = "whether there is a rise is open" if high > 0 else "there is no rise here"
+    moot = f"{said}: bF − b0 has the interval {low:.3f} to {high:.3f}" if low <= 0 else ""
     return Contrast(values, notes=(f"mean after epoch 1 {levels.b1.mean():.3f}",), moot=moot)
 
 
