@@ -10,12 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from convergent_learning.alignment.calibration import rank_p_values
 from convergent_learning.config.partners import graph
 from convergent_learning.tables.intervals import (
     Pairs,
     adjust_p_values,
     jackknife,
-    rank_p_values,
 )
 
 

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-ALPHA = 0.05  # share of unrelated layers that may have a calibrated score above 0
+# p at or below this counts; the share of unrelated layers with a calibrated score above 0.
+ALPHA = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +91,38 @@ def against_draws(
     """
     if np.isnan(observed) or np.isnan(draws).any():
         return PermutationTest(observed, draws, *(np.nan,) * 3, alpha, permutations)
-    p = (1 + int((draws >= observed).sum())) / (len(draws) + 1)
+    p = float(rank_p_values(observed, draws))
     together = np.sort([observed, *draws])[::-1]
     threshold = float(together[_exceeding(alpha, len(draws))])
     calibrated = max((observed - threshold) / (1 - threshold), 0.0) if threshold < 1 else 0.0
     return PermutationTest(observed, draws, p, threshold, calibrated, alpha, permutations)
+
+
+def rank_p_values(learned: npt.ArrayLike, draws: np.ndarray) -> np.ndarray:
+    """One-sided p-values of scores against draws from the null.
+
+    p = (1 + #{draw ≥ learned}) / (R + 1) (Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9).
+
+    Parameters
+    ----------
+    learned : (...) float
+    draws : (R, ...) float
+
+    Returns
+    -------
+    (...) float
+        NaN where the learned score or any draw is NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from convergent_learning.alignment.calibration import rank_p_values
+    >>> float(rank_p_values(0.9, np.linspace(0, 0.8, 19)))
+    0.05
+    """
+    learned, draws = np.asarray(learned, dtype=float), np.asarray(draws, dtype=float)
+    p = (1 + (draws >= learned).sum(axis=0)) / (len(draws) + 1)
+    return np.where(np.isnan(learned) | np.isnan(draws).any(axis=0), np.nan, p)
 
 
 def max_over_layers(tests: Mapping[str, PermutationTest]) -> MaxOverLayers:

@@ -48,6 +48,7 @@ _TYPES = {
     "n_dead_y": "int64",
 }
 COLUMNS = list(_TYPES)
+MEASURED = ["score", "n_dead_x", "n_dead_y"]
 
 
 def score_table(

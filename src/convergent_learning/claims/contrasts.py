@@ -31,7 +31,13 @@ from convergent_learning.claims.ingredients import (
     training_levels,
 )
 from convergent_learning.tables.depth import complete_layers, slope
-from convergent_learning.tables.drops import condition_slopes, from_colour, third_drops, usable
+from convergent_learning.tables.drops import (
+    NEAR_CHANCE_IN_WORDS,
+    condition_slopes,
+    from_colour,
+    third_drops,
+    usable,
+)
 from convergent_learning.tables.intervals import PAIR, Interval, Pairs, jackknife
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
 from convergent_learning.tables.storage import Tables
@@ -284,7 +290,7 @@ def _slopes(tables: Tables, of: Callable[[pd.DataFrame], pd.Series]) -> Contrast
     count = len(kept[["stimuli", "condition"]].drop_duplicates())
     notes = [f"{count} conditions of {kept.family.nunique()} families"]
     for name, gone in (
-        ("within 2 points of chance", drops[drops.near_chance.astype(bool)]),
+        (NEAR_CHANCE_IN_WORDS, drops[drops.near_chance.astype(bool)]),
         ("without an accuracy", drops[drops.accuracy_drop.isna()]),
     ):
         listed = gone[["group", "stimuli", "condition"]].drop_duplicates()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from convergent_learning.claims import contrasts
 from convergent_learning.claims.contrasts import Contrast
+from convergent_learning.tables.drops import NEAR_CHANCE_IN_WORDS
 from convergent_learning.tables.matches import CLAIMED_SHARE
 from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.recordings import systems_of
@@ -267,7 +268,7 @@ CLAIMS = (
                 "Late layers lose alignment as accuracy is lost",
                 _PAIRS,
                 "the slope, over conditions, of the drop of the last third of blocks on "
-                "accuracy_drop; conditions within 2 points of chance left out",
+                f"accuracy_drop; conditions {NEAR_CHANCE_IN_WORDS} left out",
                 contrasts.proportional,
                 6,
                 f"{_FIG6}, accuracy_drop, near_chance",

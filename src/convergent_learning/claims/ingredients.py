@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from convergent_learning.alignment.calibration import ALPHA
 from convergent_learning.alignment.crossvalidation import MIN_ROWS_PER_UNIT
 from convergent_learning.tables.depth import complete_layers, slope
-from convergent_learning.tables.intervals import ALPHA, PAIR
+from convergent_learning.tables.intervals import PAIR
 from convergent_learning.tables.matches import chance_within_one, matching_shares
 from convergent_learning.tables.recordings import late_scores
 from convergent_learning.tables.stages import EPOCH_ONE, TRAINED, UNTRAINED, with_stage

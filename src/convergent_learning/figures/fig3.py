@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from convergent_learning.alignment.calibration import ALPHA
 from convergent_learning.figures import common, style, words
 from convergent_learning.tables.figure_data import FigureData, Scores
-from convergent_learning.tables.intervals import ALPHA
 from convergent_learning.tables.pairs import basis_pairs
 from convergent_learning.tables.schema import named
 from convergent_learning.tables.stages import TRAINED, UNTRAINED

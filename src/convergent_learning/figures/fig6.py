@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from convergent_learning.figures import common, style, words
+from convergent_learning.tables.drops import NEAR_CHANCE_IN_WORDS
 from convergent_learning.tables.figure_data import FACTS, FigureData, Scores
 from convergent_learning.tables.pairs import condition_pairs
 from convergent_learning.tables.printed import in_print
@@ -72,7 +73,7 @@ def caption(tables: str | Path) -> str:
         "over conditions that show the same images; "
         "shaded, pooled features (square) and logits (triangle). Right: drop of the first and the "
         "last third of blocks against the drop of accuracy, one marker per condition, darker for "
-        f"stronger levels; hollow, within 2 points of chance ({len(hollow)} of {len(points)} "
+        f"stronger levels; hollow, {NEAR_CHANCE_IN_WORDS} ({len(hollow)} of {len(points)} "
         "points), which no line uses; line: slope over conditions, with its interval."
         f"{absent} {words.sizes(fig6)} {words.interval_sentence(fig6, 'drop_low')} Those of "
         "means and slopes over conditions include leaving out one family at a time."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from convergent_learning.alignment.calibration import ALPHA
 from convergent_learning.figures import common, style, words
 from convergent_learning.figures.common import Looks
 from convergent_learning.tables.figure_data import FACTS, FigureData, Needs, Scores
@@ -46,7 +47,6 @@ DATA = FigureData(
 
 _TABLES = ["layers", "recordings", "fig8", "fig8_course", "fig8_best"]
 _MEAN = ["mean", "low", "high"]
-_ALPHA = 0.05
 _ROW = 50.0  # mm
 _ALWAYS_SHOWN = 1.5  # a ceiling up to this many times the highest score is shown whole
 _OFF_SCALE = 2.0  # one that begins beyond this many times it is no longer drawn to scale
@@ -85,7 +85,7 @@ def caption(tables: str | Path) -> str:
         "hollow, untrained; shaded at the right: pooled features, then logits, which are no "
         "blocks. Grey band: noise ceiling, from the correlation of each subject with the mean of "
         "the others to that with the mean of all. Star: layer with the highest solid score, filled "
-        f"where p ≤ {_ALPHA:g} against the highest of all layers with the images shuffled (maxT). "
+        f"where p ≤ {ALPHA:g} against the highest of all layers with the images shuffled (maxT). "
         f"{'Middle' if third else 'Right'}: what share of its rise over training, mean over the "
         "last third of the blocks, the correlation with the system (solid) and the alignment of "
         "the group's networks with one another (dotted; Procrustes, test images) has reached"
@@ -291,7 +291,7 @@ def _stars(ax: Axes, trained: pd.DataFrame, best: pd.DataFrame, looks: Looks) ->
         bar = {"elinewidth": 0.7, "capsize": 2, "capthick": 0.7}
         common.bars(ax, x, points, fmt="none", ecolor=colour, zorder=4, **bar)
         for where, value, p in zip(x, rows["mean"], rows.p, strict=True):
-            clear = p <= _ALPHA
+            clear = p <= ALPHA
             face, edge = (colour, style.INK) if clear else ("white", colour)
             ax.plot(where, value, "*", ms=6.5, mfc=face, mec=edge, mew=0.5, zorder=5)
     return starred
@@ -423,10 +423,10 @@ def _legend(tables: Tables, looks: Looks) -> list[Artist]:
         keys.append(common.key("untrained", marker="o", **_HOLLOW))
     star: dict[str, Any] = {"linestyle": "none", "marker": "*", "ms": 6.5, "mew": 0.5}
     best = tables["fig8_best"]
-    if (best.p <= _ALPHA).any():
-        keys.append(common.key(f"best layer, p ≤ {_ALPHA:g}", **star))
-    if (best.p > _ALPHA).any():
-        keys.append(common.key(f"best layer, p > {_ALPHA:g}", mfc="white", **star))
+    if (best.p <= ALPHA).any():
+        keys.append(common.key(f"best layer, p ≤ {ALPHA:g}", **star))
+    if (best.p > ALPHA).any():
+        keys.append(common.key(f"best layer, p > {ALPHA:g}", mfc="white", **star))
     cells = tables["fig8_course"].groupby(["recording", "system", "group"])
     if any(_rise(rows, "networks") is not None for _, rows in cells):
         keys.append(common.key("alignment with the recorded system", marker="o"))

@@ -9,6 +9,7 @@ from convergent_learning.tables.intervals import PAIR
 
 # Accuracies within this of chance say nothing of a drop.
 NEAR_CHANCE = 0.02
+NEAR_CHANCE_IN_WORDS = f"within {100 * NEAR_CHANCE:g} points of chance"
 
 
 def third_drops(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -35,7 +36,7 @@ def third_drops(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def usable(drops: pd.DataFrame) -> pd.DataFrame:
-    """Conditions a slope may use: an accuracy is known and is not within 2 points of chance."""
+    """Conditions a slope may use: an accuracy is known, and is not near chance."""
     return drops[drops.accuracy_drop.notna() & ~drops.near_chance.astype(bool)]
 
 

@@ -1,4 +1,4 @@
-"""Intervals that treat the network as the unit of replication, and rank p-values.
+"""Intervals that treat the network as the unit of replication, and adjusted p-values.
 
 Scores belong to pairs of networks, and pairs that share a network are not independent. The interval
 here deletes one network at a time (all its pairs), separately within each group, and adds a
@@ -16,8 +16,6 @@ from scipy import special
 
 # Fewer give no interval, and no verdict (methods).
 MIN_NETWORKS, MIN_FAMILIES = 3, 2
-# Adjusted p-values at or below this count.
-ALPHA = 0.05
 # What names a pair of networks of one group.
 PAIR = ["group", "seed_x", "seed_y"]
 
@@ -156,33 +154,6 @@ def graph_factor(networks: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         factor = (s - 2) ** 2 * 2 * m / ((s - 1) * (2 * m * s + s**2 - 8 * m))
     return np.where(m > 0, factor, 1.0)
-
-
-def rank_p_values(learned: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """One-sided p-values of learned scores against draws from the null.
-
-    p = (1 + #{draw ≥ learned}) / (R + 1) (Phipson & Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9).
-
-    Parameters
-    ----------
-    learned : (...) float
-    draws : (R, ...) float
-
-    Returns
-    -------
-    (...) float
-        NaN where the learned score or any draw is NaN.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from convergent_learning.tables.intervals import rank_p_values
-    >>> float(rank_p_values(0.9, np.linspace(0, 0.8, 19)))
-    0.05
-    """
-    learned, draws = np.asarray(learned, dtype=float), np.asarray(draws, dtype=float)
-    p = (1 + (draws >= learned).sum(axis=0)) / (len(draws) + 1)
-    return np.where(np.isnan(learned) | np.isnan(draws).any(axis=0), np.nan, p)
 
 
 def adjust_p_values(p: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from convergent_learning.alignment.reading import (
     path_of,
 )
 from convergent_learning.alignment.registry import metrics as registered
-from convergent_learning.alignment.score_tables import COLUMNS, score_table
+from convergent_learning.alignment.score_tables import COLUMNS, MEASURED, score_table
 from convergent_learning.files import replace_when_done
 
 _KEYS = b"score keys"
@@ -35,8 +35,7 @@ _LIBRARIES = ("numpy", "scipy", "POT", "torch")
 # How scores are computed that changes none of them.
 _WHERE = ("device", "threads")
 _PAIR = ["group_x", "seed_x", "group_y", "seed_y"]
-_MEASURED = ["score", "n_dead_x", "n_dead_y"]
-_ORDER = [column for column in COLUMNS if column not in _MEASURED]
+_ORDER = [column for column in COLUMNS if column not in MEASURED]
 
 
 def write_scores(

@@ -12,10 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from convergent_learning.alignment.registry import metrics
-from convergent_learning.alignment.score_tables import COLUMNS
+from convergent_learning.alignment.score_tables import COLUMNS, MEASURED
 
-_MEASURED = ["score", "n_dead_x", "n_dead_y"]
-_CELL = [column for column in COLUMNS if column not in ("fold", *_MEASURED)]
+_CELL = [column for column in COLUMNS if column not in ("fold", *MEASURED)]
 _BATCH_ROWS = 1 << 18
 
 
@@ -69,7 +68,7 @@ def _read_one(path: Path, wanted: pc.Expression) -> pd.DataFrame:
                 raise ValueError(
                     f"{path}: column {', '.join(missing)} is missing; delete it and rerun"
                 )
-            for batch in file.iter_batches(_BATCH_ROWS, columns=_CELL + _MEASURED):
+            for batch in file.iter_batches(_BATCH_ROWS, columns=_CELL + MEASURED):
                 parts.append(_fold_sums(pa.Table.from_batches([batch]).filter(wanted)))
             if not parts:  # networks that a metric cannot compare
                 parts.append(_fold_sums(file.schema_arrow.empty_table()))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from convergent_learning.alignment.calibration import rank_p_values
 from convergent_learning.tables.calibrated import calibrated_layers, calibrated_matches
 from convergent_learning.tables.depth import complete_layers, label_thirds
 from convergent_learning.tables.drops import condition_slopes, third_drops, usable
@@ -14,7 +15,6 @@ from convergent_learning.tables.intervals import (
     Pairs,
     adjust_p_values,
     jackknife,
-    rank_p_values,
 )
 from convergent_learning.tables.kinds import kinds
 from convergent_learning.tables.matches import best_matches, matching_shares

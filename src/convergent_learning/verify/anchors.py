@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
-from convergent_learning.alignment.score_tables import COLUMNS
+from convergent_learning.alignment.score_tables import COLUMNS, MEASURED
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Network
 from convergent_learning.files import damaged_file_named
@@ -31,9 +31,8 @@ NAME = "anchors"
 PLANS, SCORES, ACCURACY = (
     f"{NAME}/{file}" for file in ("plans.json", "scores.csv.gz", "accuracy.csv")
 )
-_MEASURED = ["score", "n_dead_x", "n_dead_y"]
 _SCORE_KEYS = [
-    column for column in COLUMNS if column not in (*_MEASURED, "fold", "depth_x", "depth_y")
+    column for column in COLUMNS if column not in (*MEASURED, "fold", "depth_x", "depth_y")
 ]
 KEYS = {
     "scores": _SCORE_KEYS,
@@ -89,7 +88,7 @@ def anchor_tables(design: Design) -> tuple[pd.DataFrame, pd.DataFrame]:
             parts.append(pd.read_parquet(job.outputs[0]))
         accuracies.append(pd.read_csv(job.outputs[1], dtype=_TEXTS, keep_default_na=False))
     scores = pd.concat(parts, ignore_index=True)
-    means = scores.groupby(_SCORE_KEYS, sort=True, dropna=False)[_MEASURED].mean().reset_index()
+    means = scores.groupby(_SCORE_KEYS, sort=True, dropna=False)[MEASURED].mean().reset_index()
     accuracy = pd.concat(accuracies, ignore_index=True)
     return means, accuracy.sort_values(KEYS["accuracy"], ignore_index=True)
 
@@ -122,7 +121,7 @@ def compare_anchors(
 
 def _compared(name: str, old: pd.DataFrame, new: pd.DataFrame) -> ComparedTable:
     keys = KEYS[name]
-    columns = [column for column in _MEASURED if column in old] or ["accuracy"]
+    columns = [column for column in MEASURED if column in old] or ["accuracy"]
     result = ComparedTable(NAME, rows=len(old))
     both = old.merge(new, on=keys, how="outer", suffixes=("", " found"), indicator=True)
     for side, what in (("left_only", "missing"), ("right_only", "too many")):
