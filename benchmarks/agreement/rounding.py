@@ -2,8 +2,9 @@
 
     python benchmarks/agreement/rounding.py > docs/rounding.md
 
-The anchors of a committed reference are shown every condition and scored again, in a copy of this
-checkout, by numerical libraries that are told to compute in other ways.
+The anchors of a committed reference are scored again in distribution, in a copy of this checkout,
+by numerical libraries that are told to compute in other ways. (`make verify` scores them on every
+condition, in one way.)
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from convergent_learning.verify.rounding import rounding
 from convergent_learning.words import counted
 from convergent_learning.workflow.origin import origin
 
+IN_DISTRIBUTION = "final"  # the block of samples that holds the unaltered images
 _MATCHING = ("permutation", "soft_matching")
 WAYS = {
     "as installed": {},
@@ -50,7 +52,7 @@ WAYS = {
 _HEAD = """# What rounding may do
 
 Made by `python benchmarks/agreement/rounding.py`: no number was typed by hand. The anchors of the
-reference of `{experiment}`, {networks}, were scored again on every condition, and compared with the
+reference of `{experiment}`, {networks}, were scored again in distribution, and compared with the
 scores in the reference. Of each kind of number, the largest difference is given, beside what
 [`make verify`](reproducing.md#verify) allows between numbers that were computed from the same
 weights.
@@ -74,6 +76,7 @@ def main() -> None:
     expected = read_anchor_tables(reference)
     if expected is None:
         parser.error(f"{reference} has no anchors: make them with `make reference`")
+    expected = in_distribution(*expected)
     with tempfile.TemporaryDirectory() as scratch:
         checkout = Path(scratch)
         datasets = ["datasets"] * (ROOT / "results/datasets").exists()
@@ -85,9 +88,7 @@ def main() -> None:
     print("\n".join(page(chosen.experiment, reference, seen)))
 
 
-def scored(
-    checkout: Path, experiment: str, way: str, cores: str
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def scored(checkout: Path, experiment: str, way: str, cores: str) -> tuple[pd.DataFrame, ...]:
     """Scores and accuracies of the anchors, computed in one of the `WAYS`."""
     print(f"{way} …", file=sys.stderr, flush=True)
     overlay = f"workflow/experiments/{experiment}.yaml"
@@ -95,7 +96,9 @@ def scored(
         options = ["--configfile", overlay] if Path(overlay).exists() else []
         threads = WAYS[way].get("OMP_NUM_THREADS", "1")
         design = Design(Experiment.of(resolved_config(experiment, checkout)))
-        targets = [job.outputs[0] for job in design.anchors]
+        targets = [
+            job.outputs[0] for job in design.anchors if job.wildcards["block"] == IN_DISTRIBUTION
+        ]
         snakemake(
             checkout,
             targets,
@@ -104,11 +107,16 @@ def scored(
             *("--set-threads", f"anchors={threads}", "--forcerun", "anchors"),
             environment=WAYS[way],
         )
-        return anchor_tables(design)
+        return in_distribution(*anchor_tables(design, IN_DISTRIBUTION))
+
+
+def in_distribution(*tables: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
+    """The rows of tables that are about the unaltered test images."""
+    return tuple(table[table.stimuli == "id"].reset_index(drop=True) for table in tables)
 
 
 def differences(
-    expected: tuple[pd.DataFrame, pd.DataFrame], found: tuple[pd.DataFrame, pd.DataFrame]
+    expected: tuple[pd.DataFrame, ...], found: tuple[pd.DataFrame, ...]
 ) -> pd.DataFrame:
     """Of each kind of number: how many there are, what may differ, and what differs most."""
     parts = []

@@ -80,10 +80,15 @@ def write_anchor_scores(design: Design, out: Path) -> None:
     accuracy.to_csv(out / ACCURACY, index=False, float_format="%.8g")
 
 
-def anchor_tables(design: Design) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores of the anchors, means over folds, and their accuracies, from the finished jobs."""
+def anchor_tables(design: Design, block: str | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of the anchors, means over folds, and their accuracies, from the finished jobs.
+
+    block : that of the only jobs which are read, if not all are
+    """
     parts, accuracies = [], []
     for job in design.anchors:
+        if block not in (None, job.wildcards["block"]):
+            continue
         with damaged_file_named(Path(job.outputs[0]), OSError, ValueError):
             parts.append(pd.read_parquet(job.outputs[0]))
         accuracies.append(pd.read_csv(job.outputs[1], dtype=_TEXTS, keep_default_na=False))
