@@ -65,14 +65,15 @@ honest: $(VENV)/installed ## run EXPERIMENT with other seeds, and take the limit
 	$(BIN)/python -m convergent_learning.workflow honest $(EXPERIMENT) --sets $(SETS) --cores $(CORES)
 
 # The networks of smoke learn next to nothing: its reference is for verify alone.
-WITH_FINDINGS := $(filter-out %/smoke,$(wildcard results/reference/*))
+WITH_FINDINGS := $(filter-out %/smoke %/cifar10,$(wildcard results/reference/*))
+FINDINGS := $(BIN)/python -m convergent_learning.report.findings
 
-findings: $(VENV)/installed ## docs/findings*.md and docs/agreement.md from the committed references
+findings: $(VENV)/installed ## docs/findings*.md, docs/fig2*.png and docs/agreement.md from the committed references
+	$(FINDINGS) results/reference/cifar10/claims.json results/reference/evidence/claims.json > docs/findings.md
 	for reference in $(WITH_FINDINGS); do \
-		name=$$(basename $$reference); \
-		$(BIN)/python -m convergent_learning.report.findings $$reference/claims.json \
-			> docs/findings$$([ $$name = cifar10 ] || echo _$$name).md || exit 1; \
+		$(FINDINGS) $$reference/claims.json > docs/findings_$$(basename $$reference).md || exit 1; \
 	done
+	$(BIN)/python docs/scripts/draw_figures.py results/reference docs --front
 	{ $(BIN)/python -m convergent_learning.verify.page results/reference/cifar10 && \
 		$(BIN)/python benchmarks/agreement/shifts.py; } > docs/agreement.md
 

@@ -236,7 +236,7 @@ def test_jobs_ask_for_more_than_they_are_planned_to_take(default):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["cifar10", "drivers", "smoke"])
+@pytest.mark.parametrize("name", ["cifar10", "drivers", "evidence", "smoke"])
 def test_anchors_have_costs(name, tmp_path, monkeypatch):
     """The groups of `drivers` end at different steps, and its anchors are of some groups alone."""
     monkeypatch.chdir(ROOT)

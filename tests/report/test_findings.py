@@ -19,6 +19,7 @@ GAIN = PARTS["C4b"].quantity
 def entry(name, verdict="supported", estimate=0.2, low=0.1, high=0.3, **other):
     numbers = {"estimate": estimate, "ci_low": low, "ci_high": high, "threshold": 0.0, "n": 6}
     words = {"claim": f"claim {name}", "part": name[2:], "reason": "", "notes": []}
+    words["dataset"] = "cifar10"
     return {"id": name, **words, **numbers, "verdict": verdict} | other
 
 
@@ -81,6 +82,14 @@ def test_a_rise_of_early_layers_is_not_called_staying():
     assert "higher" not in paragraph(entry("C6b", estimate=0.03, low=0.01), entry("C6"))
 
 
+def test_parts_that_do_not_count_decide_nothing():
+    no = ("not supported", -0.2, -0.3, -0.1)
+    parts = [entry(f"C8{letter}-simclr", *no) for letter in "abc"]
+    assert paragraph(*parts, entry("C8", "not supported")).endswith(
+        "not supported at this scale: C8a-simclr and C8b-simclr decide."
+    )
+
+
 def test_notes_are_said_once():
     both = "means a 0.1, b 0.2"
     text = paragraph(entry("C1a", notes=[both, "own"]), entry("C1b", notes=[both]), entry("C1"))
@@ -98,6 +107,19 @@ def test_the_page_of_an_experiment_is_the_same_every_time(page):
     assert runs[0].stdout.count("## C") == len(CLAIMS)
 
 
+def test_experiments_stand_side_by_side():
+    own = [entry("C4b"), entry("C4")]
+    other = [entry("C4b", "inconclusive", 0.1, -0.1, 0.3), entry("C4", "inconclusive")]
+    lines = markdown("one", own, {"two": other}).splitlines()
+    assert "| | `one` | `two` |" in lines
+    assert "| **C4. claim C4** | **supported** | **inconclusive** |" in lines
+    numbers = "supported<br>0.200 (0.100 to 0.300) | inconclusive<br>0.100 (−0.100 to 0.300)"
+    assert f"| C4b: {GAIN} (threshold 0) | {numbers} |" in lines
+    alone = markdown("one", own, {"two": []})
+    assert alone.count("| not asked |") == 2
+    assert "several experiments" not in markdown("one", own)
+
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -109,4 +131,6 @@ def test_the_committed_findings_are_those_of_the_committed_claims(claims):
     name = claims.parent.name
     out = ROOT / ("docs/findings.md" if name == "cifar10" else f"docs/findings_{name}.md")
     made = out.read_text(encoding="utf-8")
-    assert made == markdown(name, read_claims(claims)), "`make findings` again"
+    evidence = ROOT / "results/reference/evidence/claims.json"
+    others = {"evidence": read_claims(evidence)} if name == "cifar10" else {}
+    assert made == markdown(name, read_claims(claims), others), "`make findings` again"

@@ -1,18 +1,26 @@
 """What each claim came to, in a paragraph: every word about a result follows from claims.json.
 
 `python -m convergent_learning.report.findings results/cifar10/claims.json` prints the paragraphs of
-an experiment as Markdown; `docs/findings.md` is that of the default experiment.
+an experiment as Markdown; `docs/findings.md` is that of the default experiment. The claims.json of
+other experiments may follow: their verdicts and numbers are then listed beside its own.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from convergent_learning.claims.definitions import Part, part_named
-from convergent_learning.claims.entries import NUMBERS, Entry, is_whole, read_claims, reason_alone
+from convergent_learning.claims.entries import (
+    NUMBERS,
+    Entry,
+    claim_key,
+    is_whole,
+    read_claims,
+    reason_alone,
+)
 from convergent_learning.tables.printed import in_print
 
 _NARROW = 0.25  # of half the interval: how near to the threshold its end has to be
@@ -51,8 +59,13 @@ def findings(claims: list[Entry]) -> list[Finding]:
     ]
 
 
-def markdown(experiment: str, claims: list[Entry]) -> str:
-    """The findings of an experiment as a Markdown page."""
+def markdown(
+    experiment: str, claims: list[Entry], others: Mapping[str, list[Entry]] | None = None
+) -> str:
+    """The findings of an experiment as a Markdown page.
+
+    others : claims of further experiments, by name, for a table of all of them
+    """
     found = findings(claims)
     count = dict.fromkeys(("supported", "inconclusive", "not supported"), 0)
     for finding in found:
@@ -68,10 +81,47 @@ def markdown(experiment: str, claims: list[Entry]) -> str:
         "otherwise. [Claims](claims.md) lists what they are computed from, and",
         "[Methods](methods/claims.md) explains them.",
     ]
+    if others:
+        lines += ["", *_side_by_side({experiment: claims} | dict(others))]
     for finding in found:
         heading = f"## {finding.id}. {finding.claim}: {finding.verdict}"
         lines += ["", heading, "", finding.paragraph]
     return "\n".join(lines) + "\n"
+
+
+def _side_by_side(claims: Mapping[str, list[Entry]]) -> Iterator[str]:
+    """Verdicts and numbers of the same statements in several experiments, as a table."""
+    first, *others = claims
+    yield "## In several experiments"
+    yield ""
+    pages = ", ".join(f"[`{name}`](findings_{name}.md)" for name in others)
+    yield f"The findings of {pages} have a page of their own. Each cell has the verdict and, below"
+    yield "it, the estimate with its 95% interval."
+    yield ""
+    yield f"| | {' | '.join(f'`{name}`' for name in claims)} |"
+    yield "|---" * (1 + len(claims)) + "|"
+    known = [{claim_key(entry): entry for entry in entries} for entries in claims.values()]
+    for whole, parts in _with_parts(claims[first]):
+        for entry in (whole, *parts):
+            cells = [_cell(entries.get(claim_key(entry))) for entries in known]
+            yield f"| {_statement(entry)} | {' | '.join(cells)} |"
+
+
+def _statement(entry: Entry) -> str:
+    if is_whole(entry):
+        return f"**{entry['id']}. {entry['claim']}**"
+    return f"{entry['id']}: {_definition(entry).quantity} (threshold {entry['threshold']:g})"
+
+
+def _cell(entry: Entry | None) -> str:
+    if entry is None:
+        return "not asked"
+    if is_whole(entry):
+        return f"**{entry['verdict']}**"
+    if None in (entry[field] for field in NUMBERS):
+        return entry["verdict"]
+    estimate, low, high = (in_print(entry[field]) for field in NUMBERS)
+    return f"{entry['verdict']}<br>{estimate} ({low} to {high})"
 
 
 def _with_parts(claims: list[Entry]) -> Iterator[tuple[Entry, list[Entry]]]:
@@ -153,8 +203,13 @@ def _notes(parts: list[Entry]) -> list[str]:
 
 
 def _conclusion(whole: Entry, parts: list[Entry]) -> str:
-    deciding = [part["id"] for part in parts if part["verdict"] == whole["verdict"]]
-    named, several = " and ".join(deciding), len(deciding) > 1
+    deciding = [
+        part["id"]
+        for part in parts
+        if _definition(part).counted and part["verdict"] == whole["verdict"]
+    ]
+    *first, last = deciding or [whole["id"]]
+    named, several = " and ".join([*filter(None, [", ".join(first)]), last]), bool(first)
     if whole["verdict"] == "supported":
         return "So the claim is supported at this scale."
     if whole["verdict"] == "not supported":
@@ -163,10 +218,11 @@ def _conclusion(whole: Entry, parts: list[Entry]) -> str:
     return f"So the claim is inconclusive at this scale, because {named} {verb}."
 
 
-def main(path: str) -> None:
-    """Print the findings of a claims.json; the experiment is the name of its folder."""
-    sys.stdout.write(markdown(Path(path).resolve().parent.name, read_claims(path)))
+def main(*paths: str) -> None:
+    """Print the findings of the first claims.json; experiments are the names of their folders."""
+    first, *others = ((Path(path).resolve().parent.name, read_claims(path)) for path in paths)
+    sys.stdout.write(markdown(*first, dict(others)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
