@@ -19,7 +19,7 @@ GAIN = PARTS["C4b"].quantity
 def entry(name, verdict="supported", estimate=0.2, low=0.1, high=0.3, **other):
     numbers = {"estimate": estimate, "ci_low": low, "ci_high": high, "threshold": 0.0, "n": 6}
     words = {"claim": f"claim {name}", "part": name[2:], "reason": "", "notes": []}
-    words["dataset"] = "cifar10"
+    words |= {"dataset": "cifar10", "figure": int(name[1])}
     return {"id": name, **words, **numbers, "verdict": verdict} | other
 
 
@@ -80,6 +80,17 @@ def test_a_rise_of_early_layers_is_not_called_staying():
         entry("C6b", estimate=0.068, low=0.05, high=0.08), entry("C6")
     )
     assert "higher" not in paragraph(entry("C6b", estimate=0.03, low=0.01), entry("C6"))
+
+
+def test_what_would_decide_an_open_part_is_said():
+    wide = entry("C4b", "inconclusive", 0.1, -0.1, 0.3)
+    text = paragraph(wide, entry("C4", "inconclusive"))
+    assert "on the claim's side of the threshold; more networks would narrow its interval." in text
+    maps = entry("C3b", "inconclusive", 0.1, -0.1, 0.3, figure=4)
+    [found] = findings([maps, entry("C3", "inconclusive", n=12)])
+    assert "more networks than the 6 of 12 that it rests on (`alignment.map_seeds`)" in (
+        found.paragraph
+    )
 
 
 def test_parts_that_do_not_count_decide_nothing():

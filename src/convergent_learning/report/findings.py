@@ -23,6 +23,7 @@ from convergent_learning.claims.entries import (
 )
 from convergent_learning.tables.printed import in_print
 
+_MAPS = 4  # the figure of layer × layer maps, which are made of `map_seeds` networks
 _NARROW = 0.25  # of half the interval: how near to the threshold its end has to be
 
 
@@ -53,8 +54,9 @@ def findings(claims: list[Entry]) -> list[Finding]:
     ValueError
         If a part is not among the definitions.
     """
+    most = max((claim["n"] for claim in claims), default=0)
     return [
-        Finding(whole["id"], whole["claim"], whole["verdict"], _paragraph(whole, parts))
+        Finding(whole["id"], whole["claim"], whole["verdict"], _paragraph(whole, parts, most))
         for whole, parts in _with_parts(claims)
     ]
 
@@ -134,9 +136,10 @@ def _with_parts(claims: list[Entry]) -> Iterator[tuple[Entry, list[Entry]]]:
             parts.append(entry)
 
 
-def _paragraph(whole: Entry, parts: list[Entry]) -> str:
+def _paragraph(whole: Entry, parts: list[Entry], most: int) -> str:
+    """What was found of a claim, in an experiment of which `most` networks stand behind a part."""
     sentences = [_sentence(part) for part in parts]
-    sentences += [remark for part in parts for remark in _remarks(part)]
+    sentences += [remark for part in parts for remark in _remarks(part, most)]
     if notes := _notes(parts):
         sentences.append(f"Also reported: {'; '.join(notes)}.")
     return " ".join([*sentences, _conclusion(whole, parts)])
@@ -166,7 +169,7 @@ def _definition(part: Entry) -> Part:
         ) from None
 
 
-def _remarks(part: Entry) -> Iterator[str]:
+def _remarks(part: Entry, most: int) -> Iterator[str]:
     """What a reader has to know of the numbers, where they call for it."""
     estimate, low, high = (part[field] for field in NUMBERS)
     if None in (estimate, low, high):
@@ -183,7 +186,15 @@ def _remarks(part: Entry) -> Iterator[str]:
         yield f"{part['id']} fails narrowly: its interval ends at {in_print(high)}."
     elif part["verdict"] == "inconclusive":
         side = "the claim's side" if estimate > threshold else "the other side"
-        yield f"The estimate of {part['id']} is on {side} of the threshold."
+        fewer = (
+            f" than the {part['n']} of {most} that it rests on (`alignment.map_seeds`)"
+            if part["figure"] == _MAPS and part["n"] < most
+            else ""
+        )
+        yield (
+            f"The estimate of {part['id']} is on {side} of the threshold; more networks{fewer} "
+            "would narrow its interval."
+        )
     if remark := _definition(part).remark(estimate):
         yield remark
 
