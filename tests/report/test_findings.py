@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from convergent_learning.claims.definitions import CLAIMS, PARTS
-from convergent_learning.claims.entries import read_claims
+from convergent_learning.claims.entries import is_whole, read_claims
 from convergent_learning.report.findings import findings, markdown
 
 GAIN = PARTS["C4b"].quantity
@@ -145,3 +146,14 @@ def test_the_committed_findings_are_those_of_the_committed_claims(claims):
     evidence = ROOT / "results/reference/evidence/claims.json"
     others = {"evidence": read_claims(evidence)} if name == "cifar10" else {}
     assert made == markdown(name, read_claims(claims), others), "`make findings` again"
+
+
+@pytest.mark.parametrize(("name", "only"), [("evidence", ""), ("drivers", "C8")])
+def test_the_readme_states_the_committed_verdicts(name, only):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [line] = [line for line in readme.splitlines() if line.startswith(f"- `{name}`: ")]
+    listed = re.findall(r"(not supported|supported|inconclusive) (C\d(?:, C\d)*)", line)
+    stated = {claim: verdict for verdict, claims in listed for claim in claims.split(", ")}
+    claims = read_claims(ROOT / f"results/reference/{name}/claims.json")
+    found = {claim["id"]: claim["verdict"] for claim in claims if is_whole(claim)}
+    assert stated == {claim: found[claim] for claim in found if only in claim}
