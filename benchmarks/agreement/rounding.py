@@ -35,7 +35,6 @@ IN_DISTRIBUTION = "final"  # the block of samples that holds the unaltered image
 _MATCHING = ("permutation", "soft_matching")
 WAYS = {
     "as installed": {},
-    "two threads": {"OMP_NUM_THREADS": "2"},
     "AVX2": {
         "ONEDNN_MAX_CPU_ISA": "AVX2",
         "ATEN_CPU_CAPABILITY": "avx2",
@@ -94,7 +93,6 @@ def scored(checkout: Path, experiment: str, way: str, cores: str) -> tuple[pd.Da
     overlay = f"workflow/experiments/{experiment}.yaml"
     with contextlib.chdir(checkout):
         options = ["--configfile", overlay] if Path(overlay).exists() else []
-        threads = WAYS[way].get("OMP_NUM_THREADS", "1")
         design = Design(Experiment.of(resolved_config(experiment, checkout)))
         targets = [
             job.outputs[0] for job in design.anchors if job.wildcards["block"] == IN_DISTRIBUTION
@@ -104,7 +102,7 @@ def scored(checkout: Path, experiment: str, way: str, cores: str) -> tuple[pd.Da
             targets,
             cores,
             *options,
-            *("--set-threads", f"anchors={threads}", "--forcerun", "anchors"),
+            *("--forcerun", "anchors"),
             environment=WAYS[way],
         )
         return in_distribution(*anchor_tables(design, IN_DISTRIBUTION))

@@ -1,7 +1,7 @@
 """How far numbers may lie apart that were computed from the same weights, on any machine.
 
-docs/rounding.md has what was seen when anchors were scored with other kernels, instruction sets and
-threads (`benchmarks/agreement/rounding.py`).
+docs/rounding.md has what was seen when anchors were scored with other kernels and instruction sets
+(`benchmarks/agreement/rounding.py`).
 """
 
 from __future__ import annotations
