@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import synthetic
 from synthetic import Effects
 
-from convergent_learning.claims.contrasts import Contrast
+from convergent_learning.claims.contrasts import LINEAR_SHARE, Contrast
 from convergent_learning.claims.definitions import CLAIMS, PARTS
 from convergent_learning.claims.entries import print_claims, read_claims
 from convergent_learning.claims.evaluation import (
@@ -21,6 +22,7 @@ from convergent_learning.claims.evaluation import (
     write_claims,
 )
 from convergent_learning.figures import figures
+from convergent_learning.tables.stages import TRAINED
 from convergent_learning.tables.storage import with_stages
 from convergent_learning.tables.summaries import basis_summary
 
@@ -270,6 +272,21 @@ def test_reasons_carry_the_numbers(true_frames):
     for part in PARTS.values():
         assert f"[figure {part.figure}; tables/" in entries[part.id]["statistic"]
         assert f"{entries[part.id]['estimate']:.3f}" in entries[part.id]["reason"]
+
+
+def test_means_in_reasons_give_the_estimate_of_groups_of_unlike_depth(true_frames):
+    frames = {name: frame.copy() for name, frame in true_frames.items()}
+    lower = frames["fig2_pairs"].group_x == "vgg11"
+    frames["fig2_pairs"].loc[lower, "score"] *= 0.5
+    wider = (frames["fig3_pairs"].group == "vgg11") & (frames["fig3_pairs"].stage == TRAINED)
+    frames["fig3_pairs"].loc[wider, "difference"] += 0.3
+    entries = {entry["id"]: entry for entry in evaluate_frames(frames)}
+    means = re.search(r"linear (.+), procrustes (.+)", entries["C1a"]["notes"][0])
+    linear, procrustes = means.groups()
+    expected = float(procrustes) - LINEAR_SHARE * float(linear)
+    assert entries["C1a"]["estimate"] == pytest.approx(expected, abs=0.001)
+    gaps = re.search(r"is (\S+) trained and (\S+) at step 0", entries["C2b"]["notes"][0]).groups()
+    assert entries["C2b"]["estimate"] == pytest.approx(float(gaps[0]) - float(gaps[1]), abs=0.001)
 
 
 def test_each_dataset_has_its_own_claims(true_frames):

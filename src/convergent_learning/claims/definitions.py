@@ -8,7 +8,14 @@ from functools import partial
 from typing import NamedTuple
 
 from convergent_learning.claims import contrasts
-from convergent_learning.claims.contrasts import Contrast
+from convergent_learning.claims.contrasts import (
+    EARLY_DROP,
+    EPOCH_ONE_SHARE,
+    HALF,
+    LINEAR_SHARE,
+    SUPERVISED_SHARE,
+    Contrast,
+)
 from convergent_learning.tables.drops import NEAR_CHANCE_IN_WORDS
 from convergent_learning.tables.matches import CLAIMED_SHARE
 from convergent_learning.tables.printed import in_print
@@ -65,12 +72,13 @@ class Claim(NamedTuple):
 
 
 def _rise(estimate: float) -> str:
-    """The statistic of C6b is 0.05 minus the drop: above 0.05 there is a rise."""
-    if estimate <= 0.05:
+    """The statistic of C6b is `EARLY_DROP` minus the drop: above `EARLY_DROP` there is a rise."""
+    rise = estimate - EARLY_DROP
+    if rise <= 0:
         return ""
     return (
-        f"Early layers lose nothing: their mean score is {in_print(estimate - 0.05)} higher on "
-        "these stimuli than on the unaltered ones."
+        f"Early layers lose nothing: their mean score is {in_print(rise)} higher on these stimuli "
+        "than on the unaltered ones."
     )
 
 
@@ -89,14 +97,14 @@ CLAIMS = (
         (
             Part(
                 "C1a",
-                "Procrustes reaches 80% of linear",
+                f"Procrustes reaches {LINEAR_SHARE:.0%} of linear",
                 _BOTH,
-                "procrustes − 0.8·linear",
+                f"procrustes − {LINEAR_SHARE:g}·linear",
                 contrasts.rotations_linear,
                 2,
                 f"{_FIG2}, rows_per_unit ≥ 10",
-                holds="Procrustes reaches 80% of the linear score",
-                fails="Procrustes does not reach 80% of the linear score",
+                holds=f"Procrustes reaches {LINEAR_SHARE:.0%} of the linear score",
+                fails=f"Procrustes does not reach {LINEAR_SHARE:.0%} of the linear score",
             ),
             Part(
                 "C1b",
@@ -187,14 +195,14 @@ CLAIMS = (
         (
             Part(
                 "C4a",
-                "Epoch 1 brings 90% of the gain in alignment",
+                f"Epoch 1 brings {EPOCH_ONE_SHARE:.0%} of the gain in alignment",
                 _PAIRS,
-                "(s1 − s0) − 0.9·(sF − s0), s = mean over layers",
+                f"(s1 − s0) − {EPOCH_ONE_SHARE:g}·(sF − s0), s = mean over layers",
                 contrasts.epoch_one,
                 5,
                 _FIG5,
-                holds="epoch 1 brings more than 90% of the gain in alignment",
-                fails="epoch 1 brings less than 90% of the gain in alignment",
+                holds=f"epoch 1 brings more than {EPOCH_ONE_SHARE:.0%} of the gain in alignment",
+                fails=f"epoch 1 brings less than {EPOCH_ONE_SHARE:.0%} of the gain in alignment",
                 gate="C4b",
             ),
             Part(
@@ -247,14 +255,15 @@ CLAIMS = (
             ),
             Part(
                 "C6b",
-                "Early layers lose less than 0.05",
+                f"Early layers lose less than {EARLY_DROP:g}",
                 "",
-                "0.05 − mean over pairs, conditions and the first third of blocks of the drop",
+                f"{EARLY_DROP:g} − mean over pairs, conditions and the first third of blocks of "
+                "the drop",
                 contrasts.early_stay,
                 6,
                 f"{_FIG6}, role = block",
-                holds="early layers lose less than 0.05",
-                fails="early layers lose 0.05 or more",
+                holds=f"early layers lose less than {EARLY_DROP:g}",
+                fails=f"early layers lose {EARLY_DROP:g} or more",
                 remark=_rise,
             ),
         ),
@@ -338,6 +347,7 @@ def part_named(name: str) -> Part:
 
 def _of_group(group: str) -> list[Part]:
     """The parts of C8 about one group G; S is the supervised group, U its untrained networks."""
+    share = f"{SUPERVISED_SHARE:.0%}"
     return [
         Part(
             f"C8a-{group}",
@@ -354,26 +364,26 @@ def _of_group(group: str) -> list[Part]:
             f"C8b-{group}",
             "… in early layers almost as supervised ones do among themselves",
             _EARLY,
-            f"s_SG − 0.9·s_SS, G = {group}",
+            f"s_SG − {SUPERVISED_SHARE:g}·s_SS, G = {group}",
             partial(contrasts.as_supervised, group=group, third="early"),
             7,
             f"{_FIG7}, role = block",
-            holds=f"early layers of {group} align with supervised ones at least 90% as well as "
+            holds=f"early layers of {group} align with supervised ones at least {share} as well as "
             "those do among themselves",
-            fails=f"early layers of {group} align with supervised ones less than 90% as well as "
-            "those do among themselves",
+            fails=f"early layers of {group} align with supervised ones less than {share} as well "
+            "as those do among themselves",
         ),
         Part(
             f"C8c-{group}",
             "… in all layers: the task adds nothing",
             _BOTH,
-            f"s_SG − 0.9·s_SS, G = {group}",
+            f"s_SG − {SUPERVISED_SHARE:g}·s_SS, G = {group}",
             partial(contrasts.as_supervised, group=group, third="all"),
             7,
             _FIG7,
-            holds=f"all layers of {group} align with supervised ones at least 90% as well as those "
-            "do among themselves",
-            fails=f"all layers of {group} align with supervised ones less than 90% as well as "
+            holds=f"all layers of {group} align with supervised ones at least {share} as well as "
+            "those do among themselves",
+            fails=f"all layers of {group} align with supervised ones less than {share} as well as "
             "those do among themselves",
             counted=False,
         ),
@@ -401,7 +411,7 @@ def _of_system(recording: str, system: str) -> list[Part]:
             f"C9b-{recording} {system}",
             "… most of it after epoch 1",
             _LATE,
-            f"(b1 − b0) − 0.5·(bF − b0), b = rsa with {system} of {recording}",
+            f"(b1 − b0) − {HALF:g}·(bF − b0), b = rsa with {system} of {recording}",
             partial(contrasts.nearer_in_epoch_one, recording=recording, system=system),
             8,
             f"{_FIG8}, steps 0, 1 epoch and final_step",
