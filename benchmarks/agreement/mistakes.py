@@ -74,6 +74,13 @@ OF_TRAINING = {
         _TRAINED,
         trains="vgg11*_seed{first}_",
     ),
+    "VGG-11 at half of its width": Mistake(
+        "networks/architectures/vgg.py",
+        "round(entry * width)",
+        "round(entry * width / 2)",
+        _TRAINED,
+        trains="vgg11*",
+    ),
     "20% of the labels wrong": Mistake(
         "training/data.py",
         "return self._gather(chosen, offsets[0], offsets[1], flips)",

@@ -41,6 +41,20 @@ def test_a_mistake_shows(referenced, monkeypatch, mistake):
         path.write_text(right)
 
 
+@pytest.mark.slow
+def test_anchors_of_another_width_are_refused(referenced):
+    mistake = OF_TRAINING["VGG-11 at half of its width"]
+    path = referenced.folder / "src/convergent_learning" / mistake.module
+    right = path.read_text()
+    mistake.make(referenced.folder)
+    try:
+        done = referenced.snakemake("verify")
+    finally:
+        path.write_text(right)
+    assert done.returncode != 0
+    assert "its weights are not those of the network that this code builds" in done.stdout
+
+
 @pytest.mark.parametrize("mistake", OF_TRAINING.values(), ids=OF_TRAINING.keys())
 def test_a_mistake_of_training_can_be_made(checkout, mistake):
     mistake.make(checkout.folder)

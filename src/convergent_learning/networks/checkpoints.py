@@ -57,7 +57,8 @@ def read_description(path: Path) -> dict[str, Any]:
 def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
     """Rebuild the network of a checkpoint file on `device`.
 
-    Raises DamagedFileError naming the file when it is truncated or not a checkpoint.
+    Raises DamagedFileError naming the file when it is truncated or not a checkpoint, ValueError
+    when its weights are not those of the network that the code builds from its description.
     """
     with (
         damaged_file_named(path, SafetensorError, KeyError, RuntimeError),
@@ -65,18 +66,23 @@ def load_checkpoint(path: Path, device: torch.device) -> Checkpoint:
     ):
         about = {key: json.loads(value) for key, value in file.metadata().items()}
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        network = build(
-            about["architecture"], about["classes"], about["width"], about["image_size"]
-        )
+        built = {key: about[key] for key in ("architecture", "classes", "width", "image_size")}
+        told = {
+            key: about[key] for key in ("architecture", "dataset", "seed", "step", "mean", "std")
+        }
+    network = build(**built)
+    try:
         network.load_state_dict(weights)
-        return Checkpoint(
-            network=network.eval().to(device).to(memory_format=torch.channels_last),
-            **{
-                key: about[key]
-                for key in ("architecture", "dataset", "seed", "step", "mean", "std")
-            },
-            weights_digest=weights_digest(weights),
-        )
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path}: its weights are not those of the network that this code builds from"
+            f" {built}: use the code that made it, or make it again ({error})"
+        ) from error
+    return Checkpoint(
+        network=network.eval().to(device).to(memory_format=torch.channels_last),
+        **told,
+        weights_digest=weights_digest(weights),
+    )
 
 
 def weights_digest(weights: dict[str, torch.Tensor]) -> str:
