@@ -69,6 +69,7 @@ def test_claims_experiment_and_provenance_are_on_the_page(page):
     for word in ("ResNet-18 at width 0.25", "contrast 50%, 5%", "Lock file", "snakemake fig3"):
         assert word in text
     assert "Undefined" not in text
+    assert "--configfile" not in text  # the experiment of config.yaml
 
 
 def test_the_page_says_that_no_score_is_calibrated(page):

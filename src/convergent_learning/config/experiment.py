@@ -24,9 +24,9 @@ from convergent_learning.networks.pretrained import IMAGENET_SIDE, Pretrained
 from convergent_learning.stimuli import condition_slug, families, level_text
 from convergent_learning.stimuli.user_sets import UserSet
 from convergent_learning.tables.figure_data import Needs
+from convergent_learning.tables.kinds import SUPERVISED
 from convergent_learning.training.plan import TrainingPlan
 
-_ORDINARY = ("true", "natural", "supervised")  # labels, images, objective
 # Keys of `training` that change how fast weights are made, and not which.
 _NOT_PLANNED = ("threads", "trainings_per_gpu")
 
@@ -411,7 +411,7 @@ class Experiment:
         """The first group that learns the true labels of natural images."""
         for name in self.groups:
             plan = self.learned(name)
-            if plan and (plan.labels, plan.images, plan.objective) == _ORDINARY:
+            if plan and (plan.labels, plan.images, plan.objective) == SUPERVISED:
                 return name
         return None
 

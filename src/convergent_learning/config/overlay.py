@@ -27,10 +27,10 @@ def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any
     Raises ValueError for an experiment that has no overlay, ConfigError for an overlay that names
     another experiment.
     """
-    config = yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
+    config = _default_config(repository)
     if experiment == config["experiment"]:
         return config
-    overlay = repository / f"workflow/experiments/{experiment}.yaml"
+    overlay = repository / _overlay(experiment)
     if not overlay.exists():
         known = sorted(path.stem for path in overlay.parent.glob("*.yaml"))
         raise ValueError(
@@ -39,6 +39,13 @@ def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any
     merged = _merged(config, yaml.safe_load(overlay.read_text(encoding="utf-8")))
     require_name_of_file(merged, overlay)
     return merged
+
+
+def overlay_option(experiment: str, repository: Path = Path()) -> list[str]:
+    """What tells `snakemake` to run `experiment`: its overlay; nothing for the default one."""
+    if experiment == _default_config(repository)["experiment"]:
+        return []
+    return ["--configfile", _overlay(experiment).as_posix()]
 
 
 def require_name_of_file(config: dict[str, Any], overlay: Path) -> None:
@@ -50,6 +57,14 @@ def require_name_of_file(config: dict[str, Any], overlay: Path) -> None:
             f" file: write `experiment: {overlay.stem}` in it, or rename it"
         )
         raise ConfigError([problem])
+
+
+def _default_config(repository: Path) -> dict[str, Any]:
+    return yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
+
+
+def _overlay(experiment: str) -> Path:
+    return Path("workflow/experiments", f"{experiment}.yaml")
 
 
 def _merged(config: Any, overlay: Any) -> Any:

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from convergent_learning.figures import style
+from convergent_learning.tables.kinds import supervised_groups
 from convergent_learning.tables.storage import (
     Tables,
     of_dataset,
     read_tables,
     with_stages,
 )
-from convergent_learning.tables.summaries import supervised_groups
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -60,7 +60,7 @@ def write_report(
     """
     tables = results / "tables"
     claims = read_claims(results / "claims.json")
-    drawn = [_figure(number, results, experiment) for number in figures]
+    drawn = [_figure(number, results, experiment, source.options) for number in figures]
     page = (
         _environment()
         .get_template("page.html")
@@ -77,7 +77,7 @@ def write_report(
             raw=_digests(tables),
             source=source,
             times=source.times.to_dict("records"),
-            rebuild=_command(experiment.name),
+            rebuild=_command(source.options),
             style=_asset("page.css"),
             script=_asset("plots.js"),
             library=plots.packed_library(),
@@ -100,7 +100,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _figure(number: int, results: Path, experiment: Experiment) -> Figure:
+def _figure(number: int, results: Path, experiment: Experiment, options: Sequence[str]) -> Figure:
     module: Any = modules()[number]
     beside: Any = interactive.module_of(number)
     tables, png = results / "tables", results / f"figures/fig{number}.png"
@@ -115,18 +115,14 @@ def _figure(number: int, results: Path, experiment: Experiment) -> Figure:
         width=width,
         height=height,
         tables=[f"tables/{name}.csv" for name in module.DATA.names(experiment.calibrated)],
-        command=_command(experiment.name, f"fig{number}"),
+        command=_command(options, f"fig{number}"),
         plot=beside.plot(tables) if beside is not None else None,
         listing=beside.listing(tables) if hasattr(beside, "listing") else None,
     )
 
 
-def _command(experiment: str, target: str = "") -> str:
-    overlay = f" --configfile workflow/experiments/{experiment}.yaml"
-    return (
-        f"snakemake{f' {target}' if target else ''} --cores 2"
-        f"{'' if experiment == 'cifar10' else overlay}"
-    )
+def _command(options: Sequence[str], *targets: str) -> str:
+    return " ".join(["snakemake", *targets, "--cores 2", *options])
 
 
 def _digests(tables: Path) -> dict[str, dict[str, str]]:

@@ -16,7 +16,7 @@ from convergent_learning.tables.intervals import (
     adjust_p_values,
     jackknife,
 )
-from convergent_learning.tables.kinds import kinds
+from convergent_learning.tables.kinds import kinds, supervised_groups
 from convergent_learning.tables.matches import best_matches, matching_shares
 from convergent_learning.tables.means import cell_intervals, mean_over_pairs, pair_matrix
 from convergent_learning.tables.schema import COLUMNS
@@ -224,12 +224,6 @@ def _fig7_shares(pairs: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
 def supervised(groups: pd.DataFrame) -> str:
     """The first group that learns the true labels of natural images."""
     return supervised_groups(groups)[0]
-
-
-def supervised_groups(groups: pd.DataFrame) -> list[str]:
-    """The groups that learn the true labels of natural images."""
-    ordinary = (groups.objective == "supervised") & (groups.labels == "true")
-    return [*map(str, groups.group[ordinary & (groups.images == "natural")])]
 
 
 def between(span: pd.DataFrame, group: str, other: str) -> pd.Series:

@@ -13,7 +13,7 @@ from typing import Any
 from convergent_learning.config.costs import COMMITTED
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
-from convergent_learning.config.overlay import resolved_config
+from convergent_learning.config.overlay import overlay_option, resolved_config
 from convergent_learning.files import DamagedFileError
 from convergent_learning.verify.anchors import write_anchor_scores, write_anchors
 from convergent_learning.verify.fingerprints import fingerprints
@@ -159,10 +159,7 @@ def _refuse_training(chosen: argparse.Namespace) -> None:
 def _snakemake(
     chosen: argparse.Namespace, *arguments: str, check: bool = True, **streams: Any
 ) -> subprocess.CompletedProcess:
-    overlay = Path(f"workflow/experiments/{chosen.experiment}.yaml")
-    options = ["--configfile", str(overlay)]
-    if "--configfile" in arguments or not overlay.exists():
-        options = []
+    options = [] if "--configfile" in arguments else overlay_option(chosen.experiment)
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", chosen.cores, *options]
     return subprocess.run(command, check=check, text=True, **streams)
 

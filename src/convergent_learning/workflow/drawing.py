@@ -53,7 +53,7 @@ def draw_from_reference(reference: Path, results: Path, repository: Path) -> Non
         figures()[number].draw(results / "tables", *files, record_text(record))
         drawn += files
     write_claims(results / "tables", results / "claims.json")
-    source = sources.drawn(reference, repository)
+    source = sources.drawn(experiment, reference, repository)
     write_report(experiment, results, numbers, results / "report.html", source)
     drawn += [results / "claims.json", results / "report.html"]
     finish(record, drawn, results / "provenance/figures.json")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
+from convergent_learning.config.overlay import overlay_option
 from convergent_learning.report.provenance import Source
 from convergent_learning.verify.reference import ORIGIN, TIMES
 from convergent_learning.words import counted
@@ -25,10 +26,11 @@ def computed(experiment: Experiment, repository: Path, checkout: Path = Path()) 
         "Every number below was computed by this run; verdicts follow from the numbers.",
         _facts(origin(repository)),
         stage_times(Design(experiment).benchmarks(checkout)),
+        overlay_option(experiment.name, repository),
     )
 
 
-def drawn(reference: Path, repository: Path) -> Source:
+def drawn(experiment: Experiment, reference: Path, repository: Path) -> Source:
     """The numbers are those of the folder `reference`; figures and page were drawn here."""
     facts = _facts(json.loads((reference / ORIGIN).read_text(encoding="utf-8")))
     return Source(
@@ -36,6 +38,7 @@ def drawn(reference: Path, repository: Path) -> Source:
         " reference tables that come with the repository. Provenance tells what computed them.",
         facts | {"Drawn by": _facts(origin(repository))["Code"]},
         pd.read_csv(reference / TIMES),
+        overlay_option(experiment.name, repository),
     )
 
 

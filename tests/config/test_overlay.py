@@ -1,0 +1,30 @@
+"""Experiments by their name: the default one is the one that config.yaml names."""
+
+import pytest
+
+from convergent_learning.config.overlay import overlay_option, resolved_config
+
+
+@pytest.fixture
+def repository(tmp_path):
+    (tmp_path / "config.yaml").write_text("experiment: ours\nseed: 0\n")
+    overlays = tmp_path / "workflow/experiments"
+    overlays.mkdir(parents=True)
+    (overlays / "cifar10.yaml").write_text("experiment: cifar10\nseed: 1\n")
+    return tmp_path
+
+
+def test_the_default_experiment_needs_no_overlay(repository):
+    assert overlay_option("ours", repository) == []
+    assert resolved_config("ours", repository)["seed"] == 0
+
+
+def test_any_other_needs_its_own(repository):
+    expected = ["--configfile", "workflow/experiments/cifar10.yaml"]
+    assert overlay_option("cifar10", repository) == expected
+    assert resolved_config("cifar10", repository)["seed"] == 1
+
+
+def test_an_unknown_one_is_named_with_those_there_are(repository):
+    with pytest.raises(ValueError, match="no experiment 'theirs'; there are ours, cifar10"):
+        resolved_config("theirs", repository)
