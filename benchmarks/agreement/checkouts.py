@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from convergent_learning.config.design import Design
+from convergent_learning.config.overlay import experiment_named, overlay_option
+from convergent_learning.verify.anchors import anchor_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 _FOLDERS = ("workflow", "profiles", "envs", "src")
@@ -46,3 +54,29 @@ def snakemake(
         stdout=sys.stderr,
         check=True,
     )
+
+
+def score_anchors(
+    checkout: Path,
+    experiment: str,
+    block: str,
+    cores: str,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores and accuracies of the anchors on a block of samples, with the code that lies there.
+
+    CalledProcessError if that fails.
+    """
+    with contextlib.chdir(checkout):
+        design = Design(experiment_named(experiment))
+        jobs = [job for job in design.anchors if job.wildcards["block"] == block]
+        options = [*overlay_option(experiment), "--forcerun", "anchors"]
+        targets = [job.outputs[0] for job in jobs]
+        snakemake(checkout, targets, cores, *options, environment=environment)
+        return anchor_tables(design, block)
+
+
+def machine(about: dict[str, Any]) -> str:
+    """Processor and commit of an `origin` record."""
+    commit = (about["code"]["commit"] or "no commit")[:7]
+    return f"{about['machine']['cpu']} at {commit}"

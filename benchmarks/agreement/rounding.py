@@ -10,22 +10,17 @@ condition, in one way.)
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
 import tempfile
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from checkouts import ROOT, copy, snakemake
+from checkouts import ROOT, copy, machine, score_anchors
 
 from convergent_learning.alignment.registry import metrics
-from convergent_learning.config.design import Design
-from convergent_learning.config.experiment import Experiment
-from convergent_learning.config.overlay import resolved_config
-from convergent_learning.verify.anchors import KEYS, anchor_tables, read_anchor_tables
+from convergent_learning.verify.anchors import KEYS, read_anchor_tables
 from convergent_learning.verify.reference import ORIGIN
 from convergent_learning.verify.rounding import rounding
 from convergent_learning.words import counted
@@ -90,22 +85,9 @@ def main() -> None:
 def scored(checkout: Path, experiment: str, way: str, cores: str) -> tuple[pd.DataFrame, ...]:
     """Scores and accuracies of the anchors, computed in one of the `WAYS`."""
     print(f"{way} …", file=sys.stderr, flush=True)
-    overlay = f"workflow/experiments/{experiment}.yaml"
-    with contextlib.chdir(checkout):
-        options = ["--configfile", overlay] if Path(overlay).exists() else []
-        design = Design(Experiment.of(resolved_config(experiment, checkout)))
-        targets = [
-            job.outputs[0] for job in design.anchors if job.wildcards["block"] == IN_DISTRIBUTION
-        ]
-        snakemake(
-            checkout,
-            targets,
-            cores,
-            *options,
-            *("--forcerun", "anchors"),
-            environment=WAYS[way],
-        )
-        return in_distribution(*anchor_tables(design, IN_DISTRIBUTION))
+    return in_distribution(
+        *score_anchors(checkout, experiment, IN_DISTRIBUTION, cores, environment=WAYS[way])
+    )
 
 
 def in_distribution(*tables: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
@@ -173,12 +155,6 @@ def page(experiment: str, reference: Path, seen: dict[str, pd.DataFrame]) -> lis
     of = pd.DataFrame({"metric": ["linear"], "baseline": [""]})
     [end], [score] = rounding("low", of), rounding("score", of)
     return [*lines, _TAIL.format(stretched=end / score)]
-
-
-def machine(about: dict[str, Any]) -> str:
-    """Processor and commit of an `origin` record."""
-    commit = (about["code"]["commit"] or "no commit")[:7]
-    return f"{about['machine']['cpu']} at {commit}"
 
 
 if __name__ == "__main__":
