@@ -45,7 +45,8 @@ put into the code, one at a time, and what it came to was compared with the refe
 
 - **Anchors**: the reference's trained networks, scored again with the mistake. What share of their
   scores differs by more than [rounding](rounding.md) may do?
-- **Untrained networks** of the rerun. What share of their numbers differs by more than that?
+- **Untrained networks**. What share of their numbers differs by more than that from those of the
+  same networks without the mistake?
 - **Trained networks** of the rerun, which were trained anew with seeds {seeds} in {precision}. The
   largest of their [statistics](reproducing.md#networks-trained-anew), in limits: above 1, they
   differ from the reference by more than [honest reruns](agreement.md) do.
@@ -57,7 +58,7 @@ directly were made again: `verify` compares all of them.
 - The reference was computed on {theirs}.
 - The rerun, on {ours}, {today}.
 
-| mistake | anchors | untrained networks | trained networks | of which |
+| mistake | anchors | untrained networks | trained networks | of what |
 |---|---|---|---|---|"""
 
 
@@ -71,7 +72,8 @@ def main() -> None:
     config = yaml.safe_load((ROOT / f"results/{chosen.run}.yaml").read_text(encoding="utf-8"))
     reference = ROOT / "results/reference" / chosen.experiment
     print(head(chosen, config, reference))
-    print(row("none", differences(ROOT, config, reference, _NONE), "not scored"), flush=True)
+    honest = of_trained(ROOT, config, reference, _NONE)
+    print(row("none", "0", "0", honest), flush=True)
     for name, mistake in (OF_SCORES | OF_TRAINING).items():
         if name not in chosen.only:
             continue
@@ -81,9 +83,10 @@ def main() -> None:
             prepare(made, config, chosen.experiment, mistake)
             tables = [f"results/{chosen.run}/tables/{table}.csv" for table in mistake.tables]
             snakemake(made, tables, chosen.cores, "--configfile", f"results/{chosen.run}.yaml")
-            found = differences(made, config, reference, mistake)
+            untrained = of_untrained(made, config, reference, mistake)
+            trained = of_trained(made, config, reference, mistake)
             anchors = of_anchors(made, chosen.experiment, reference, mistake, chosen.cores)
-        print(row(name, found, anchors), flush=True)
+        print(row(name, anchors, share(untrained), trained), flush=True)
 
 
 def head(chosen: argparse.Namespace, config: dict[str, Any], reference: Path) -> str:
@@ -111,7 +114,23 @@ def prepare(checkout: Path, config: dict[str, Any], experiment: str, mistake: Mi
     mistake.make(checkout)
 
 
-def differences(
+def of_untrained(
+    checkout: Path, config: dict[str, Any], reference: Path, mistake: Mistake
+) -> pd.DataFrame:
+    """Numbers of the untrained networks beside those of this checkout, as of the same weights."""
+    tolerances = Tolerances.read(reference, same_weights=True)
+    parts = []
+    for name in mistake.tables:
+        old, new = (
+            read_table(folder / f"results/{config['experiment']}/tables", name)
+            for folder in (ROOT, checkout)
+        )
+        parts.append(compare(name, old, new, tolerances).numbers)
+    numbers = pd.concat(parts)
+    return numbers[numbers.stage == roles.UNTRAINED]
+
+
+def of_trained(
     checkout: Path, config: dict[str, Any], reference: Path, mistake: Mistake
 ) -> Verification:
     """The tables that show the mistake against the reference, seeds by rank, as of honest runs."""
@@ -145,16 +164,17 @@ def of_anchors(
 
 
 def share(numbers: pd.DataFrame) -> str:
-    """How many numbers lie beyond their tolerance, in bold if any does."""
+    """How many numbers lie beyond their tolerance, in bold if any does; a dash if none is there."""
+    if numbers.empty:
+        return "–"
     beyond = (numbers.deviation > 1).mean()
     return f"**{beyond:.1%}**" if beyond else "0"
 
 
-def row(name: str, found: Verification, anchors: str) -> str:
+def row(name: str, anchors: str, untrained: str, trained: Verification) -> str:
     """A line of the table."""
-    untrained = found.numbers.stage == roles.UNTRAINED
-    numbers = found.numbers[~untrained]
-    sums = found.sums.assign(deviation=found.sums.spreads / found.sums.limit)
+    numbers = trained.numbers[trained.numbers.stage != roles.UNTRAINED]
+    sums = trained.sums.assign(deviation=trained.sums.spreads / trained.sums.limit)
     largest = numbers.deviation.max(), sums.deviation.max()
     which = numbers if largest[0] >= largest[1] else sums
     worst = which.loc[which.deviation.idxmax()]
@@ -162,9 +182,9 @@ def row(name: str, found: Verification, anchors: str) -> str:
     said = " ".join(str(worst[key]) for key in ("table", "column", "metric") if worst[key])
     beyond = f"{max(largest):.2f}"
     cells: Sequence[str] = (
-        name + "".join(f"; {problem}" for problem in found.problems[:1]),
+        name + "".join(f"; {problem}" for problem in trained.problems[:1]),
         anchors,
-        share(found.numbers[untrained]),
+        untrained,
         f"**{beyond}**" if max(largest) > 1 else beyond,
         f"{kind} of {said}",
     )
