@@ -40,7 +40,8 @@ _PASSES = {
 }
 _RECORDED, _RECORDED_SIDE = 1000, 224  # images of a recording, of which the config knows nothing
 _WEIGHTS_KEPT = 256 << 20  # bytes of networks that `activations.loaded` keeps
-_BYTES_A_ROW = 10.5  # of compressed scores
+# Of scores: bytes of a row on the disk, compressed, and in memory.
+_BYTES_A_ROW, _BYTES_A_ROW_READ = 10.5, 240
 
 
 @dataclass(frozen=True)
@@ -285,9 +286,10 @@ class Workload:
             return Work({"start:figures": 1})
         read = [*job.inputs.get("scores", []), *job.inputs.get("shuffled", [])]
         rows = sum(self._score_rows.get(path, 0) for path in read)
-        return Work(
-            {"start:tables": 1, "mrow:tables": rows / _MEGA} if rows else {"start:tables": 1}
-        )
+        amounts = {"start:tables": 1.0}
+        if rows:
+            amounts["mrow:tables"] = rows / _MEGA
+        return Work(amounts, rows * _BYTES_A_ROW_READ / _MEGA)
 
     @cached_property
     def _score_rows(self) -> dict[str, float]:
