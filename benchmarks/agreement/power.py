@@ -31,7 +31,7 @@ from convergent_learning.tables.storage import read_table
 from convergent_learning.verify import roles
 from convergent_learning.verify.anchors import compare_anchors
 from convergent_learning.verify.numbers import compare
-from convergent_learning.verify.reference import ORIGIN
+from convergent_learning.verify.reference import ORIGIN, read_config
 from convergent_learning.verify.result import Same, Verification
 from convergent_learning.verify.tolerances import Tolerances
 from convergent_learning.workflow.origin import origin
@@ -135,7 +135,7 @@ def of_trained(
 ) -> Verification:
     """The tables that show the mistake against the reference, seeds by rank, as of honest runs."""
     tolerances = Tolerances.read(reference, same_weights=False)
-    known = json.loads((reference / "config.json").read_text(encoding="utf-8"))
+    known = read_config(reference)
     own, expected = (each["networks"][0]["seeds"] for each in (config, known))
     seeds = dict(zip(sorted(own), sorted(expected), strict=True))
     found = []

@@ -9,7 +9,6 @@ the run is verified as `verify` would.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from convergent_learning.verify.agreement import read_runs
-from convergent_learning.verify.reference import in_common
+from convergent_learning.verify.reference import in_common, read_config
 from convergent_learning.verify.spread import Pools, limits
 
 _SCORES = ["score", "mean", "learned", "rotated", "id", "ood", "transfer"]
@@ -64,7 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reference", type=Path, default=Path("results/reference/cifar10"))
     reference = parser.parse_args().reference
-    config = json.loads((reference / "config.json").read_text(encoding="utf-8"))
+    config = read_config(reference)
     rows, runs = read_runs(reference, in_common(config), {})
     table = rows.pools
     pools = Pools(table)

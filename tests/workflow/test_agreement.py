@@ -19,7 +19,12 @@ from convergent_learning.tables.storage import read_table, write_table
 from convergent_learning.verify import roles
 from convergent_learning.verify.agreement import RUNS, false_alarms
 from convergent_learning.verify.page import page
-from convergent_learning.verify.reference import finish_reference, in_common
+from convergent_learning.verify.reference import (
+    finish_reference,
+    in_common,
+    read_fingerprints,
+    unpack_tables,
+)
 from convergent_learning.verify.result import verify
 from convergent_learning.verify.runs import Rows, Run
 from convergent_learning.verify.spread import LARGEST, OF_MANY, Pools, disjoint
@@ -239,6 +244,25 @@ def test_a_reference_without_honest_runs_judges_no_network_trained_anew(rerun, t
     assert "no honest runs" in trained.reason
     assert not verify(reference, original).numbers.deviation.any()
     assert not (reference / "spread.csv.gz").exists()
+
+
+@pytest.mark.parametrize("precision", ["portable", "float32"])
+def test_portable_weights_have_to_be_the_references(tmp_path, precision):
+    reference = ROOT / "results/reference/smoke"
+    unpack_tables(reference, tmp_path)
+    shutil.copy(reference / "claims.json", tmp_path)
+    config = resolved_config("smoke", ROOT)
+    config["training"]["precision"] = precision
+    digests = read_fingerprints(reference)
+    other = (digests.name == "vgg11-seed1 step 20").to_numpy()
+    assert other.sum() == 1
+    digests.loc[other, "sha256"] = "0" * 64
+    found = verify(reference, tmp_path, config, found=digests)
+    [trained] = [part for part in found.parts if part.name == "trained networks"]
+    assert trained.passed == (precision == "float32")
+    assert ("the first that differs is vgg11-seed1 step 20" in trained.reason) != trained.passed
+    lost = digests.assign(sha256=digests.sha256.where(~other, ""))
+    assert not verify(reference, tmp_path, config, found=lost).unpromised
 
 
 def test_runs_of_a_set_of_seeds_are_three_splits_of_it():

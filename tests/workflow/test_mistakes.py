@@ -23,6 +23,13 @@ def beyond(checkout, monkeypatch, block, stimuli):
     return (own.deviation > 1).mean()
 
 
+def test_the_committed_page_shows_every_mistake_and_none_without_one():
+    page = (ROOT / "docs/power.md").read_text(encoding="utf-8")
+    lines = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
+    shown = {name: any("**" in cell for cell in cells) for name, *cells in lines[2:]}
+    assert shown == {"none": False} | dict.fromkeys(OF_SCORES | OF_TRAINING, True)
+
+
 @pytest.mark.slow
 def test_without_a_mistake_all_agree(referenced, monkeypatch):
     assert beyond(referenced, monkeypatch, "final", "id") == 0

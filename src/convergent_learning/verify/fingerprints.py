@@ -38,6 +38,14 @@ def same(expected: pd.DataFrame, found: pd.DataFrame, what: str) -> tuple[int, i
     return len(both), len(rows)
 
 
+def other_weights(expected: pd.DataFrame, found: pd.DataFrame) -> list[str]:
+    """Which checkpoints both know, with other digests: networks and steps, in order."""
+    keys = ["dataset", "name"]
+    both = expected[expected.what == WEIGHTS].merge(found[found.what == WEIGHTS], on=keys)
+    known = both[(both.sha256_x != "") & (both.sha256_y != "")]
+    return [*known.name[known.sha256_x != known.sha256_y]]
+
+
 def _files(design: Design) -> Iterator[tuple[str, str, str, str]]:
     experiment = design.experiment
     for dataset in experiment.datasets:

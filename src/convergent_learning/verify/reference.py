@@ -22,7 +22,7 @@ import pandas as pd
 
 from convergent_learning.figures import schema
 from convergent_learning.tables.storage import tables_in
-from convergent_learning.training.plan import YOUNGER
+from convergent_learning.training.plan import PORTABLE, YOUNGER
 from convergent_learning.verify import roles
 from convergent_learning.verify.agreement import RUNS, measure_agreement
 from convergent_learning.verify.anchors import anchor_files
@@ -103,10 +103,8 @@ def finish_reference(reference: Path) -> dict[str, Any] | None:
 
     Returns what `agreement.measure_agreement` does.
     """
-    config, about = (
-        json.loads((reference / name).read_text(encoding="utf-8"))
-        for name in ("config.json", ORIGIN)
-    )
+    config = read_config(reference)
+    about = json.loads((reference / ORIGIN).read_text(encoding="utf-8"))
     measured = measure_agreement(reference, in_common(config), made_with(config, about))
     write_sums(reference)
     return measured
@@ -120,10 +118,20 @@ def in_common(config: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def is_portable(config: dict[str, Any]) -> bool:
+    """Whether a run of this config gives the same weights on every machine that it can run on."""
+    return config.get("training", {}).get("precision") == PORTABLE and not config.get("gpu")
+
+
 def made_with(config: dict[str, Any], origin: dict[str, Any]) -> dict[str, Any]:
     """What of a run may differ between honest ones, besides its seeds."""
     training = {key: config.get("training", {}).get(key) for key in ("precision", "threads")}
     return training | {"processor": origin.get("machine", {}).get("cpu")}
+
+
+def read_config(reference: Path) -> dict[str, Any]:
+    """The config of the run that the reference was made of."""
+    return json.loads((reference / "config.json").read_text(encoding="utf-8"))
 
 
 def read_fingerprints(reference: Path) -> pd.DataFrame:
@@ -176,7 +184,7 @@ def _names(reference: Path) -> Iterator[str]:
 
 def config_differences(reference: Path, config: dict[str, Any]) -> list[str]:
     """Keys of the config that differ from the reference's, machine keys left out."""
-    old = json.loads((reference / "config.json").read_text(encoding="utf-8"))
+    old = read_config(reference)
     return [
         f"config: {key} is {_said(new)}, in the reference {_said(was)}"
         for key, was, new in _differences(_comparable(old), _comparable(config), "")

@@ -16,12 +16,14 @@ from convergent_learning.claims.entries import read_claims
 from convergent_learning.files import replace_when_done
 from convergent_learning.verify import anchors, roles
 from convergent_learning.verify.consistency import contradicted_claims, contradicted_summaries
-from convergent_learning.verify.fingerprints import STIMULI, WEIGHTS, same
+from convergent_learning.verify.fingerprints import STIMULI, WEIGHTS, other_weights, same
 from convergent_learning.verify.numbers import ComparedTable, compare_tables
 from convergent_learning.verify.reference import (
     ReferenceError,
     check_digests,
     config_differences,
+    is_portable,
+    read_config,
     read_fingerprints,
 )
 from convergent_learning.verify.spread import LARGEST, SUMMED_UP, Pools
@@ -54,7 +56,8 @@ class Verification:
 
     `setting`, and the problems of tables, are sentences on what must be equal and is not;
     `contradictions` has those on what does not follow from the tables beside it, by table, those of
-    claims under ``claims``.
+    claims under ``claims``. `unpromised` names the checkpoints that differ from the reference's
+    though both trainings promise the same weights (`precision: portable`).
     """
 
     reference: Path
@@ -65,6 +68,7 @@ class Verification:
     tables: list[ComparedTable]
     claims: list[ClaimResult]
     contradictions: dict[str, list[str]] | None
+    unpromised: Sequence[str] = ()
 
     @property
     def passed(self) -> bool:
@@ -151,6 +155,15 @@ class Verification:
 
     def _trained(self) -> Part:
         numbers, name = self.numbers[self._is_trained], "trained networks"
+        if self.unpromised:
+            said = (
+                f"{self.weights} weights are the same, but `precision: portable` promises all of"
+                f" them, on any processor; the first that differs is {self.unpromised[0]}. The code"
+                " of training, the data or the version of torch is not the reference's. To ask how"
+                " far networks that were trained in another way lie from it, train with"
+                " `precision: float32`"
+            )
+            return Part(name, False, said)
         beyond = int((numbers.deviation > 1).sum())
         if self.tolerances.by_rounding:
             if self.tolerances.same_weights or not beyond:
@@ -223,10 +236,10 @@ def verify(
         )
     check_digests(reference)
     expected = read_fingerprints(reference)
-    stimuli, weights = (
-        Same(*same(expected, expected[:0] if found is None else found, what))
-        for what in (STIMULI, WEIGHTS)
-    )
+    found = expected[:0] if found is None else found
+    stimuli, weights = (Same(*same(expected, found, what)) for what in (STIMULI, WEIGHTS))
+    promised = is_portable(read_config(reference)) and is_portable(config or {})
+    unpromised = other_weights(expected, found) if promised else []
     tolerances = Tolerances.read(reference, weights.listed > 0 and weights.found == weights.listed)
     tables = compare_tables(reference / "tables", results / "tables", tolerances)
     old, claims = (read_claims(folder / "claims.json") for folder in (reference, results))
@@ -254,7 +267,15 @@ def verify(
             ]
     tables += scores_of_anchors
     return Verification(
-        reference, tolerances, stimuli, weights, setting, tables, compared, contradictions
+        reference,
+        tolerances,
+        stimuli,
+        weights,
+        setting,
+        tables,
+        compared,
+        contradictions,
+        unpromised,
     )
 
 

@@ -5,14 +5,13 @@ What is drawn into `results/<experiment>/` is marked (`drawn`).
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from convergent_learning.claims.evaluation import write_claims
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.figures import drawable, figures
 from convergent_learning.report.page import write_report
-from convergent_learning.verify.reference import unpack_tables
+from convergent_learning.verify.reference import read_config, unpack_tables
 from convergent_learning.workflow import sources
 from convergent_learning.workflow.checksums import digest
 from convergent_learning.workflow.drawn import MARK, DrawingError, clear_drawings
@@ -35,7 +34,7 @@ def draw_from_reference(reference: Path, results: Path, repository: Path) -> Non
         )
     results.mkdir(parents=True, exist_ok=True)
     mark.write_text(f"drawn from {reference} by `make figures`; computed results replace it\n")
-    config = json.loads((reference / "config.json").read_text(encoding="utf-8"))
+    config = read_config(reference)
     record = {
         "rule": "figures from the reference",
         "wildcards": {},
