@@ -10,7 +10,8 @@ from pathlib import Path
 class Mistake:
     """`code`, which stands once in `module` of the package, is replaced by `mistaken`.
 
-    `tables` are those that show it; `trains` says which networks it has to be trained into.
+    `tables` are those that show it; `trains` says which networks it has to be trained into, and
+    `shows` that it changes what networks are shown, or the moments of their responses.
     """
 
     module: str
@@ -18,6 +19,7 @@ class Mistake:
     mistaken: str
     tables: tuple[str, ...] = ("fig2_pairs", "fig2")
     trains: str = ""
+    shows: bool = False
 
     def make(self, checkout: Path) -> None:
         """Put it into the code of a checkout; ValueError if the code is not there, or twice."""
@@ -36,7 +38,10 @@ OF_SCORES = {
         "tuple(k for k in range(n_folds))",
     ),
     "one mean a unit in place of one a position": Mistake(
-        "alignment/moments.py", 'if center == "unit":  # one mean', "if True:  # one mean"
+        "alignment/moments.py",
+        'if center == "unit":  # one mean',
+        "if True:  # one mean",
+        shows=True,
     ),
     "another ridge": Mistake("alignment/ridge.py", "best[outer])", "min(best[outer] + 3, 8))"),
     "linear and Procrustes exchanged": Mistake(
@@ -60,9 +65,13 @@ OF_SCORES = {
         "level / 100)",
         "(level + 2) / 100)",
         tables=("fig6_pairs", "fig6"),
+        shows=True,
     ),
     "pixels not normalised": Mistake(
-        "activations/loaded.py", "(pixels - self._mean) / self._std", "pixels / 255"
+        "activations/loaded.py",
+        "(pixels - self._mean) / self._std",
+        "pixels / 255",
+        shows=True,
     ),
 }
 _TRAINED = ("fig1_training", "fig2_pairs", "fig2")

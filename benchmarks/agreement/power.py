@@ -36,6 +36,7 @@ from convergent_learning.verify.result import Same, Verification
 from convergent_learning.verify.tolerances import Tolerances
 from convergent_learning.workflow.origin import origin
 
+_RESPONSES = ("stimuli", "moments", "layers", "accuracy", "checksums")
 _NONE = Mistake("", "", "", ("fig1_training", "fig2_pairs", "fig2", "fig6_pairs", "fig6"))
 _HEAD = """# What verify sees of mistakes
 
@@ -105,7 +106,10 @@ def head(chosen: argparse.Namespace, config: dict[str, Any], reference: Path) ->
 def prepare(checkout: Path, config: dict[str, Any], experiment: str, mistake: Mistake) -> None:
     """This checkout with the mistake, and the results that it does not touch."""
     run = config["experiment"]
-    copy(checkout, [f"{run}.yaml", f"reference/{experiment}", "datasets", "networks"])
+    kept = [f"{run}.yaml", f"reference/{experiment}", "datasets", "networks"]
+    if not (mistake.trains or mistake.shows):
+        kept += [f"{run}/{made}" for made in _RESPONSES]
+    copy(checkout, kept)
     if mistake.trains:
         first = min(config["networks"][-1]["seeds"])
         pattern = mistake.trains.format(first=first)
