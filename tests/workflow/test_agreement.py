@@ -283,14 +283,32 @@ def test_runs_of_a_set_of_seeds_are_three_splits_of_it():
             next(honest_runs({"networks": [{"seeds": seeds} for seeds in groups]}, 1))
 
 
-def test_a_pool_without_numbers_has_the_least_spread():
+@pytest.mark.parametrize(
+    ("table", "column", "metric", "least"),
+    [
+        ("fig2_pairs", "n_dead_x", "linear", 0.5),
+        ("fig4_matches", "mean", "linear", 0.01),
+        ("fig4_matches", "low", "linear", 0.05),
+        ("claims", "estimate", "C3b", 0.01),
+        ("claims", "estimate", "C2b", 0.005),
+    ],
+)
+def test_a_pool_without_numbers_has_the_least_spread(table, column, metric, least):
+    rows = [(table, column, metric, "", "", "final", "a", "conv")]
+    assert Pools(pd.DataFrame(rows, columns=roles.POOL)).spread([]) == [least]
+
+
+def test_a_match_that_goes_elsewhere_is_no_alarm():
+    """All runs but one have every best match within one layer; that one misses two of 54."""
     pools = Pools(
         pd.DataFrame(
-            [("fig2_pairs", "n_dead_x", "linear", "", "", "final", "a", "conv")],
-            columns=roles.POOL,
+            [("fig4_matches", "mean", "linear", "", "", "final", "a", "")], columns=roles.POOL
         )
     )
-    assert pools.spread([]) == [0.5]
+    runs = [Run(f"{i}", {"seeds": {"a": [i]}}, np.array([1.0])) for i in range(4)]
+    spread = pools.spread(runs)
+    found = pools.statistics((np.array([1.0]) - np.array([52 / 54])) / spread)
+    assert found[LARGEST, roles.NUMBER] < 4
 
 
 def test_an_honest_run_leaves_its_numbers_in_the_reference(finished, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from convergent_learning.verify.roles import CONTRAST, INTERVAL_END, kind
 _MATCHING = ("permutation", "soft_matching")
 _SCORE, _MATCHED, _SHUFFLED = 2e-4, 5e-3, 2e-3
 # An interval from three networks ends t(2 degrees of freedom) = 4.3 standard errors away.
-_STRETCHED = 5
+STRETCHED = 5
 _OTHERS = {
     # Of 2,000 images: predictions of an untrained network are near ties.
     "accuracy": 2e-3,
@@ -44,7 +44,7 @@ def rounding(column: str, numbers: pd.DataFrame) -> np.ndarray:
     """
     if column in _OTHERS:
         return np.full(len(numbers), max(_OTHERS[column], _WRITTEN))
-    stretched = _STRETCHED if kind(column) == INTERVAL_END else 1
+    stretched = STRETCHED if kind(column) == INTERVAL_END else 1
     if "metric" not in numbers:
         return np.full(len(numbers), stretched * _SCORE)
     # A contrast is with the mean of all metrics, those among them that match units.
@@ -56,4 +56,4 @@ def rounding(column: str, numbers: pd.DataFrame) -> np.ndarray:
 
 def rounding_of_claim(column: str) -> float:
     """How far a claim's estimate, or an end of its interval, may move by rounding."""
-    return _MATCHED * (_STRETCHED if kind(column) == INTERVAL_END else 1)
+    return _MATCHED * (STRETCHED if kind(column) == INTERVAL_END else 1)
