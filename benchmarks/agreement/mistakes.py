@@ -10,8 +10,9 @@ from pathlib import Path
 class Mistake:
     """`code`, which stands once in `module` of the package, is replaced by `mistaken`.
 
-    `tables` are those that show it; `trains` says which networks it has to be trained into, and
-    `shows` that it changes what networks are shown, or the moments of their responses.
+    `tables` are those that show it. `trains` is the pattern of the folders of those networks that
+    have to be trained with it; `shows` says that it changes what networks are shown, or the moments
+    of their responses.
     """
 
     module: str
@@ -81,7 +82,7 @@ OF_TRAINING = {
         "rate = learning_rate(step, self.plan)",
         "rate = learning_rate(step, self.plan) * 1e-9",
         _TRAINED,
-        trains="vgg11*_seed{first}_",
+        trains="vgg11*_seed{first}_*",
     ),
     "VGG-11 at half of its width": Mistake(
         "networks/architectures/vgg.py",

@@ -113,7 +113,7 @@ def prepare(checkout: Path, config: dict[str, Any], experiment: str, mistake: Mi
     if mistake.trains:
         first = min(config["networks"][-1]["seeds"])
         pattern = mistake.trains.format(first=first)
-        for network in (checkout / "results/networks").glob(f"*/{pattern}*"):
+        for network in (checkout / "results/networks").glob(f"*/{pattern}"):
             shutil.rmtree(network)
     mistake.make(checkout)
 
