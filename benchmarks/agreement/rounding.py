@@ -22,7 +22,7 @@ from checkouts import ROOT, copy, machine, score_anchors
 from convergent_learning.alignment.registry import metrics
 from convergent_learning.verify.anchors import KEYS, read_anchor_tables
 from convergent_learning.verify.reference import ORIGIN
-from convergent_learning.verify.rounding import rounding
+from convergent_learning.verify.rounding import MATCHES, rounding
 from convergent_learning.words import counted
 from convergent_learning.workflow.origin import origin
 
@@ -57,7 +57,8 @@ weights.
 _ALL = "one thread, with all instructions that the processor has"
 _TAIL = """
 An end of an interval may differ by {stretched:g} times as much as the numbers that it is the
-interval of."""
+interval of. A share of best matches may differ by {match:g}, about one match: where two layers
+score nearly the same, rounding decides which one is best."""
 
 
 def main() -> None:
@@ -153,8 +154,11 @@ def page(experiment: str, reference: Path, seen: dict[str, pd.DataFrame]) -> lis
         largest = " | ".join(f"{found.largest[kind]:.2g}" for found in seen.values())
         lines.append(f"| {kind} | {row.numbers:,.0f} | {row.allowed:g} | {largest} |")
     of = pd.DataFrame({"metric": ["linear"], "baseline": [""]})
-    [end], [score] = rounding("low", of), rounding("score", of)
-    return [*lines, _TAIL.format(stretched=end / score)]
+    [end], [score], [match] = (
+        rounding(column, of, table)
+        for column, table in (("low", ""), ("score", ""), ("mean", MATCHES))
+    )
+    return [*lines, _TAIL.format(stretched=end / score, match=match)]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,13 @@ import numpy as np
 import pandas as pd
 
 from convergent_learning.verify import roles
-from convergent_learning.verify.rounding import STRETCHED, rounding, rounding_of_claim
+from convergent_learning.verify.rounding import (
+    CLAIMS_OF_MATCHES,
+    MATCHES,
+    STRETCHED,
+    rounding,
+    rounding_of_claim,
+)
 from convergent_learning.verify.runs import Run
 
 OF_MANY, OF_FEW, LARGEST = STATISTICS = (
@@ -30,11 +36,9 @@ SUMMED_UP = [each for each in roles.POOL if each not in ("group", "layer")]
 # A pool leans on all layers of its kind by the weight of so many runs beside its own.
 _PRIOR_RUNS = 4
 _COUNT = 0.5
-# The share of best matches within one layer is a count too, over the blocks of a few pairs: in most
-# runs it may be exactly 1, until a match of one pair goes elsewhere (half of one in 54 of three
-# pairs of networks with nine blocks).
+# The share of best matches within one layer is a count, too: in all runs but one it may be exactly
+# 1. Half a match of 54 (three pairs of networks with nine blocks).
 _MATCH = 0.01
-_OF_MATCHES = ("C3", "C3a", "C3b")  # claims
 # Numbers whose root mean square varies little, and those with one at all: fewer, like claims, are
 # compared one by one only.
 _MANY, _FEW = 100, 20
@@ -140,14 +144,20 @@ def independent(runs: Sequence[Run]) -> int:
 
 
 def least_spread(pools: pd.DataFrame) -> np.ndarray:
-    """What the spread of each number is not below: rounding, and of a count half a unit."""
+    """What the spread of each number is not below: rounding, but of counts half a unit."""
     least = np.empty(len(pools))
     for (table, column), rows in pools.reset_index(drop=True).groupby(["table", "column"]):
-        known = rounding_of_claim(column) if table == "claims" else rounding(column, rows)
-        counts = rows.metric.isin(_OF_MATCHES) if table == "claims" else table == "fig4_matches"
         match = _MATCH * (STRETCHED if roles.kind(column) == roles.INTERVAL_END else 1)
-        unit = _COUNT if column.startswith("n_") else np.where(counts, match, 0)
-        least[rows.index] = np.maximum(known, unit)
+        if table == "claims":
+            known = [
+                match if claim in CLAIMS_OF_MATCHES else rounding_of_claim(claim, column)
+                for claim in rows.metric
+            ]
+        elif table == MATCHES:
+            known = [match] * len(rows)
+        else:
+            known = np.maximum(rounding(column, rows), _COUNT if column.startswith("n_") else 0)
+        least[rows.index] = known
     return least
 
 

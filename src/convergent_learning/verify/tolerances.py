@@ -58,7 +58,7 @@ class Tolerances:
 
     def of(self, name: str, column: str, pools: pd.DataFrame) -> np.ndarray:
         """Tolerance of each row of `column` in table `name`; `pools` is `roles.pools`."""
-        rounded = rounding(column, pools)
+        rounded = rounding(column, pools, name)
         if self.by_rounding:
             return rounded
         rows = pools[list(roles.POOLED_BY)].itertuples(index=False)
@@ -72,7 +72,7 @@ class Tolerances:
 
     def of_claim(self, claim: str, column: str) -> float:
         """Tolerance of `column` (estimate, ci_low, ci_high) of the claim with the id `claim`."""
-        rounded = rounding_of_claim(column)
+        rounded = rounding_of_claim(claim, column)
         if self.by_rounding:
             return rounded
         pool = dict.fromkeys(roles.POOL, "") | {
