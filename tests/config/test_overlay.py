@@ -2,7 +2,8 @@
 
 import pytest
 
-from convergent_learning.config.overlay import overlay_option, resolved_config
+from convergent_learning.config.errors import ConfigError
+from convergent_learning.config.overlay import overlay_option, read_config, resolved_config
 
 
 @pytest.fixture
@@ -28,3 +29,17 @@ def test_any_other_needs_its_own(repository):
 def test_an_unknown_one_is_named_with_those_there_are(repository):
     with pytest.raises(ValueError, match="no experiment 'theirs'; there are ours, cifar10"):
         resolved_config("theirs", repository)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "problem"),
+    [
+        ("training:\n  epochs: 2\n  epochs: 3\n", 3, "the key `epochs` stands here a second time"),
+        ("seed: 1\n\tepochs: 2\n", 2, "cannot start any token"),
+    ],
+)
+def test_what_yaml_would_take_or_refuse_without_a_place_is_named(tmp_path, content, line, problem):
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=rf"mine.yaml, line {line}: .*{problem}"):
+        read_config(path)

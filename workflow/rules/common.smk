@@ -12,7 +12,7 @@ from convergent_learning.config.costs import Costs
 from convergent_learning.config.design import Design
 from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment
-from convergent_learning.config.overlay import require_name_of_file
+from convergent_learning.config.overlay import read_config, require_name_of_file
 from convergent_learning.config.paths import DATASET, NAMES, PRECISION, RECORDING, AnchorPaths
 from convergent_learning.config.recording_jobs import SCORED
 from convergent_learning.datasets.catalogue import OfficialDataset, dataset_info
@@ -35,8 +35,10 @@ from convergent_learning.workflow.stale_locks import clear_stale_locks
 clear_stale_locks(Path(".snakemake"))
 
 try:
-    for overlay in workflow.overwrite_configfiles:
-        require_name_of_file(config, Path(overlay))
+    for path in map(Path, workflow.configfiles):
+        read_config(path)
+    for path in map(Path, workflow.overwrite_configfiles):
+        require_name_of_file(config, path)
     DESIGN = Design(Experiment(checked(config)))
     refuse_drawings(Path(DESIGN.paths.results))
     refuse_bad_files(DESIGN.experiment.config)

@@ -36,9 +36,35 @@ def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any
         raise ValueError(
             f"no experiment {experiment!r}; there are {', '.join([config['experiment'], *known])}"
         )
-    merged = _merged(config, yaml.safe_load(overlay.read_text(encoding="utf-8")))
+    merged = _merged(config, read_config(overlay))
     require_name_of_file(merged, overlay)
     return merged
+
+
+def read_config(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises ConfigError naming file and line where it is no YAML, or has a key twice, of which YAML
+    would take the last.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _KeysOnce)
+    except yaml.MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError([f"{path}{where}: {error.problem}"]) from None
+
+
+class _KeysOnce(yaml.SafeLoader):
+    """Refuses a mapping that has a key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"the key `{key.value}` stands here a second time; remove one of them"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def overlay_option(experiment: str, repository: Path = Path()) -> list[str]:
@@ -60,7 +86,7 @@ def require_name_of_file(config: dict[str, Any], overlay: Path) -> None:
 
 
 def _default_config(repository: Path) -> dict[str, Any]:
-    return yaml.safe_load((repository / "config.yaml").read_text(encoding="utf-8"))
+    return read_config(repository / "config.yaml")
 
 
 def _overlay(experiment: str) -> Path:
