@@ -131,7 +131,10 @@ class FigureData:
 
 
 def _in_order(tables: Tables) -> Tables:
-    """With the columns of the schema alone; ValueError naming a table that it does not have."""
+    """With the columns of the schema alone; ValueError naming a table or column that is missing."""
     if unknown := sorted(tables.keys() - COLUMNS.keys()):
         raise ValueError(f"table {', '.join(unknown)}: not declared in `tables` of FigureData")
+    for name, frame in tables.items():
+        if missing := [each for each in COLUMNS[name] if each not in frame and len(frame)]:
+            raise ValueError(f"table {name}: nothing makes its column {', '.join(missing)}")
     return {name: frame.reindex(columns=COLUMNS[name]) for name, frame in tables.items()}

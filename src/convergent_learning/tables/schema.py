@@ -427,7 +427,11 @@ def declare(tables: Mapping[str, Table]) -> None:
             raise ValueError(f"there is a table {name} already: call yours otherwise")
         other = [each for each, about in table.new.items() if _COLUMN.get(each, about) != about]
         if other:
-            raise ValueError(f"column {', '.join(other)} means something else in other tables")
+            known = "; ".join(f"{each} is {_COLUMN[each].meaning!r}" for each in other)
+            raise ValueError(
+                f"table {name}: a column means the same in all tables, and {known}: leave it out of"
+                " `new` if it is that in yours, or give it another name"
+            )
         unknown = [each for each in table.columns if each not in {**_COLUMN, **table.new}]
         if unknown:
             raise ValueError(
