@@ -186,13 +186,18 @@ def row(name: str, anchors: str, untrained: str, trained: Verification) -> str:
     said = " ".join(str(worst[key]) for key in ("table", "column", "metric") if worst[key])
     beyond = f"{max(largest):.2f}"
     cells: Sequence[str] = (
-        name + "".join(f"; {problem}" for problem in trained.problems[:1]),
+        name,
         anchors,
         untrained,
         f"**{beyond}**" if max(largest) > 1 else beyond,
-        f"{kind} of {said}",
+        f"{kind} of {said}" + "".join(f"; {_short(each)}" for each in trained.problems[:1]),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _short(problem: str) -> str:
+    """A problem of a table without the rows that it names."""
+    return ":".join(problem.split(":")[:2])
 
 
 if __name__ == "__main__":

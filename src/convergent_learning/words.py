@@ -4,9 +4,12 @@ from __future__ import annotations
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with a noun whose plural ends in s.
+    """A number with a noun whose plural ends in s, or in ies.
 
-    >>> counted(1, "job"), counted(1200, "job")
-    ('1 job', '1,200 jobs')
+    >>> counted(1, "job"), counted(1200, "job"), counted(2, "family")
+    ('1 job', '1,200 jobs', '2 families')
     """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    if number == 1:
+        return f"1 {noun}"
+    stem = noun[:-1]
+    return f"{number:,} {stem}ies" if noun.endswith("y") else f"{number:,} {noun}s"

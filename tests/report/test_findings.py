@@ -13,6 +13,7 @@ import pytest
 from convergent_learning.claims.definitions import CLAIMS, PARTS
 from convergent_learning.claims.entries import is_whole, read_claims
 from convergent_learning.report.findings import findings, markdown
+from convergent_learning.verify.reference import read_config
 
 GAIN = PARTS["C4b"].quantity
 
@@ -145,10 +146,12 @@ def test_the_committed_findings_are_those_of_the_committed_claims(claims):
     made = out.read_text(encoding="utf-8")
     evidence = ROOT / "results/reference/evidence/claims.json"
     others = {"evidence": read_claims(evidence)} if name == "cifar10" else {}
-    assert made == markdown(name, read_claims(claims), others), "`make findings` again"
+    configs = {each: read_config(ROOT / "results/reference" / each) for each in (name, *others)}
+    made_again = markdown(name, read_claims(claims), others, configs)
+    assert made == made_again, "`make findings` again"
 
 
-@pytest.mark.parametrize(("name", "only"), [("evidence", ""), ("drivers", "C8")])
+@pytest.mark.parametrize(("name", "only"), [("cifar10", ""), ("evidence", ""), ("drivers", "C8")])
 def test_the_readme_states_the_committed_verdicts(name, only):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     [line] = [line for line in readme.splitlines() if line.startswith(f"- `{name}`: ")]

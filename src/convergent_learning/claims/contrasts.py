@@ -15,6 +15,7 @@ import pandas as pd
 from convergent_learning.claims.ingredients import (
     NoStatistic,
     basis_gaps,
+    conditions_note,
     converged,
     depth_rows,
     final_scores,
@@ -299,8 +300,7 @@ def _slopes(tables: Tables, of: Callable[[pd.DataFrame], pd.Series]) -> Contrast
     kept = usable(drops)
     if kept.empty:
         raise NoStatistic("no condition has an accuracy away from chance")
-    count = len(kept[["stimuli", "condition"]].drop_duplicates())
-    notes = [f"{count} conditions of {kept.family.nunique()} families"]
+    notes = [conditions_note(kept)]
     for name, gone in (
         (NEAR_CHANCE_IN_WORDS, drops[drops.near_chance.astype(bool)]),
         ("without an accuracy", drops[drops.accuracy_drop.isna()]),

@@ -28,8 +28,8 @@ _TABLES = ["datasets", "groups", "fig2_pairs", "fig3_pairs", "fig3", "fig4_pairs
 _TABLES += ["fig5_pairs", "fig6_pairs"]
 _WEAKEST_FIRST = ["not supported", "inconclusive", "supported"]
 _UNKNOWN = (
-    "no verdict: the interval cannot be computed, as too little remains without some network or "
-    "family of conditions"
+    "no verdict: the interval, which leaves out each network{families} in turn, cannot be "
+    "computed, since too little remains without one of them: give the experiment more"
 )
 
 
@@ -138,7 +138,8 @@ def _verdict(
     if contrast.left_out is not None and len(contrast.left_out) < MIN_FAMILIES:
         return "inconclusive", f"no verdict: fewer than {MIN_FAMILIES} families of conditions"
     if not np.isfinite([estimate, low, high]).all():
-        return "inconclusive", _UNKNOWN
+        families = "" if contrast.left_out is None else " and each family of conditions"
+        return "inconclusive", _UNKNOWN.format(families=families)
     numbers = f"{estimate:.3f} (95% interval {low:.3f} to {high:.3f})"
     if contrast.moot:
         return "inconclusive", f"{contrast.moot}; the statistic itself is {numbers}"

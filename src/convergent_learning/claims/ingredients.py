@@ -18,6 +18,7 @@ from convergent_learning.tables.recordings import late_scores
 from convergent_learning.tables.stages import EPOCH_ONE, TRAINED, UNTRAINED, with_stage
 from convergent_learning.tables.storage import Tables
 from convergent_learning.tables.summaries import of_groups, spans_of_layers, supervised
+from convergent_learning.words import counted
 
 _SEEDS = "a verdict needs groups with three seeds"
 _LEVELS = {"b0": UNTRAINED, "b1": EPOCH_ONE, "bF": TRAINED}
@@ -167,9 +168,14 @@ def ood_drops(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
     rows, unknown = complete_layers(rows, ["drop"])
     if rows.empty:
         raise NoStatistic("no layer has a score on every out-of-distribution condition")
-    count = len(rows[["stimuli", "condition"]].drop_duplicates())
-    notes = (f"{count} conditions of {rows.family.nunique()} families",)
-    return rows, notes + left_out_note(unknown, "without a score")
+    return rows, (conditions_note(rows), *left_out_note(unknown, "without a score"))
+
+
+def conditions_note(rows: pd.DataFrame) -> str:
+    """How many conditions of how many families the rows are about."""
+    conditions = rows[["stimuli", "condition"]].drop_duplicates()
+    families = counted(rows.family.nunique(), "family")
+    return f"{counted(len(conditions), 'condition')} of {families}"
 
 
 def final_spans(tables: Tables) -> pd.DataFrame:

@@ -11,12 +11,12 @@ _TYPES = {str: "text", int: "integer", float: "number", bool: "true or false"}
 
 _HEAD = """# Tables
 
-Made by `python -m convergent_learning.figures`; `make pages` makes it again. The tables of an
-experiment are CSV files in `results/<experiment>/tables/`. Scores are averaged over folds, and over
-the two directions where a table has no source and target. Intervals (`low` to `high`) are the 95%
-delete-one-network jackknife, empty with fewer than 3 networks of a group. The role of a column says
-how `make verify`
-compares it: keys name a row, measured numbers have tolerances, the rest has to be equal."""
+The tables of an experiment are CSV files in `results/<experiment>/tables/`. In a reference
+(`results/reference/<experiment>/tables/`) the large ones are compressed (`.csv.gz`). Scores are
+averaged over folds, and over the two directions where a table has no source and target. Intervals
+(`low` to `high`) are the 95% delete-one-network jackknife, empty with fewer than 3 networks of a
+group. The role of a column says how `make verify` compares it: keys name a row, measured numbers
+have tolerances, the rest has to be equal. (`make pages` makes this page.)"""
 
 
 def markdown() -> str:

@@ -7,10 +7,11 @@ other experiments may follow: their verdicts and numbers are then listed beside 
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from convergent_learning.claims.definitions import Part, part_named
 from convergent_learning.claims.entries import (
@@ -22,6 +23,7 @@ from convergent_learning.claims.entries import (
     reason_alone,
 )
 from convergent_learning.tables.printed import in_print
+from convergent_learning.words import counted
 
 _MAPS = 4  # the figure of layer × layer maps, which are made of `map_seeds` networks
 _NARROW = 0.25  # of half the interval: how near to the threshold its end has to be
@@ -62,11 +64,15 @@ def findings(claims: list[Entry]) -> list[Finding]:
 
 
 def markdown(
-    experiment: str, claims: list[Entry], others: Mapping[str, list[Entry]] | None = None
+    experiment: str,
+    claims: list[Entry],
+    others: Mapping[str, list[Entry]] | None = None,
+    configs: Mapping[str, dict[str, Any]] | None = None,
 ) -> str:
     """The findings of an experiment as a Markdown page.
 
     others : claims of further experiments, by name, for a table of all of them
+    configs : of these experiments, by name, for their settings at the head of the table
     """
     found = findings(claims)
     count = dict.fromkeys(("supported", "inconclusive", "not supported"), 0)
@@ -84,14 +90,16 @@ def markdown(
         "[Methods](methods/claims.md) explains them.",
     ]
     if others:
-        lines += ["", *_side_by_side({experiment: claims} | dict(others))]
+        lines += ["", *_side_by_side({experiment: claims} | dict(others), configs or {})]
     for finding in found:
         heading = f"## {finding.id}. {finding.claim}: {finding.verdict}"
         lines += ["", heading, "", finding.paragraph]
     return "\n".join(lines) + "\n"
 
 
-def _side_by_side(claims: Mapping[str, list[Entry]]) -> Iterator[str]:
+def _side_by_side(
+    claims: Mapping[str, list[Entry]], configs: Mapping[str, dict[str, Any]]
+) -> Iterator[str]:
     """Verdicts and numbers of the same statements in several experiments, as a table."""
     first, *others = claims
     yield "## In several experiments"
@@ -102,11 +110,22 @@ def _side_by_side(claims: Mapping[str, list[Entry]]) -> Iterator[str]:
     yield ""
     yield f"| | {' | '.join(f'`{name}`' for name in claims)} |"
     yield "|---" * (1 + len(claims)) + "|"
+    if configs:
+        yield f"| what was trained | {' | '.join(_setting(configs[name]) for name in claims)} |"
     known = [{claim_key(entry): entry for entry in entries} for entries in claims.values()]
     for whole, parts in _with_parts(claims[first]):
         for entry in (whole, *parts):
             cells = [_cell(entries.get(claim_key(entry))) for entries in known]
             yield f"| {_statement(entry)} | {' | '.join(cells)} |"
+
+
+def _setting(config: dict[str, Any]) -> str:
+    """How many networks, for how long, on how many images."""
+    seeds = sorted({len(group["seeds"]) for group in config["networks"]})
+    images = {dataset["train_images"] for dataset in config["datasets"]}
+    shown = " or ".join("all" if number is None else f"{number:,}" for number in images)
+    epochs = counted(config["training"]["epochs"], "epoch")
+    return f"{' or '.join(map(str, seeds))} networks of each group, {epochs} on {shown} images"
 
 
 def _statement(entry: Entry) -> str:
@@ -231,8 +250,15 @@ def _conclusion(whole: Entry, parts: list[Entry]) -> str:
 
 def main(*paths: str) -> None:
     """Print the findings of the first claims.json; experiments are the names of their folders."""
-    first, *others = ((Path(path).resolve().parent.name, read_claims(path)) for path in paths)
-    sys.stdout.write(markdown(*first, dict(others)))
+    folders = {Path(path).resolve().parent.name: Path(path).parent for path in paths}
+    (first, claims), *others = (
+        (name, read_claims(folder / "claims.json")) for name, folder in folders.items()
+    )
+    configs = {}
+    if all((folder / "config.json").exists() for folder in folders.values()):  # of references
+        for name, folder in folders.items():
+            configs[name] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    sys.stdout.write(markdown(first, claims, dict(others), configs))
 
 
 if __name__ == "__main__":
