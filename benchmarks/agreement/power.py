@@ -53,8 +53,10 @@ put into the code, one at a time, and what it came to was compared with the refe
   differ from the reference by more than [honest reruns](agreement.md) do.
 
 A mistake fails the verification if one of the three shows it, which is printed in bold. Mistakes of
-training do not reach the anchors, whose weights are given. Only the tables that show a mistake most
-directly were made again: `verify` compares all of them.
+training do not reach the anchors, whose weights are given; a portable training with such a mistake
+has other weights than the reference, which fails by itself ([Verify](reproducing.md#verify)). Only
+the tables that show a mistake most directly were made again: `verify` compares all of them. A dash
+stands where these have no untrained networks.
 
 - The reference was computed on {theirs}.
 - The rerun, on {ours}, {today}.
