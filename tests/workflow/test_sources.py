@@ -18,10 +18,11 @@ def test_commit_and_local_changes_are_named(tmp_path):
     def code():
         return computed(experiment_named("smoke", ROOT), tmp_path).facts["Code"]
 
+    (tmp_path / "config.yaml").write_text("experiment: cifar10\n")
     assert code() == "not a git checkout"
     git("init", "--quiet")
     (tmp_path / "file").write_text("one")
-    git("add", "file")
+    git("add", ".")
     git("commit", "--quiet", "--message", "one")
     assert code() == f"commit {git('rev-parse', 'HEAD')}"
     (tmp_path / "file").write_text("two")
