@@ -11,19 +11,20 @@ import pandas as pd
 from convergent_learning.tables.stages import rows_of
 from convergent_learning.tables.storage import Tables
 
-SUPERVISED = ("true", "natural", "supervised")  # labels, images, objective
+_LEARNED = ["labels", "images", "objective"]
+SUPERVISED = ("true", "natural", "supervised")  # of these
 _ORDINARY = (*SUPERVISED, True)  # and followed
 
 
 def kinds(groups: pd.DataFrame) -> pd.Series:
     """The kind of each row of the table of groups."""
-    about = groups[["labels", "images", "objective"]].assign(followed=groups.final_step > 0)
+    about = groups[_LEARNED].assign(followed=groups.final_step > 0)
     return pd.Series([*about.itertuples(index=False, name=None)], index=groups.index, dtype=object)
 
 
 def supervised_groups(groups: pd.DataFrame) -> list[str]:
     """The groups that learn the true labels of natural images, of the table of groups."""
-    return [*groups.group[[kind[:-1] == SUPERVISED for kind in kinds(groups)]]]
+    return [*groups.group[(groups[_LEARNED] == SUPERVISED).all(axis=1)]]
 
 
 def of_one_kind(tables: Tables) -> Tables:
