@@ -24,7 +24,7 @@ def kinds(groups: pd.DataFrame) -> pd.Series:
 
 def supervised_groups(groups: pd.DataFrame) -> list[str]:
     """The groups that learn the true labels of natural images, of the table of groups."""
-    return [*groups.group[(groups[_LEARNED] == SUPERVISED).all(axis=1)]]
+    return [*groups.group[(groups[_LEARNED] == [*SUPERVISED]).all(axis=1)]]
 
 
 def of_one_kind(tables: Tables) -> Tables:
