@@ -6,7 +6,7 @@ RUN is an honest run without a mistake, like `cifar10-seeds-4-5-6`, which
 `python -m convergent_learning.workflow honest cifar10 --keep` has left in `results/`. Each mistake
 (`mistakes`) is put into a copy of this checkout, the tables that show it are made again, and their
 differences from the reference are compared with what `verify` allows. The anchors are scored again
-with the mistake, too. Two hours on two cores.
+with the mistake, too. With `--only`, several processes can share the mistakes.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 import pytest
 
 from convergent_learning.config.errors import ConfigError
-from convergent_learning.config.overlay import overlay_option, read_config, resolved_config
+from convergent_learning.config.overlay import overlay_option, read_yaml, resolved_config
 
 
 @pytest.fixture
@@ -42,4 +42,4 @@ def test_what_yaml_would_take_or_refuse_without_a_place_is_named(tmp_path, conte
     path = tmp_path / "mine.yaml"
     path.write_text(content)
     with pytest.raises(ConfigError, match=rf"mine.yaml, line {line}: .*{problem}"):
-        read_config(path)
+        read_yaml(path)

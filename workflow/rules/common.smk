@@ -12,7 +12,7 @@ from convergent_learning.config.costs import Costs
 from convergent_learning.config.design import Design
 from convergent_learning.config.errors import ConfigError
 from convergent_learning.config.experiment import Experiment
-from convergent_learning.config.overlay import read_config, require_name_of_file
+from convergent_learning.config.overlay import read_yaml, require_name_of_file
 from convergent_learning.config.paths import DATASET, NAMES, PRECISION, RECORDING, AnchorPaths
 from convergent_learning.config.recording_jobs import SCORED
 from convergent_learning.datasets.catalogue import OfficialDataset, dataset_info
@@ -36,7 +36,7 @@ clear_stale_locks(Path(".snakemake"))
 
 try:
     for path in map(Path, workflow.configfiles):
-        read_config(path)
+        read_yaml(path)
     for path in map(Path, workflow.overwrite_configfiles):
         require_name_of_file(config, path)
     DESIGN = Design(Experiment(checked(config)))

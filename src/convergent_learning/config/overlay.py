@@ -36,12 +36,12 @@ def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any
         raise ValueError(
             f"no experiment {experiment!r}; there are {', '.join([config['experiment'], *known])}"
         )
-    merged = _merged(config, read_config(overlay))
+    merged = _merged(config, read_yaml(overlay))
     require_name_of_file(merged, overlay)
     return merged
 
 
-def read_config(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
     """The content of a YAML file.
 
     Raises ConfigError naming file and line where it is no YAML, or has a key twice, of which YAML
@@ -59,7 +59,7 @@ class _KeysOnce(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
-        for key, _ in node.value:
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
                 problem = f"the key `{key.value}` stands here a second time; remove one of them"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
@@ -86,7 +86,7 @@ def require_name_of_file(config: dict[str, Any], overlay: Path) -> None:
 
 
 def _default_config(repository: Path) -> dict[str, Any]:
-    return read_config(repository / "config.yaml")
+    return read_yaml(repository / "config.yaml")
 
 
 def _overlay(experiment: str) -> Path:

@@ -37,8 +37,8 @@ SUMMED_UP = [each for each in roles.POOL if each not in ("group", "layer")]
 _PRIOR_RUNS = 4
 _COUNT = 0.5
 # The share of best matches within one layer is a count, too: in all runs but one it may be exactly
-# 1. Half a match of 54 (three pairs of networks with nine blocks).
-_MATCH = 0.01
+# 1. One match in 54 (three pairs of networks with nine blocks) is 0.019.
+_HALF_A_MATCH = 0.01
 # Numbers whose root mean square varies little, and those with one at all: fewer, like claims, are
 # compared one by one only.
 _MANY, _FEW = 100, 20
@@ -147,7 +147,7 @@ def least_spread(pools: pd.DataFrame) -> np.ndarray:
     """What the spread of each number is not below: rounding, but of counts half a unit."""
     least = np.empty(len(pools))
     for (table, column), rows in pools.reset_index(drop=True).groupby(["table", "column"]):
-        match = _MATCH * (STRETCHED if roles.kind(column) == roles.INTERVAL_END else 1)
+        match = _HALF_A_MATCH * (STRETCHED if roles.kind(column) == roles.INTERVAL_END else 1)
         if table == "claims":
             known = [
                 match if claim in CLAIMS_OF_MATCHES else rounding_of_claim(claim, column)
