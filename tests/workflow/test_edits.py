@@ -77,7 +77,12 @@ EDITS = {
         {**{f"fig{number}": 1 for number in range(1, 7)}, **PAGE},
     ),
     "a figure": ("figures/fig3.py", "linewidth=0.5", "linewidth=0.6", {"fig3": 1, **PAGE}),
-    "a claim": ("claims/contrasts.py", "0.8 * wide", "0.7 * wide", {"claims_file": 1, **PAGE}),
+    "a claim": (
+        "claims/contrasts.py",
+        "LINEAR_SHARE = 0.8",
+        "LINEAR_SHARE = 0.7",
+        {"claims_file": 1, **PAGE},
+    ),
     "the page": ("report/page.css", "{", "{ ", PAGE),
     "a docstring": (
         "alignment/maps.py",
