@@ -18,6 +18,8 @@ UV_VERSION := 0.13.9
 
 # Packed checkpoints: what `make archive` writes and `make scores` reads.
 ARCHIVE ?= $(EXPERIMENT)-checkpoints.tar
+# Those that `make figures` draws, for example "fig2 fig4"; all if empty.
+FIGURES ?=
 # Sets of seeds of `make honest`, six runs from each.
 SETS ?= 4
 # Results folder of another checkout, made on this machine, that `make benchmark` gives ratios to.
@@ -35,7 +37,7 @@ setup: $(VENV)/installed-test ## .venv with everything for work on the code, and
 	@echo "CONTRIBUTING.md says where things are, and 'make help' lists the other commands."
 
 figures: $(VENV)-figures/installed ## figures, claims and report from the committed reference tables
-	$(VENV)-figures/bin/python -m convergent_learning.workflow figures $(EXPERIMENT)
+	$(VENV)-figures/bin/python -m convergent_learning.workflow figures $(EXPERIMENT) $(FIGURES)
 
 scores: $(VENV)/installed ## from the packed checkpoints ARCHIVE=path to the report
 	$(BIN)/python -m convergent_learning.workflow scores $(EXPERIMENT) $(ARCHIVE) --cores $(CORES)

@@ -8,11 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy import stats
 
 from convergent_learning.claims.definitions import CLAIMS, PARTS
 from convergent_learning.claims.entries import is_whole, read_claims
-from convergent_learning.report.findings import findings, markdown
+from convergent_learning.report.findings import enough_networks, findings, markdown
 from convergent_learning.verify.reference import read_config
 
 GAIN = PARTS["C4b"].quantity
@@ -21,7 +25,7 @@ GAIN = PARTS["C4b"].quantity
 def entry(name, verdict="supported", estimate=0.2, low=0.1, high=0.3, **other):
     numbers = {"estimate": estimate, "ci_low": low, "ci_high": high, "threshold": 0.0, "n": 6}
     words = {"claim": f"claim {name}", "part": name[2:], "reason": "", "notes": []}
-    words |= {"dataset": "cifar10", "figure": int(name[1])}
+    words |= {"dataset": "cifar10", "figure": int(name[1]), "groups": ["resnet18", "vgg11"]}
     return {"id": name, **words, **numbers, "verdict": verdict} | other
 
 
@@ -87,12 +91,38 @@ def test_a_rise_of_early_layers_is_not_called_staying():
 def test_what_would_decide_an_open_part_is_said():
     wide = entry("C4b", "inconclusive", 0.1, -0.1, 0.3)
     text = paragraph(wide, entry("C4", "inconclusive"))
-    assert "on the claim's side of the threshold; more networks would narrow its interval." in text
+    assert "on the claim's side of the threshold; with estimate and spread as they are" in text
+    assert "about 8 networks of each group would decide it." in text
+    near = entry("C4b", "inconclusive", -0.01, -0.21, 0.19)
+    assert "50 networks of each group would not decide it." in paragraph(near, entry("C4"))
     maps = entry("C3b", "inconclusive", 0.1, -0.1, 0.3, figure=4)
     [found] = findings([maps, entry("C3", "inconclusive", n=12)])
-    assert "more networks than the 6 of 12 that it rests on (`alignment.map_seeds`)" in (
+    assert "in place of the 6 of 12 in all that it rests on (`alignment.map_seeds`)" in (
         found.paragraph
     )
+    conditions = entry("C6a", "inconclusive", 0.1, -0.1, 0.3)
+    assert "more families of conditions would narrow its interval" in (
+        paragraph(conditions, entry("C6", "inconclusive"))
+    )
+
+
+def test_a_part_that_is_moot_is_not_decided_by_more_networks():
+    moot = entry("C4a", "inconclusive", reason="C4b is not supported")
+    assert "networks of each group" not in paragraph(moot, entry("C4", "inconclusive"))
+
+
+@given(estimate=st.floats(0.01, 1), wider=st.floats(1.01, 5), networks=st.integers(3, 10))
+def test_the_fewest_networks_that_take_the_threshold_out(estimate, wider, networks):
+    half = estimate * wider
+    open_part = entry("C4b", estimate=estimate, low=estimate - half, high=estimate + half)
+    enough = enough_networks(open_part | {"n": 2 * networks})
+    assume(enough is not None)
+    error = half / stats.t.ppf(0.975, 2 * networks - 2)
+
+    def half_of(number):
+        return error * np.sqrt(networks / number) * stats.t.ppf(0.975, 2 * number - 2)
+
+    assert half_of(enough) < estimate <= half_of(enough - 1) * (1 + 1e-9)
 
 
 def test_parts_that_do_not_count_decide_nothing():

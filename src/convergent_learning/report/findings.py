@@ -8,10 +8,14 @@ other experiments may follow: their verdicts and numbers are then listed beside 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import special
 
 from convergent_learning.claims.definitions import Part, part_named
 from convergent_learning.claims.entries import (
@@ -25,7 +29,9 @@ from convergent_learning.claims.entries import (
 from convergent_learning.tables.printed import in_print
 from convergent_learning.words import counted
 
-_MAPS = 4  # the figure of layer × layer maps, which are made of `map_seeds` networks
+# Figures: of layer × layer maps, made of `map_seeds` networks, and of out-of-distribution inputs.
+_MAPS, _CONDITIONS = 4, 6
+_MANY = 50  # networks of a group; nobody trains more to decide a part
 _NARROW = 0.25  # of half the interval: how near to the threshold its end has to be
 
 
@@ -203,19 +209,51 @@ def _remarks(part: Entry, most: int) -> Iterator[str]:
         yield f"{part['id']} holds narrowly: its interval begins at {in_print(low)}."
     elif part["verdict"] == "not supported" and threshold - high < narrow:
         yield f"{part['id']} fails narrowly: its interval ends at {in_print(high)}."
-    elif part["verdict"] == "inconclusive":
+    elif low <= threshold < high:
         side = "the claim's side" if estimate > threshold else "the other side"
-        fewer = (
-            f" than the {part['n']} of {most} that it rests on (`alignment.map_seeds`)"
-            if part["figure"] == _MAPS and part["n"] < most
-            else ""
-        )
-        yield (
-            f"The estimate of {part['id']} is on {side} of the threshold; more networks{fewer} "
-            "would narrow its interval."
-        )
+        yield f"The estimate of {part['id']} is on {side} of the threshold; {_decider(part, most)}."
     if remark := _definition(part).remark(estimate):
         yield remark
+
+
+def _decider(part: Entry, most: int) -> str:
+    """What would decide a part whose interval includes the threshold."""
+    if part["figure"] == _CONDITIONS:
+        return "more networks and more families of conditions would narrow its interval"
+    networks = enough_networks(part)
+    enough = (
+        f"{_MANY} networks of each group would not"
+        if networks is None
+        else (f"about {networks} networks of each group would")
+    )
+    fewer = (
+        f" in place of the {part['n']} of {most} in all that it rests on (`alignment.map_seeds`)"
+        if part["figure"] == _MAPS and part["n"] < most
+        else ""
+    )
+    return f"with estimate and spread as they are, {enough} decide it{fewer}"
+
+
+def enough_networks(part: Entry) -> int | None:
+    """How many networks of each group would take the threshold out of the interval of a part.
+
+    This takes the estimate and the spread of the networks as they are. With S networks in each of G
+    groups the interval is t standard errors to either side, with G (S − 1) degrees of freedom, and
+    the variance falls as 1/S (`tables.intervals.jackknife`).
+
+    Returns
+    -------
+    int or None
+        None if more than 50 would be needed.
+    """
+    groups = len(part["groups"])
+    now = part["n"] / groups
+    half = (part["ci_high"] - part["ci_low"]) / 2
+    distance = abs(part["estimate"] - part["threshold"])
+    networks = np.arange(math.floor(now) + 1, _MANY + 1)
+    quantile = special.stdtrit(groups * (networks - 1), 0.975)
+    then = half * quantile / special.stdtrit(groups * (now - 1), 0.975) * np.sqrt(now / networks)
+    return next((int(n) for n, width in zip(networks, then, strict=True) if width < distance), None)
 
 
 def _notes(parts: list[Entry]) -> list[str]:

@@ -69,7 +69,8 @@ def main(arguments: list[str] | None = None) -> None:
     calibrate.add_argument("experiments", nargs="+")
     calibrate.add_argument("--out", type=Path, default=COMMITTED, help="default: the committed")
     calibrate.set_defaults(run=_calibrate)
-    command("figures", _figures, "draw figures and report from the reference")
+    drawing = command("figures", _figures, "draw figures and report from the reference")
+    drawing.add_argument("only", nargs="*", help="names of figures (fig2); without any, all")
     command("clear", _clear, "remove what `figures` drew")
     chosen = parser.parse_args(arguments)
     try:
@@ -222,7 +223,7 @@ def _figures(chosen: argparse.Namespace) -> None:
 
     start = time.perf_counter()
     reference, results = _checked_reference(chosen), _results(chosen)
-    draw_from_reference(reference, results, Path.cwd())
+    draw_from_reference(reference, results, Path.cwd(), chosen.only)
     print(
         f"figures, claims and report drawn from {reference} into {results} in"
         f" {time.perf_counter() - start:.0f} s; nothing was computed"

@@ -5,6 +5,7 @@ What is drawn into `results/<experiment>/` is marked (`drawn`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from convergent_learning.claims.evaluation import write_claims
@@ -20,11 +21,34 @@ from convergent_learning.workflow.record import about_config, finish
 from convergent_learning.workflow.stamps import record_text
 
 
-def draw_from_reference(reference: Path, results: Path, repository: Path) -> None:
-    """Draw every figure, decide the claims and write the report into the folder `results`.
+def draw_from_reference(
+    reference: Path, results: Path, repository: Path, only: Sequence[str] = ()
+) -> None:
+    """Draw figures, decide the claims and write the report into the folder `results`.
 
-    Raises DrawingError if `results` holds anything that was computed.
+    A line is printed for each figure.
+
+    Parameters
+    ----------
+    reference, results, repository : Path
+        The folders of the reference, of the results, and of the repository.
+    only : sequence of str
+        Names of figures (`fig2`) if not all are wanted; the report has these alone.
+
+    Raises
+    ------
+    DrawingError
+        If `results` holds anything that was computed.
+    ValueError
+        If a figure is asked for that the reference does not have.
     """
+    config = read_config(reference)
+    experiment = Experiment.of(config)
+    there = drawable(experiment.figures, reference / "tables")
+    names = [f"fig{number}" for number in there]
+    if unknown := sorted({*only} - {*names}):
+        raise ValueError(f"{reference} has no {', '.join(unknown)}; it has {', '.join(names)}")
+    numbers = [number for number in there if f"fig{number}" in (only or names)]
     mark = results / MARK
     clear_drawings(results)
     if results.exists() and any(results.iterdir()):
@@ -34,7 +58,6 @@ def draw_from_reference(reference: Path, results: Path, repository: Path) -> Non
         )
     results.mkdir(parents=True, exist_ok=True)
     mark.write_text(f"drawn from {reference} by `make figures`; computed results replace it\n")
-    config = read_config(reference)
     record = {
         "rule": "figures from the reference",
         "wildcards": {},
@@ -45,10 +68,9 @@ def draw_from_reference(reference: Path, results: Path, repository: Path) -> Non
     unpack_tables(reference, results)
     (results / "figures").mkdir(exist_ok=True)
     drawn = []
-    experiment = Experiment.of(config)
-    numbers = drawable(experiment.figures, results / "tables")
-    for number in numbers:
+    for done, number in enumerate(numbers, start=1):
         files = [results / f"figures/fig{number}.{kind}" for kind in ("pdf", "png")]
+        print(f"figure {done} of {len(numbers)}: {files[0]}", flush=True)
         figures()[number].draw(results / "tables", *files, record_text(record))
         drawn += files
     write_claims(results / "tables", results / "claims.json")
