@@ -283,6 +283,8 @@ def test_conditions_without_an_accuracy_are_in_the_depth_panels_only(which, tabl
 def test_names_in_print():
     assert style.group("resnet18") == "ResNet-18"
     assert style.group("vgg11") == "VGG-11"
+    assert style.group("vit_b_16") == "ViT-B/16"
+    assert style.group("resnet10t_timm") == "resnet10t_timm"
     assert style.group("mine") == "mine"
     assert style.level("rotation", "90") == "90°"
     assert style.level("colour", "bw") == ""

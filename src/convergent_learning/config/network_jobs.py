@@ -122,7 +122,7 @@ class NetworkJobs(Files):
             files = [file for each in followed for file in each.files]
             yield Job(
                 "pretrained",
-                "training",
+                "moments",
                 {"dataset": dataset, "network": network.name},
                 {"files": list(dict.fromkeys(files))},
                 [self.description(dataset, network)],

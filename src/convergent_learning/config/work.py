@@ -140,7 +140,7 @@ class Workload:
         return Work({"start:training": 1})
 
     def _pretrained(self, job: Job) -> Work:
-        return Work({"start:training": 1})
+        return Work({"start:moments": 1})
 
     def _moments(self, job: BlockJob) -> Work:
         width = {"float16": 2, "float32": 4}[self.experiment.config.activations.dtype]

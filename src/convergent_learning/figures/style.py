@@ -88,7 +88,15 @@ _LEVELS = {
 }
 _ABBREVIATIONS = {"cca", "cka", "r2", "rsa"}
 _ACRONYMS = {"simclr": "SimCLR", "moco": "MoCo"}
-_ARCHITECTURES = {"resnet": "ResNet-", "vgg": "VGG-", "vit_": "ViT-", "alexnet": "AlexNet"}
+# Names of architectures as papers write them, ours and torchvision's; other groups keep theirs.
+_ARCHITECTURES = {
+    r"resnet(\d+)": r"ResNet-\1",
+    r"vgg(\d+)": r"VGG-\1",
+    r"vit_small": "ViT-S",
+    r"vit_b_(\d+)": r"ViT-B/\1",
+    r"vit_l_(\d+)": r"ViT-L/\1",
+    r"alexnet": "AlexNet",
+}
 
 _RC: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -281,9 +289,9 @@ def condition(stimuli: str, text: str) -> str:
 
 def group(name: str) -> str:
     """A group's name in print: resnet18 is ResNet-18."""
-    for stem, printed in _ARCHITECTURES.items():
-        if re.match(rf"{stem}", name):
-            return printed + name[len(stem) :]
+    for pattern, printed in _ARCHITECTURES.items():
+        if found := re.fullmatch(pattern, name):
+            return found.expand(printed)
     return _ACRONYMS.get(name, name)
 
 
