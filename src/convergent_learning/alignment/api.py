@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,10 +52,10 @@ class Score:
     """
 
     mean: float
-    folds: np.ndarray
-    directions: dict[Direction, np.ndarray]
+    folds: np.ndarray = field(repr=False)
+    directions: dict[Direction, np.ndarray] = field(repr=False)
     n_dead: tuple[int, int]
-    maps: dict[Direction, list[Any]] | None = None
+    maps: dict[Direction, list[Any]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +75,9 @@ class RotatedBasis:
     """
 
     learned: float
-    draws: np.ndarray
+    draws: np.ndarray = field(repr=False)
     p: float
-    directions: dict[Direction, np.ndarray]
+    directions: dict[Direction, np.ndarray] = field(repr=False)
 
 
 def score(

@@ -8,7 +8,7 @@ Gröger, Wen & Brbić (2026, arXiv:2602.14486) do for similarities of whole repr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -43,12 +43,12 @@ class PermutationTest:
     """
 
     observed: float
-    draws: np.ndarray
+    draws: np.ndarray = field(repr=False)
     p: float
     threshold: float
     calibrated: float
     alpha: float
-    permutations: str
+    permutations: str = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
