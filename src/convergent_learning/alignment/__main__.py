@@ -12,10 +12,9 @@ from .invariances import Transformation
 
 _HEAD = """# Measures and metrics
 
-Made by `python -m convergent_learning.alignment` from what measures and metrics declare; `make
-pages` makes it again. `tests/alignment/test_invariances.py` transforms generic responses and
-asserts that each
-declared invariance holds and that no other one does."""
+This page lists what measures and metrics declare; `make pages` writes it.
+`tests/alignment/test_invariances.py` transforms generic responses and asserts that each declared
+invariance holds and that no other one does."""
 
 _MEASURES = """## Measures
 

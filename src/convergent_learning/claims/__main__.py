@@ -31,7 +31,7 @@ C9 is asked of each *system* of each *recording*."""
 
 
 _FOOT = """
-*`make pages` makes this page from `claims/definitions.py`.*"""
+*`make pages` writes this page from `claims/definitions.py`.*"""
 
 
 def markdown() -> str:

@@ -156,8 +156,8 @@ CLAIMS = (
                 "C3a",
                 "Best matches lie within one layer of the counterpart",
                 _PAIRS,
-                "the share of target blocks whose best source block (ties to the counterpart) lies "
-                "within one layer of the counterpart, both directions averaged",
+                "the share of target blocks whose best source block (of equal ones, the "
+                "counterpart) lies within one layer of the counterpart, both directions averaged",
                 contrasts.matches,
                 4,
                 f"{_FIG4} at step = final_step",

@@ -366,8 +366,8 @@ class Experiment:
     ) -> list[NetworkPair]:
         """Partners within groups, and mapped networks across them, in the order of the config.
 
-        In distribution (`identity`) also networks across groups of one architecture, but for those
-        of one seed: they start from the same weights.
+        In distribution (`identity`) also networks across groups of one architecture, unless they
+        have the same seed and so the same initial weights.
         """
         names = {network.name for network in mapped}
         return [

@@ -75,11 +75,11 @@ def overlay_option(experiment: str, repository: Path = Path()) -> list[str]:
 
 
 def require_name_of_file(config: dict[str, Any], overlay: Path) -> None:
-    """Raise ConfigError if an overlay's experiment is not called like its file."""
+    """Raise ConfigError if an overlay's experiment does not have the name of its file."""
     name = config.get("experiment", overlay.stem)
     if overlay.stem not in ("config", name):
         problem = (
-            f"{overlay}: its experiment is called {name!r}, but an experiment is called like its"
+            f"{overlay}: its experiment is called {name!r}, but an experiment has the name of its"
             f" file: write `experiment: {overlay.stem}` in it, or rename it"
         )
         raise ConfigError([problem])

@@ -16,7 +16,7 @@ The tables of an experiment are CSV files in `results/<experiment>/tables/`. In 
 averaged over folds, and over the two directions where a table has no source and target. Intervals
 (`low` to `high`) are the 95% delete-one-network jackknife, empty with fewer than 3 networks of a
 group. The role of a column says how `make verify` compares it: keys name a row, measured numbers
-have tolerances, the rest has to be equal. (`make pages` makes this page.)"""
+have tolerances, the rest has to be equal. (`make pages` writes this page.)"""
 
 
 def markdown() -> str:

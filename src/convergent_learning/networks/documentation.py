@@ -9,13 +9,12 @@ from convergent_learning.networks.listed import listed
 
 _HEAD = """# Architectures
 
-Made by `python -m convergent_learning.networks docs` from the files in `networks/architectures/`;
-`make pages` makes it again. Every architecture has a `width`, a multiplier of its channel counts,
-and two stems: images of 64 pixels or less get the CIFAR stem, larger ones torchvision's. Layers are
-nodes of the network's graph, listed from input to output, and are scored in this order by `layers:
-default`. The role `block` is the stem and every block, `pooled` the features before the readout,
-`logits` the readout. [Extending](extending.md#an-architecture) says how to add an architecture and
-how to name other layers.
+Every architecture has a `width`, a multiplier of its channel counts, and two stems: images of 64
+pixels or less get the CIFAR stem, larger ones torchvision's. Layers are nodes of the network's
+graph, listed from input to output, and are scored in this order by `layers: default`. The role
+`block` is the stem and every block, `pooled` the features before the readout, `logits` the readout.
+[Extending](extending.md#an-architecture) says how to add an architecture and how to name other
+layers. (`make pages` writes this page from the files in `networks/architectures/`.)
 
 | architecture | stem | default layers | blocks | pooled | logits |
 |---|---|---|---|---|---|"""

@@ -9,9 +9,9 @@ from .registry import Family, families, level_text
 
 _HEAD = """# Stimulus families
 
-Made by `python -m convergent_learning.stimuli` from what the families declare; `make pages` makes
-it again. [Methods](methods/stimuli.md) defines each transformation, and [Stimuli](stimuli.md) shows
-it. Levels run from mild to strong. Those in bold are the levels of the default experiment, chosen
+This page lists what the families declare; `make pages` writes it.
+[Methods](methods/stimuli.md) defines each transformation, and [Stimuli](stimuli.md) shows it.
+Levels run from mild to strong. Those in bold are the levels of the default experiment, chosen
 for images of 32 pixels. At the identity level, in brackets, the parametric part of the
 transformation vanishes. Families that *count as* another are one family in the statistics.
 
