@@ -62,7 +62,7 @@ def compare_claims(
 def _compare_part(
     old: Entry, new: Entry, tolerances: Tolerances, gate: Entry | None
 ) -> ClaimResult:
-    deviation, problems = _deviation(old, new, tolerances)
+    deviation, problems = _deviation(old, new, tolerances, old["id"])
     note = "; ".join(problems)
     failed = deviation > 1 or bool(problems)
     if old["verdict"] != new["verdict"]:
@@ -71,13 +71,16 @@ def _compare_part(
             edge = edge or any(_at_threshold(gate, end, tolerances) for end in _ENDS)
         note = note or ("verdict at its threshold" if edge else "another verdict")
         failed = failed or not edge
-    return _result(old, new, tolerances, deviation, failed, note)
+    tolerance = tolerances.of_claim(old["id"], "estimate")
+    return _result(old, new, tolerance, deviation, failed, note)
 
 
 def _compare_whole(
     old: Entry, new: Entry, tolerances: Tolerances, parts: list[ClaimResult]
 ) -> ClaimResult:
-    deviation, problems = _deviation(old, new, tolerances)
+    """Compare a claim, which carries the numbers of the first of its `parts`."""
+    first = parts[0]
+    deviation, problems = _deviation(old, new, tolerances, first.id)
     bad = [result.id for result in parts if result.failed]
     changed = [result.id for result in parts if result.reference != result.rebuilt]
     failed = deviation > 1 or bool(problems) or bool(bad)
@@ -85,10 +88,13 @@ def _compare_whole(
     if old["verdict"] != new["verdict"]:
         failed = failed or not changed
         note = note or (f"{', '.join(changed)} at the threshold" if changed else "another verdict")
-    return _result(old, new, tolerances, deviation, failed, note)
+    return _result(old, new, first.tolerance, deviation, failed, note)
 
 
-def _deviation(old: Entry, new: Entry, tolerances: Tolerances) -> tuple[float, list[str]]:
+def _deviation(
+    old: Entry, new: Entry, tolerances: Tolerances, part: str
+) -> tuple[float, list[str]]:
+    """The largest deviation of the numbers, which are those of `part`, and what has to be equal."""
     problems = [
         f"{field} is {new[field]}, in the reference {old[field]}"
         for field in _EXACT
@@ -100,15 +106,8 @@ def _deviation(old: Entry, new: Entry, tolerances: Tolerances) -> tuple[float, l
         if (a is None) != (b is None):
             problems.append(f"{field} is {b}, in the reference {a}")
         elif a is not None:
-            largest = max(largest, abs(a - b) / tolerances.of_claim(_part_id(old), field))
+            largest = max(largest, abs(a - b) / tolerances.of_claim(part, field))
     return largest, problems
-
-
-def _part_id(claim: Entry) -> str:
-    """A whole claim carries the numbers of its first part, whose name is in its statistic."""
-    if not is_whole(claim):
-        return claim["id"]
-    return claim["statistic"].rpartition("numbers are ")[2].removesuffix("'s")
 
 
 def _explained(old: Entry, new: Entry, tolerances: Tolerances) -> bool:
@@ -133,7 +132,7 @@ def _is_moot(claim: Entry) -> bool:
 
 
 def _result(
-    old: Entry, new: Entry, tolerances: Tolerances, deviation: float, failed: bool, note: str
+    old: Entry, new: Entry, tolerance: float, deviation: float, failed: bool, note: str
 ) -> ClaimResult:
     return ClaimResult(
         old["id"],
@@ -141,7 +140,7 @@ def _result(
         new["verdict"],
         old["estimate"],
         new["estimate"],
-        tolerances.of_claim(_part_id(old), "estimate"),
+        tolerance,
         deviation,
         failed,
         note,
