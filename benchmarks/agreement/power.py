@@ -56,8 +56,7 @@ A mistake fails the verification if one of the three shows it, which is printed 
 training do not reach the anchors, whose weights are given; a portable training with such a mistake
 has other weights than the reference, which fails by itself ([Verify](reproducing.md#verify)). Only
 the tables that show a mistake most directly were made again: `verify` compares all of them. A dash
-stands where these have no untrained networks. A mistake of training without a bold cell is one that
-portable weights alone show: a run in another precision may pass with it.
+stands where these have no untrained networks.
 
 - The reference was computed on {theirs}.
 - The rerun, on {ours}, {today}.
