@@ -59,17 +59,17 @@ def snakemake(
 def score_anchors(
     checkout: Path,
     experiment: str,
-    block: str,
+    block: str | None,
     cores: str,
     environment: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores and accuracies of the anchors on a block of samples, with the code that lies there.
+    """Scores and accuracies of the anchors on a block of samples, or all, with the code there.
 
     CalledProcessError if that fails.
     """
     with contextlib.chdir(checkout):
         design = Design(experiment_named(experiment))
-        jobs = [job for job in design.anchors if job.wildcards["block"] == block]
+        jobs = [job for job in design.anchors if block in (None, job.wildcards["block"])]
         options = [*overlay_option(experiment), "--forcerun", "anchors"]
         targets = [job.outputs[0] for job in jobs]
         snakemake(checkout, targets, cores, *options, environment=environment)

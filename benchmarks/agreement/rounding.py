@@ -2,9 +2,8 @@
 
     python benchmarks/agreement/rounding.py > docs/rounding.md
 
-The anchors of a committed reference are scored again in distribution, in a copy of this checkout,
-by numerical libraries that are told to compute in other ways. (`make verify` scores them on every
-condition, in one way.)
+The anchors of a committed reference are scored again on every condition, in a copy of this
+checkout, by numerical libraries that are told to compute in other ways.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from checkouts import ROOT, copy, machine, score_anchors
 
 from convergent_learning.alignment.registry import metrics
 from convergent_learning.verify.anchors import KEYS, read_anchor_tables
 from convergent_learning.verify.reference import ORIGIN
-from convergent_learning.verify.rounding import MATCHES, rounding
+from convergent_learning.verify.rounding import MATCHES, rounding, with_ridge
 from convergent_learning.words import counted
 from convergent_learning.workflow.origin import origin
 
-IN_DISTRIBUTION = "final"  # the block of samples that holds the unaltered images
 _MATCHING = ("permutation", "soft_matching")
 WAYS = {
     "as installed": {},
@@ -46,7 +45,7 @@ WAYS = {
 _HEAD = """# What rounding may do
 
 Made by `python benchmarks/agreement/rounding.py`: no number was typed by hand. The anchors of the
-reference of `{experiment}`, {networks}, were scored again in distribution, and compared with the
+reference of `{experiment}`, {networks}, were scored again on every condition, and compared with the
 scores in the reference. Of each kind of number, the largest difference is given, beside what
 [`make verify`](reproducing.md#verify) allows between numbers that were computed from the same
 weights.
@@ -57,8 +56,9 @@ weights.
 _ALL = "one thread, with all instructions that the processor has"
 _TAIL = """
 An end of an interval may differ by {stretched:g} times as much as the numbers that it is the
-interval of. A share of best matches may differ by {match:g}, about one match: where two layers
-score nearly the same, rounding decides which one is best."""
+interval of. The λ of a fold is one of nine: where two of them do equally well, rounding decides
+which one is taken. A share of best matches may differ by {match:g}, about one match: where two
+layers score nearly the same, rounding decides which one is best."""
 
 
 def main() -> None:
@@ -71,7 +71,6 @@ def main() -> None:
     expected = read_anchor_tables(reference)
     if expected is None:
         parser.error(f"{reference} has no anchors: make them with `make reference`")
-    expected = in_distribution(*expected)
     with tempfile.TemporaryDirectory() as scratch:
         checkout = Path(scratch)
         datasets = ["datasets"] * (ROOT / "results/datasets").exists()
@@ -86,14 +85,7 @@ def main() -> None:
 def scored(checkout: Path, experiment: str, way: str, cores: str) -> tuple[pd.DataFrame, ...]:
     """Scores and accuracies of the anchors, computed in one of the `WAYS`."""
     print(f"{way} …", file=sys.stderr, flush=True)
-    return in_distribution(
-        *score_anchors(checkout, experiment, IN_DISTRIBUTION, cores, environment=WAYS[way])
-    )
-
-
-def in_distribution(*tables: pd.DataFrame) -> tuple[pd.DataFrame, ...]:
-    """The rows of tables that are about the unaltered test images."""
-    return tuple(table[table.stimuli == "id"].reset_index(drop=True) for table in tables)
+    return score_anchors(checkout, experiment, None, cores, environment=WAYS[way])
 
 
 def differences(
@@ -126,6 +118,7 @@ def kinds(scores: pd.DataFrame) -> pd.Series:
     of = dict.fromkeys(_MATCHING, "scores where units are matched")
     of |= dict.fromkeys(metrics(context=True), "scores of context metrics")
     kind = scores.metric.map(of).fillna("scores of maps")
+    kind += np.where(scores.metric.isin(with_ridge()), " with a chosen λ", "")
     against = scores.baseline.map({"learned": "", "none": "", "": ""}).fillna(
         ", " + scores.baseline.astype(str)
     )
