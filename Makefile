@@ -48,13 +48,14 @@ plan: $(VENV)/installed ## jobs, hours, memory and disk of EXPERIMENT, before an
 reproduce: $(VENV)/installed ## every figure, claim and the report of EXPERIMENT from raw data
 	@$(BIN)/python -m convergent_learning.workflow clear $(EXPERIMENT)
 	@start=$$(date +%s); $(BIN)/snakemake all claims --cores $(CORES) $(OVERLAY) && \
-	echo "experiment $(EXPERIMENT) from raw data in $$(($$(date +%s) - start)) s on $(CORES) cores;" \
+	echo "experiment $(EXPERIMENT) from raw data in $$(($$(date +%s) - start)) s with CORES=$(CORES);" \
 	"report: results/$(EXPERIMENT)/report.html$(if $(wildcard results/reference/$(EXPERIMENT)),; 'make verify EXPERIMENT=$(EXPERIMENT)' compares it with the reference)"
 
 archive: $(VENV)/installed ## pack the checkpoints of EXPERIMENT into ARCHIVE
 	$(BIN)/python -m convergent_learning.workflow archive $(EXPERIMENT) $(ARCHIVE)
 
 verify: $(VENV)/installed ## compare the results of EXPERIMENT with the committed reference
+	@[ -d results/reference/$(EXPERIMENT) ] || { echo "no reference of $(EXPERIMENT) in results/reference: 'make reference EXPERIMENT=$(EXPERIMENT)' makes one of trusted results"; exit 1; } >&2
 	$(BIN)/snakemake verify --cores $(CORES) $(OVERLAY)
 
 provenance: $(VENV)/installed ## the chain from every figure of EXPERIMENT down to the raw data

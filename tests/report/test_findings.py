@@ -97,9 +97,7 @@ def test_what_would_decide_an_open_part_is_said():
     assert "50 networks of each group would not decide it." in paragraph(near, entry("C4"))
     maps = entry("C3b", "inconclusive", 0.1, -0.1, 0.3, figure=4)
     [found] = findings([maps, entry("C3", "inconclusive", n=12)])
-    assert "in place of the 6 of 12 in all that it rests on (`alignment.map_seeds`)" in (
-        found.paragraph
-    )
+    assert "it rests on 6 networks of the 12 in all (`alignment.map_seeds`)" in (found.paragraph)
     conditions = entry("C6a", "inconclusive", 0.1, -0.1, 0.3)
     assert "more families of conditions would narrow its interval" in (
         paragraph(conditions, entry("C6", "inconclusive"))

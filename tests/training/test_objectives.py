@@ -184,7 +184,7 @@ def test_an_objective_is_added_by_a_file(plan, digits, tmp_path, monkeypatch):
         ({"images": {"family": "contrast", "level": 11.5}}, r"images\.level.*11\.5"),
         ({"images": 3}, r"images.*is not `natural`"),
         ({"objective": "byol"}, r"objective.*byol.*simclr"),
-        ({"objective": "simclr", "labels": "shuffled"}, r"simclr learns without labels"),
+        ({"objective": "simclr", "labels": "shuffled"}, r"simclr uses no labels"),
         ({"objective": "moco", "queue": 8}, r"queue: 8 keys are fewer than a batch; use 64"),
     ],
 )

@@ -44,10 +44,10 @@ the held-out and the training stimuli. Compare published numbers with the measur
 _INVARIANCES = """## Invariances
 
 The table shows which transformations of the units leave a number as it is. For a measure, the units
-of either side may be transformed. For the directed score x->y of a metric, those of both sides
-(yes), of x alone (source) or of y alone (target). Scalings are by positive factors, a unit scaling
-by one for each unit. `linear` and `r2` are shown
-with `ridge=0`: a penalty depends on how the variances of the units compare."""
+of either side may be transformed. For the directed score x->y of a metric, *yes* says that those of
+either side may be, *source* only those of x, and *target* only those of y. Scalings are by positive
+factors, a unit scaling by one for each unit. `linear` and `r2` are shown with `ridge=0`: a penalty
+depends on how the variances of the units compare."""
 
 
 def markdown() -> str:

@@ -90,7 +90,7 @@ class ArrayPair:
             if metric.equal_widths and p != q:
                 raise ValueError(
                     f"{metric.name} needs as many units on both sides, but x has {p} and y has "
-                    f"{q}: leave it out, or use soft_matching"
+                    f"{q}: use soft_matching instead"
                 )
         return named
 

@@ -32,7 +32,7 @@ class PermutationTest:
     p : float
         (1 + number of draws >= observed) / (n_draws + 1).
     threshold : float
-        The (1 - alpha) quantile of `observed` and `draws` together: the highest of them that at
+        The (1 - alpha) quantile of `observed` and `draws` together: the lowest of them that at
         most a share `alpha` of them exceeds.
     calibrated : float
         max((observed - threshold)/(1 - threshold), 0), which is above 0 only where p <= alpha.

@@ -51,8 +51,8 @@ class Responses:
     def __init__(self, array: Array, label: str, positions: Positions = "all"):
         if not hasattr(array, "shape"):
             raise ValueError(
-                f"{label} is a {type(array).__name__}: pass a numpy array, a torch tensor or an "
-                "open HDF5 dataset"
+                f"{label} is a {type(array).__name__}: pass a numpy array, a torch tensor, a "
+                "pandas table or an open HDF5 dataset"
             )
         if isinstance(array, pd.DataFrame):
             array = _numeric(array, label).to_numpy()

@@ -40,6 +40,7 @@ from convergent_learning.tables.drops import (
     usable,
 )
 from convergent_learning.tables.intervals import PAIR, Interval, Pairs, jackknife
+from convergent_learning.tables.printed import in_print
 from convergent_learning.tables.stages import TRAINED, UNTRAINED
 from convergent_learning.tables.storage import Tables
 from convergent_learning.tables.summaries import between, supervised
@@ -170,7 +171,8 @@ def early_stay(tables: Tables) -> Contrast:
     drops = third_drops(rows)
     notes = (
         *notes,
-        f"mean drop {drops.early.mean():.3f} of early, {drops.late.mean():.3f} of late blocks",
+        f"mean drop {in_print(drops.early.mean())} of early, {in_print(drops.late.mean())} of late "
+        "blocks",
     )
     return _over_families(drops, lambda kept: EARLY_DROP - kept.groupby(PAIR).early.mean(), notes)
 

@@ -29,7 +29,7 @@ _TABLES += ["fig5_pairs", "fig6_pairs"]
 _WEAKEST_FIRST = ["not supported", "inconclusive", "supported"]
 _UNKNOWN = (
     "no verdict: the interval, which leaves out each network{families} in turn, cannot be "
-    "computed, since too little remains without one of them: give the experiment more"
+    "computed, since no score remains without one of them: add seeds{more}"
 )
 
 
@@ -138,8 +138,10 @@ def _verdict(
     if contrast.left_out is not None and len(contrast.left_out) < MIN_FAMILIES:
         return "inconclusive", f"no verdict: fewer than {MIN_FAMILIES} families of conditions"
     if not np.isfinite([estimate, low, high]).all():
-        families = "" if contrast.left_out is None else " and each family of conditions"
-        return "inconclusive", _UNKNOWN.format(families=families)
+        families, more = ("", "")
+        if contrast.left_out is not None:
+            families, more = " and each family of conditions", " or families of stimuli"
+        return "inconclusive", _UNKNOWN.format(families=families, more=more)
     numbers = f"{estimate:.3f} (95% interval {low:.3f} to {high:.3f})"
     if contrast.moot:
         return "inconclusive", f"{contrast.moot}; the statistic itself is {numbers}"

@@ -148,9 +148,10 @@ def training_levels(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
     means = rows.groupby([*PAIR, "stage"])[["score", "accuracy"]].mean().unstack("stage")
     means.columns = [f"{'s' if name == 'score' else 'acc'}{stages[stage]}" for name, stage in means]
     s0, s1, last = means.s0.mean(), means.s1.mean(), means.sF.mean()
+    gain = f"; epoch 1 brings {(s1 - s0) / (last - s0):.0%} of the gain" if last > s0 else ""
     note = (
         f"s1/sF = {s1 / last:.2f} beside s0/sF = {s0 / last:.2f} (s0 {s0:.3f}, s1 {s1:.3f}, "
-        f"sF {last:.3f})"
+        f"sF {last:.3f}{gain})"
     )
     groups = tables["groups"][tables["groups"].group.isin(rows.group)]
     shares = (groups.steps_per_epoch / groups.final_step).drop_duplicates()

@@ -186,12 +186,17 @@ def _task_problems(
     if "crop_padding" in group.training.model_fields_set:
         for dataset in datasets:
             yield from _crop_problems(training, dataset, f"{key}.crop_padding")
+    if training.schedule == "step" and not training.milestones:
+        yield (
+            f"{key}.milestones: without any, the schedule `step` never lowers the learning rate;"
+            " give shares of the steps, such as [0.5, 0.75], or take the schedule `constant`"
+        )
     if training.labels_name not in LABELS:
         yield _unknown(f"{key}.labels", training.labels_name, LABELS)
     if training.objective not in objectives():
         yield _unknown(f"{key}.objective", training.objective, objectives())
-    if training.objective in ("simclr", "moco") and training.labels_name != "true":
-        yield f"{key}.labels: {training.objective} learns without labels; leave them `true`"
+    if training.objective != "supervised" and training.labels_name != "true":
+        yield f"{key}.labels: objective {training.objective} uses no labels; leave them `true`"
     if training.objective == "moco" and training.queue < training.batch_size:
         yield (
             f"{key}.queue: {training.queue} keys are fewer than a batch; use"

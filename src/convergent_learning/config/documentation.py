@@ -16,7 +16,8 @@ _HEAD = """\
 changes keys of it: mappings are merged key by key, lists are replaced. A key outside a list that an
 overlay leaves out has the value in `config.yaml`, which is the default below. `a[].b` is the key
 `b` of each entry of the list `a`. A config with an unknown key, or with a value that is not
-allowed, is refused before any job, in one message that names every such key.
+allowed, is refused before any job. One message names all keys that are unknown or of a wrong type;
+values that do not fit together are reported once these are right.
 
 This page is made from the model in `src/convergent_learning/config`; `make config` makes it anew.
 """
@@ -82,7 +83,7 @@ def _types(about: dict[str, Any], several: bool = False) -> list[str]:
     if branches:
         return [kind for branch in branches for kind in _types(branch, several)]
     if "enum" in about or "const" in about:
-        return [f"`{value}`" for value in about.get("enum", [about.get("const")])]
+        return [f"`{_in_yaml(value)}`" for value in about.get("enum", [about.get("const")])]
     if about["type"] == "array":
         return [f"list of {_either(_types(about['items'], several=True))}"]
     limits = " and ".join(
@@ -91,6 +92,10 @@ def _types(about: dict[str, Any], several: bool = False) -> list[str]:
         if key in about
     )
     return [f"{_KINDS[about['type']][several]} {limits}".strip()]
+
+
+def _in_yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _either(kinds: list[str]) -> str:

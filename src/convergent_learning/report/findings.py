@@ -227,7 +227,7 @@ def _decider(part: Entry, most: int) -> str:
         else (f"about {networks} networks of each group would")
     )
     fewer = (
-        f" in place of the {part['n']} of {most} in all that it rests on (`alignment.map_seeds`)"
+        f"; it rests on {part['n']} networks of the {most} in all (`alignment.map_seeds`)"
         if part["figure"] == _MAPS and part["n"] < most
         else ""
     )

@@ -158,7 +158,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
     },
     (Role.SHARED, float): {
         "score": "alignment score, mean over folds (and directions)",
-        "mean": "mean over pairs of networks",
+        "mean": "mean over pairs of networks; over networks where each has a value of its own",
         "learned": "score with the learned axes",
         "rotated": "score with rotated axes, mean over draws",
         "difference": "learned − rotated",
@@ -168,7 +168,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "transfer": "score on the condition of maps fitted in distribution",
         "transfer_drop": "id − transfer",
         "shuffled": "score with shuffled stimuli",
-        "threshold": "τ: the highest of the score and its draws that at most 5% of them exceed",
+        "threshold": "τ: the lowest of the score and its draws that at most 5% of them exceed",
         "calibrated": "max((score − τ)/(1 − τ), 0): above 0 only where p ≤ 0.05",
         "slope": "of the alignment drop on accuracy_drop, over conditions",
         "early": "drop, mean over the first third of the blocks",

@@ -223,9 +223,9 @@ def _figures(chosen: argparse.Namespace) -> None:
 
     start = time.perf_counter()
     reference, results = _checked_reference(chosen), _results(chosen)
-    draw_from_reference(reference, results, Path.cwd(), chosen.only)
+    drawn = draw_from_reference(reference, results, Path.cwd(), chosen.only)
     print(
-        f"figures, claims and report drawn from {reference} into {results} in"
+        f"{counted(drawn, 'figure')}, claims and report drawn from {reference} into {results} in"
         f" {time.perf_counter() - start:.0f} s; nothing was computed"
     )
 

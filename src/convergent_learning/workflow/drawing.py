@@ -23,7 +23,7 @@ from convergent_learning.workflow.stamps import record_text
 
 def draw_from_reference(
     reference: Path, results: Path, repository: Path, only: Sequence[str] = ()
-) -> None:
+) -> int:
     """Draw figures, decide the claims and write the report into the folder `results`.
 
     A line is printed for each figure.
@@ -34,6 +34,11 @@ def draw_from_reference(
         The folders of the reference, of the results, and of the repository.
     only : sequence of str
         Names of figures (`fig2`) if not all are wanted; the report has these alone.
+
+    Returns
+    -------
+    int
+        The number of figures.
 
     Raises
     ------
@@ -78,3 +83,4 @@ def draw_from_reference(
     write_report(experiment, results, numbers, results / "report.html", source)
     drawn += [results / "claims.json", results / "report.html"]
     finish(record, drawn, results / "provenance/figures.json")
+    return len(numbers)
