@@ -138,7 +138,7 @@ def _verdict(
     if contrast.left_out is not None and len(contrast.left_out) < MIN_FAMILIES:
         return "inconclusive", f"no verdict: fewer than {MIN_FAMILIES} families of conditions"
     if not np.isfinite([estimate, low, high]).all():
-        families, more = ("", "")
+        families, more = "", ""
         if contrast.left_out is not None:
             families, more = " and each family of conditions", " or families of stimuli"
         return "inconclusive", _UNKNOWN.format(families=families, more=more)

@@ -221,11 +221,9 @@ def _decider(part: Entry, most: int) -> str:
     if part["figure"] == _CONDITIONS:
         return "more networks and more families of conditions would narrow its interval"
     networks = enough_networks(part)
-    enough = (
-        f"{_MANY} networks of each group would not"
-        if networks is None
-        else (f"about {networks} networks of each group would")
-    )
+    enough = f"about {networks} networks of each group would"
+    if networks is None:
+        enough = f"{_MANY} networks of each group would not"
     fewer = (
         f"; it rests on {part['n']} networks of the {most} in all (`alignment.map_seeds`)"
         if part["figure"] == _MAPS and part["n"] < most
