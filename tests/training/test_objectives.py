@@ -185,6 +185,8 @@ def test_an_objective_is_added_by_a_file(plan, digits, tmp_path, monkeypatch):
         ({"images": 3}, r"images.*is not `natural`"),
         ({"objective": "byol"}, r"objective.*byol.*simclr"),
         ({"objective": "simclr", "labels": "shuffled"}, r"simclr uses no labels"),
+        ({"objective": "none", "labels": "shuffled"}, r"none uses no labels"),
+        ({"schedule": "step"}, r"milestones: without any, the schedule `step` never lowers"),
         ({"objective": "moco", "queue": 8}, r"queue: 8 keys are fewer than a batch; use 64"),
     ],
 )

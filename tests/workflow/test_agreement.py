@@ -301,11 +301,11 @@ def test_a_pool_without_numbers_has_the_least_spread(table, column, metric, leas
 
 def test_a_match_may_go_elsewhere_by_rounding():
     """One of the 18 of three pairs of networks with three blocks: no score need be far off."""
-    row = pd.DataFrame([("fig4_matches", "mean", "linear", "", "", "final", "a", "")])
+    row = pd.DataFrame([("fig4_matches", "mean", "procrustes", "", "", "final", "a", "")])
     same_weights = Tolerances(pd.Series(dtype=float), {}, same_weights=True)
     [share] = same_weights.of("fig4_matches", "mean", row.set_axis(roles.POOL, axis=1))
     [score] = same_weights.of("fig4", "mean", row.set_axis(roles.POOL, axis=1))
-    assert share > 1 / 18 > 50 * score
+    assert share > 1 / 18 > 100 * score
     assert same_weights.of_claim("C3b", "estimate") == share
 
 
