@@ -270,7 +270,10 @@ def _draw_accuracy(ax: Axes, tables: Tables) -> None:
     ax.set_xlim(-0.7, len(conditions) - 0.3)
     _separate_families(ax, conditions)
     how = {"ls": "--", "lw": 0.7, "mfc": "none", "mec": style.INK}
-    handles = [common.key(style.group(n), marker=m, color=c, **how) for n, (c, m) in looks.items()]
+    handles = [
+        common.key(common.title(tables, name), marker=marker, color=colour, **how)
+        for name, (colour, marker) in looks.items()
+    ]
     ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=_ACROSS, borderpad=0)
 
 

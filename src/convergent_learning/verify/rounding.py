@@ -17,10 +17,8 @@ from convergent_learning.verify.roles import CONTRAST, INTERVAL_END, kind
 # One unit assigned otherwise, of few units, moves a matching score by more than rounding does.
 _MATCHING = ("permutation", "soft_matching")
 _SCORE, _MATCHED, _SHUFFLED = 2e-4, 5e-3, 2e-3
-# The λ of a fold is one of nine. Where two of them do equally well inside the training folds (by
-# less than 1e-4), rounding may decide which is taken. The score of that fold then moves by up to
-# 0.0032 (995 neighbouring λ, four trained networks, 22 conditions), its mean over five folds by a
-# fifth of that.
+# The λ of a fold is one of nine. Where two of them do equally well inside the training folds,
+# rounding decides which is taken, and the score of that fold moves: three times what was seen.
 _CHOSEN = 1e-3
 # An interval from three networks ends t(2 degrees of freedom) = 4.3 standard errors away.
 STRETCHED = 5
