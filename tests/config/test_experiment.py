@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from convergent_learning.config.block_jobs import BlockJobs
+from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import IDENTITY, Condition, Experiment, Sample
 from convergent_learning.verify.reference import config_differences
 
@@ -253,3 +254,41 @@ def test_the_committed_reference_is_one_of_the_config():
     old = json.loads((reference / "config.json").read_text())
     assert Experiment.of(old).networks == Experiment.of(DEFAULT).networks
     assert config_differences(reference, DEFAULT) == []
+
+
+@given(
+    seeds=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    per_job=st.none() | st.integers(1, 4),
+    map_seeds=st.none() | st.integers(2, 4),
+    kept=st.booleans(),
+)
+def test_whatever_a_job_reads_of_the_results_another_job_makes(seeds, per_job, map_seeds, kept):
+    config = copy.deepcopy(DEFAULT) | {"keep_moments": kept}
+    for entry, count in zip(config["networks"], seeds, strict=True):
+        entry["seeds"] = list(range(1, count + 1))
+    config["alignment"] |= {"networks_per_job": per_job, "map_seeds": map_seeds}
+    jobs = Design(Experiment.of(config)).jobs
+    made = {path for job in jobs for path in job.outputs}
+    read = {path for job in jobs for paths in job.inputs.values() for path in paths}
+    assert {path for path in read if path.startswith(f"results/{config['experiment']}/")} <= made
+
+
+def test_groups_that_come_as_activations_are_of_one_architecture_if_their_files_are():
+    config = copy.deepcopy(DEFAULT)
+    files = ["ours/{seed}_{condition}.h5", "ours/{seed}_{condition}.h5", "other/{seed}.h5"]
+    own = {"architecture": "resnet18", "layers": "default", "seeds": [1]}
+    config["networks"] = [
+        own | {"name": name, "activations": file} for name, file in zip("abc", files, strict=True)
+    ]
+    experiment = Experiment.of(config)
+    assert experiment.are_alike("a", "b")
+    assert not experiment.are_alike("a", "c")
+
+
+def test_a_networks_own_way_to_train_is_compared_by_every_key(tmp_path):
+    config = copy.deepcopy(DEFAULT)
+    config["training"] |= {"objective": "simclr"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    config["networks"][0]["training"] = {"objective": "supervised"}
+    [difference] = config_differences(tmp_path, config)
+    assert "networks" in difference

@@ -43,3 +43,11 @@ def test_what_yaml_would_take_or_refuse_without_a_place_is_named(tmp_path, conte
     path.write_text(content)
     with pytest.raises(ConfigError, match=rf"mine.yaml, line {line}: .*{problem}"):
         read_yaml(path)
+
+
+@pytest.mark.parametrize("content", [b"# nothing yet\n", b"- seed\n", b"a: \x01\n", b"a: \xff\n"])
+def test_a_file_without_keys_is_named(repository, content):
+    path = repository / "workflow/experiments/mine.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"mine.yaml (has no keys|is not YAML)"):
+        resolved_config("mine", repository)

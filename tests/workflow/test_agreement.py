@@ -322,6 +322,17 @@ def test_a_match_that_goes_elsewhere_is_no_alarm():
     assert found[LARGEST, roles.NUMBER] < 4
 
 
+def test_networks_that_are_not_trained_keep_their_seeds_in_honest_runs():
+    config = resolved_config("smoke", ROOT)
+    given = {"name": "given", "architecture": "vgg11", "layers": "default", "seeds": [1]}
+    given |= {"activations": "ours/{seed}_{condition}.h5"}
+    config["networks"].append(given)
+    [run, *_] = honest_runs(config, 1)
+    *trained, last = run.config(config)["networks"]
+    assert [entry["seeds"] for entry in trained] == [[4, 5, 6]] * 2
+    assert last == given
+
+
 def test_an_honest_run_leaves_its_numbers_in_the_reference(finished, tmp_path, monkeypatch):
     """Snakemake is played by a copy of the finished results under other seeds."""
     monkeypatch.chdir(tmp_path)

@@ -169,7 +169,8 @@ class BlockJobs(Files):
 
     def _scores(self, wildcards: dict[str, str], samples: Sequence[Sample], tile: Tile) -> BlockJob:
         dataset, block = wildcards["dataset"], wildcards["block"]
-        identity = self._fitted_on(dataset, samples)
+        # A tile without pairs has no transfer, and need not be one of the block `final`.
+        identity = self._fitted_on(dataset, samples) if tile.pairs else None
         transfer = [] if identity is None else [self.moments_folder(dataset, "final", tile)]
         return BlockJob(
             "scores",

@@ -73,7 +73,7 @@ def _problems(config: Config) -> Iterator[str]:
     yield from _portable_problems(config.training)
     there = [entry for entry in config.datasets if entry.name in known]
     for group in config.networks:
-        if not group.is_pretrained and group.activations is None:
+        if group.is_trained:
             yield from _task_problems(group.own_training(config.training), group, there)
     yield from _stimulus_problems(config, known.values())
     yield from _alignment_problems(config.alignment, config.networks)

@@ -385,9 +385,11 @@ class Experiment:
 
     def are_alike(self, group: str, other: str) -> bool:
         """Whether two groups are of one architecture, so that their layers are the same."""
-        same = ("architecture", "width", "layers", "reader", "factory", "arguments", "weights")
+        same = "architecture width layers reader factory arguments weights activations"
         one, two = self.groups[group], self.groups[other]
-        return group != other and all(getattr(one, key) == getattr(two, key) for key in same)
+        return group != other and all(
+            getattr(one, key) == getattr(two, key) for key in same.split()
+        )
 
     @cached_property
     def figures(self) -> tuple[int, ...]:

@@ -296,6 +296,11 @@ class Group(Keys):
         return self.factory is not None or self.weights is not None
 
     @property
+    def is_trained(self) -> bool:
+        """Whether its networks are trained here."""
+        return not self.is_pretrained and self.activations is None
+
+    @property
     def chosen_layers(self) -> tuple[Layer, ...] | None:
         """The layers that the config lists; None for the default ones."""
         if isinstance(self.layers, str):

@@ -41,7 +41,7 @@ class NetworkJobs(Files):
             {"dataset": dataset},
             {"dataset": [self.dataset_file(dataset)]},
             [self.stimulus_set(dataset, IDENTITY)],
-            {"images": self.experiment.config.stimuli.images, "seed": self.experiment.seed},
+            {},
             dataset=dataset,
         )
         own = {user_set.stimuli: user_set for user_set in self.experiment.user_sets}
@@ -53,12 +53,11 @@ class NetworkJobs(Files):
     ) -> Job:
         wildcards = {"dataset": dataset}
         inputs = {"identity": [self.stimulus_set(dataset, IDENTITY)]}
-        params: dict[str, Any]
+        params: dict[str, Any] = {}
         if user_set is None:
             rule = "condition_stimuli"
             wildcards |= {"family": condition.stimuli, "level": condition.level}
             inputs["dataset"] = [self.dataset_file(dataset)]
-            params = {"seed": self.experiment.seed}
         else:
             rule = "user_stimuli"
             wildcards["user_slug"] = condition.slug

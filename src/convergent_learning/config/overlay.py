@@ -41,17 +41,22 @@ def resolved_config(experiment: str, repository: Path = Path()) -> dict[str, Any
     return merged
 
 
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file.
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys of a YAML file.
 
-    Raises ConfigError naming file and line where it is no YAML, or has a key twice, of which YAML
-    would take the last.
+    Raises ConfigError naming file and line where it is no YAML, has no keys, or has one twice, of
+    which YAML would take the last.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _KeysOnce)
+        content = yaml.load(path.read_text(encoding="utf-8"), _KeysOnce)
     except yaml.MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError([f"{path}{where}: {error.problem}"]) from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError([f"{path} is not YAML in UTF-8: {error}"]) from None
+    if not isinstance(content, dict):
+        raise ConfigError([f"{path} has no keys: write `experiment: {path.stem}` and others in it"])
+    return content
 
 
 class _KeysOnce(yaml.SafeLoader):

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from convergent_learning.config.group import Group
 from convergent_learning.config.paths import Paths
 from convergent_learning.tables.storage import tables_in
 from convergent_learning.verify.agreement import RUNS
@@ -114,5 +115,4 @@ def make_honest_run(
 
 
 def _is_trained(entry: dict[str, Any]) -> bool:
-    """Whether the networks of an entry of the config are trained here."""
-    return entry.get("weights") is None and entry.get("factory") is None
+    return Group.model_validate(entry).is_trained
