@@ -164,6 +164,7 @@ X, Y = pair(n=40)
         (X, Y, {"metrics": [["linear"]]}, "metric is \\['linear'\\]: name one metric"),
         (X, Y, {"directions": "x->y"}, "directions is 'x->y': use"),
         (X, Y, {"directions": ("y",)}, "directions is \\('y',\\)"),
+        (X, Y, {"directions": ["x->y", "x->y"]}, "directions is .*: use"),
         (X, Y, {"n_folds": 2}, "use n_folds >= 3"),
         (X, Y, {"n_folds": 1}, "n_folds is 1"),
         (X, Y, {"folds": np.zeros(40, int)}, "folds must number"),

@@ -1,6 +1,7 @@
 """What each directed score is invariant to, and what it is not."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,3 +167,13 @@ def test_folds_hold_whole_images():
     rng = np.random.default_rng(0)
     x, y = (np.repeat(rng.standard_normal((40, 8, 1, 1)), 16, 3) for _ in range(2))
     assert abs(score(x, y, "linear", ridge=0)["linear"].mean) < 0.3
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_directions_come_in_the_order_asked_for(metric):
+    x, y = np.random.default_rng(0).normal(size=(2, 60, 4))
+    forward = score(x, y, metric)[metric].directions
+    turned = score(x, y, metric, directions=("y->x", "x->y"))[metric].directions
+    assert [*turned] == [*forward][::-1]
+    for direction, values in turned.items():
+        np.testing.assert_allclose(values, forward[direction], atol=1e-9)

@@ -50,12 +50,12 @@ def evaluate(
     scores: list[FoldScore] = []
     values: np.ndarray | None = None
     fitted: Any = None
-    for direction in directions:
+    for turn, direction in enumerate(directions):
         flip = direction == BACKWARD
         pair = forward.reversed() if flip else forward
         target = scored_on.reversed() if flip and scored_on is not None else scored_on
         train, left_out = splits(pair, target)
-        again = both and flip
+        again = both and turn == 1
         if again and metric.symmetric:
             fitted = _transposed(fitted)
         elif not (again and metric.undirected):

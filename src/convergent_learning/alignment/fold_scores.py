@@ -62,6 +62,7 @@ def check_directions(directions: object) -> None:
         not isinstance(directions, list | tuple)
         or not directions
         or not all(direction in known for direction in directions)
+        or len({*directions}) < len(directions)
     ):
         raise ValueError(f"directions is {directions!r}: use ('x->y',), ('y->x',) or both")
 
