@@ -1,15 +1,17 @@
 """Anchors: trained networks in the reference, whose scores come out the same or verify fails."""
 
+import itertools
 import json
 import re
 import shutil
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from checkout import ROOT
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from convergent_learning.config.design import Design
 from convergent_learning.config.overlay import experiment_named
@@ -92,6 +94,25 @@ def test_anchors_are_pairs_of_small_files(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(anchors, "_MOST_BYTES", sum(sizes) - 1)
     write_anchors(design, finished.folder, tmp_path / "some")
     assert len(list((tmp_path / "some").rglob("*.safetensors"))) == 2
+
+
+def test_networks_that_do_not_fit_leave_the_room_to_those_of_other_datasets(tmp_path, monkeypatch):
+    units = {"small": 100, "large": 10_000}
+    for dataset, (group, many) in itertools.product("ab", units.items()):
+        save_file({"bias": np.zeros(many, np.float32)}, tmp_path / f"{dataset}-{group}")
+    experiment = SimpleNamespace(
+        datasets=["a", "b"],
+        trained=[SimpleNamespace(group=group, name=group) for group in units],
+        plan=lambda *_: SimpleNamespace(fields={}),
+    )
+    design = SimpleNamespace(
+        experiment=experiment, last_checkpoint=lambda dataset, n: f"{dataset}-{n.name}"
+    )
+    monkeypatch.setattr(anchors, "_MOST_BYTES", 10_000)
+    write_anchors(design, tmp_path, tmp_path / "out")
+    plans = json.loads((tmp_path / "out/anchors/plans.json").read_text())
+    assert plans == {dataset: {"small": {}} for dataset in "ab"}
+    assert len([*(tmp_path / "out").rglob("*.safetensors")]) == 2
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from convergent_learning.claims.evaluation import write_claims
 from convergent_learning.figures import figures
 from convergent_learning.tables.storage import read_table, tables_in, write_table
 from convergent_learning.verify.printed import lines
-from convergent_learning.verify.reference import ReferenceError
+from convergent_learning.verify.reference import BadReferenceError
 from convergent_learning.verify.result import verify
 from convergent_learning.verify.tolerances import Tolerances
 from convergent_learning.verify.verdicts import compare_claims
@@ -229,17 +229,17 @@ def test_text_in_place_of_a_number(folders):
 def test_a_changed_reference(folders, name):
     path = folders[0] / name
     path.write_bytes(path.read_bytes() + b"\n")
-    with pytest.raises(ReferenceError, match=f"changed: {name}"):
+    with pytest.raises(BadReferenceError, match=f"changed: {name}"):
         verify(*folders)
 
 
 def test_a_reference_with_a_file_more_or_less(folders):
     (folders[0] / "tables/fig7.csv").write_text("a\n")
-    with pytest.raises(ReferenceError, match=r"not listed: tables/fig7\.csv"):
+    with pytest.raises(BadReferenceError, match=r"not listed: tables/fig7\.csv"):
         verify(*folders)
     (folders[0] / "tables/fig7.csv").unlink()
     (folders[0] / "claims.json").unlink()
-    with pytest.raises(ReferenceError, match=r"missing: claims\.json"):
+    with pytest.raises(BadReferenceError, match=r"missing: claims\.json"):
         verify(*folders)
 
 

@@ -51,7 +51,7 @@ rule anchors:
 
 rule verify:
     input:
-        anchors=[job.outputs[0] for job in DESIGN.anchors],
+        anchors=[path for job in DESIGN.anchors for path in job.outputs[:2]],
         claims=PATHS.claims,
         tables=files("claims_file", "tables"),
         facts=files("claims_file", "facts"),

@@ -8,4 +8,5 @@ from convergent_learning.workflow.job import job
 # A damaged file does not end the job: the chain names all of them.
 with job(snakemake, digest):
     results = Path(snakemake.input.claims).parent
-    sys.exit(not print_chain(results, list(snakemake.input)))
+    whole = print_chain(results, list(snakemake.input))
+sys.exit(not whole)

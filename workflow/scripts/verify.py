@@ -7,7 +7,7 @@ from convergent_learning.files import DamagedFileError
 from convergent_learning.verify.anchors import anchor_tables
 from convergent_learning.verify.fingerprints import fingerprints
 from convergent_learning.verify.printed import lines
-from convergent_learning.verify.reference import ReferenceError
+from convergent_learning.verify.reference import BadReferenceError
 from convergent_learning.verify.result import verify, write_verification
 from convergent_learning.workflow.job import job
 
@@ -24,6 +24,6 @@ try:
         # Not outputs of the rule: Snakemake would delete them where the comparison fails.
         write_verification(found, results / "verify.json", results / "verify.csv")
         print(*lines(found), sep="\n")
-except (ReferenceError, DamagedFileError) as error:
+except (BadReferenceError, DamagedFileError) as error:
     sys.exit(f"verify: {error}")
 sys.exit(not found.passed)

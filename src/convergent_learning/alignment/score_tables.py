@@ -48,6 +48,7 @@ _TYPES = {
     "n_dead_y": "int64",
 }
 COLUMNS = list(_TYPES)
+TEXTS = [column for column, kind in _TYPES.items() if kind == "str"]
 MEASURED = ["score", "n_dead_x", "n_dead_y"]
 
 

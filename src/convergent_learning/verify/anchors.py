@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
-from convergent_learning.alignment.score_tables import COLUMNS, MEASURED
+from convergent_learning.alignment.score_tables import COLUMNS, MEASURED, TEXTS
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Network
 from convergent_learning.files import damaged_file_named
@@ -38,7 +38,7 @@ KEYS = {
     "scores": _SCORE_KEYS,
     "accuracy": [column for column in ACCURACY_COLUMNS if column not in ("accuracy", "n")],
 }
-_TEXTS = {"stimuli": str, "condition": str}
+_TEXTS = dict.fromkeys([*TEXTS, "group"], str)
 _SEEDS = 2  # of a group: one pair
 _MOST_BYTES = 8_000_000
 
@@ -60,11 +60,12 @@ def write_anchors(design: Design, checkout: Path, out: Path) -> None:
             written = [out / NAME / dataset / f"{n.name}.safetensors" for n in networks]
             for source, target in zip(files, written, strict=True):
                 _write_rounded(source, target)
-            left -= sum(path.stat().st_size for path in written)
-            if left < 0:
+            size = sum(path.stat().st_size for path in written)
+            if size > left:
                 for path in written:
                     path.unlink()
                 break
+            left -= size
             for network in networks:
                 plan = experiment.plan(dataset, network)
                 plans.setdefault(dataset, {})[network.name] = plan.fields
@@ -91,7 +92,8 @@ def anchor_tables(design: Design, block: str | None = None) -> tuple[pd.DataFram
             continue
         with damaged_file_named(Path(job.outputs[0]), OSError, ValueError):
             parts.append(pd.read_parquet(job.outputs[0]))
-        accuracies.append(pd.read_csv(job.outputs[1], dtype=_TEXTS, keep_default_na=False))
+        with damaged_file_named(Path(job.outputs[1]), OSError, ValueError):
+            accuracies.append(pd.read_csv(job.outputs[1], dtype=_TEXTS, keep_default_na=False))
     scores = pd.concat(parts, ignore_index=True)
     means = scores.groupby(_SCORE_KEYS, sort=True, dropna=False)[MEASURED].mean().reset_index()
     accuracy = pd.concat(accuracies, ignore_index=True)

@@ -43,7 +43,7 @@ _MACHINE_KEYS = {
 }
 
 
-class ReferenceError(ValueError):
+class BadReferenceError(ValueError):
     """The reference is missing, or not what was committed."""
 
 
@@ -149,12 +149,12 @@ def write_sums(reference: Path) -> None:
 
 
 def check_digests(reference: Path) -> None:
-    """Raise ReferenceError naming each file that SHA256SUMS lists otherwise or no reference has."""
+    """Raise BadReferenceError naming files that SHA256SUMS lists otherwise or no reference has."""
     try:
         lines = (reference / SUMS).read_text().splitlines()
         listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     except (OSError, ValueError):
-        raise ReferenceError(
+        raise BadReferenceError(
             f"{reference}/{SUMS} is missing or damaged: restore it with git"
         ) from None
     found = _digests(reference)
@@ -166,7 +166,7 @@ def check_digests(reference: Path) -> None:
     wrong["of no reference"] = [name for name in found if name not in {*_names(reference)}]
     if any(wrong.values()):
         what = "; ".join(f"{key}: {', '.join(names)}" for key, names in wrong.items() if names)
-        raise ReferenceError(
+        raise BadReferenceError(
             f"{reference} is not what {SUMS} lists ({what}): restore it with `git checkout --"
             f" {reference}`, or make it anew with `make reference EXPERIMENT={reference.name}`"
         )
@@ -191,24 +191,26 @@ def config_differences(reference: Path, config: dict[str, Any]) -> list[str]:
     ]
 
 
-def _comparable(config: Any) -> Any:
+def _comparable(config: dict[str, Any]) -> dict[str, Any]:
     """A config as after JSON without machine keys, and without keys that are younger than it may be
     and have the value that older ones stand for."""
-    if isinstance(config, list | tuple):
-        return [_comparable(value) for value in config]
-    if not isinstance(config, dict):
-        return config
-    kept = {key: _comparable(value) for key, value in config.items() if key not in _MACHINE_KEYS}
+    kept = _without_machine_keys(config)
     if not kept.get("recordings", True):
         del kept["recordings"]  # which older configs do not have, as the next
-    if kept.get("shuffles") == 1:
-        del kept["shuffles"]
-    if isinstance(kept.get("training"), dict):
-        known = ((key, value, YOUNGER.get(key)) for key, value in kept["training"].items())
-        kept["training"] = {
-            key: value for key, value, was in known if str(value).lower() != str(was).lower()
-        }
-    return kept
+    if kept.get("alignment", {}).get("shuffles") == 1:
+        del kept["alignment"]["shuffles"]
+    known = ((key, value, YOUNGER.get(key)) for key, value in kept.get("training", {}).items())
+    training = {key: value for key, value, was in known if str(value).lower() != str(was).lower()}
+    return kept | {"training": training}
+
+
+def _without_machine_keys(config: Any) -> Any:
+    if isinstance(config, list | tuple):
+        return [_without_machine_keys(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    kept = {key: value for key, value in config.items() if key not in _MACHINE_KEYS}
+    return {key: _without_machine_keys(value) for key, value in kept.items()}
 
 
 def _said(value: Any) -> str:

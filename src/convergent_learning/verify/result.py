@@ -19,7 +19,7 @@ from convergent_learning.verify.consistency import contradicted_claims, contradi
 from convergent_learning.verify.fingerprints import STIMULI, WEIGHTS, other_weights, same
 from convergent_learning.verify.numbers import ComparedTable, compare_tables
 from convergent_learning.verify.reference import (
-    ReferenceError,
+    BadReferenceError,
     check_digests,
     config_differences,
     is_portable,
@@ -225,12 +225,12 @@ def verify(
 
     Results must agree with themselves, too: summaries and claims follow from the tables of pairs.
 
-    Raises ReferenceError where there is no reference, or where its files are not those that it was
-    committed with; DamagedFileError for claims that cannot be parsed.
+    Raises BadReferenceError where there is no reference, or where its files are not those that it
+    was committed with; DamagedFileError for claims that cannot be parsed.
     """
     reference, results = Path(reference), Path(results)
     if not reference.is_dir():
-        raise ReferenceError(
+        raise BadReferenceError(
             f"{reference}: no such reference; make it of trusted results with `make reference"
             f" EXPERIMENT={reference.name}`, or verify an experiment that has one"
         )

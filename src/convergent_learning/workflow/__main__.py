@@ -14,6 +14,7 @@ from convergent_learning.config.costs import COMMITTED
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment
 from convergent_learning.config.overlay import overlay_option, resolved_config
+from convergent_learning.config.paths import DATASET, Paths
 from convergent_learning.files import DamagedFileError
 from convergent_learning.verify.anchors import write_anchor_scores, write_anchors
 from convergent_learning.verify.fingerprints import fingerprints
@@ -101,7 +102,7 @@ def _scores(chosen: argparse.Namespace) -> None:
     config, results = resolved_config(chosen.experiment), _results(chosen)
     clear_drawings(results)
     # The data first: checkpoints must be newer than what they were trained on.
-    data = {entry["name"]: f"results/datasets/{entry['name']}.h5" for entry in config["datasets"]}
+    data = {entry["name"]: DATASET.format(dataset=entry["name"]) for entry in config["datasets"]}
     _snakemake(chosen, *data.values())
     manifest = unpack(chosen.archive, RESULTS, config)
     for name, path in data.items():
@@ -173,6 +174,8 @@ def _reference(chosen: argparse.Namespace) -> None:
         about["code"] |= {"commit": chosen.commit, "local_changes": False}
     commit_date(Path.cwd(), about["code"]["commit"])  # which croissant.json needs in the end
     results, out = chosen.results or _results(chosen), _reference_folder(chosen)
+    if results.parent.name != RESULTS.name:
+        raise ValueError(f"--results {results}: give the folder results/EXPERIMENT of a checkout")
     config = resolved_config(chosen.experiment)
     benchmarks = Design(Experiment.of(config)).benchmarks(results.parents[1])
     digests = fingerprints(Design(Experiment.of(config)), results.parents[1])
@@ -190,7 +193,7 @@ def _add_anchors(
     write_anchors(Design(Experiment.of(config)), results.parents[1], out)
     design = Design(Experiment.of(config))  # which has found the anchors
     if design.anchors:
-        _snakemake(chosen, *(job.outputs[0] for job in design.anchors))
+        _snakemake(chosen, *(path for job in design.anchors for path in job.outputs[:2]))
         write_anchor_scores(design, out)
     write_sums(out)
 
@@ -239,7 +242,7 @@ def _results(chosen: argparse.Namespace) -> Path:
 
 
 def _reference_folder(chosen: argparse.Namespace) -> Path:
-    return RESULTS / "reference" / chosen.experiment
+    return Path(Paths(chosen.experiment).reference)
 
 
 def _checked_reference(chosen: argparse.Namespace) -> Path:
