@@ -242,3 +242,19 @@ def test_given_networks_are_not_compared_in_figure_7():
     facts = {"groups": pd.concat([GROUPS, given]), "layers": layers}
     found = alike_pairs(scores, facts)["fig7_pairs"]
     assert [*zip(found.group_x, found.group_y, strict=True)] == [("S", "S"), ("U", "S")]
+
+
+def test_the_untrained_group_is_one_that_is_compared(pairs):
+    """The first of them may be of another architecture."""
+    other = GROUPS[GROUPS.group == "U"].assign(group="V")
+    groups = pd.concat([other, GROUPS], ignore_index=True)
+    frames = with_stages({"datasets": DATASETS, "groups": groups, "fig7_pairs": pairs})
+    assert part_entry(part_named("C8a-same"), frames)["verdict"] == "supported"
+
+
+def test_layers_that_are_left_out_are_named(pairs):
+    gap = pairs.copy()
+    gap.loc[(gap.layer == "b2") & (gap.seed_x == 1), "score"] = np.nan
+    frames = with_stages({"datasets": DATASETS, "groups": GROUPS, "fig7_pairs": gap})
+    for part in ("C8a-same", "C8b-same", "C8c-same"):
+        assert "left out, without a score: b2" in part_entry(part_named(part), frames)["reason"]

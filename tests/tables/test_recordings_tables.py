@@ -170,3 +170,22 @@ def test_without_a_checkpoint_after_epoch_one_the_first_part_is_judged(tmp_path,
 def test_fewer_than_three_networks_have_no_verdict(tmp_path, facts):
     tables = recording_tables(write(tmp_path, seeds=(1, 2)), facts)
     assert "fewer than 3 networks" in claimed(tables, facts, "C9a-r1 IT")["reason"]
+
+
+def test_networks_that_are_given_as_they_are_gain_nothing(tmp_path, facts):
+    paths = write(tmp_path)
+    for path in paths:
+        frame = pd.read_parquet(path)
+        frame[frame.step == STEPS[-1]].to_parquet(path)
+    facts["groups"]["final_step"] = 0
+    table = recording_tables(paths, facts)["fig8"]
+    assert table["mean"].notna().all()
+    assert table[["gain", "gain_low", "gain_high"]].isna().all(axis=None)
+    assert table[["stimuli_gain_low", "stimuli_gain_high"]].isna().all(axis=None)
+
+
+def test_a_layer_that_is_left_out_is_named(tmp_path, facts):
+    tables = recording_tables(write(tmp_path, missing=[("r1", "b5", 2, 0)]), facts)
+    for part in ("C9a-r1 IT", "C9b-r1 IT"):
+        assert "left out, without a score: d g b5" in claimed(tables, facts, part)["reason"]
+    assert "left out" not in claimed(tables, facts, "C9a-r2 V4")["reason"]

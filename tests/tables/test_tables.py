@@ -16,6 +16,7 @@ from convergent_learning.tables.figure_tables import write_tables
 from convergent_learning.tables.schema import COLUMNS, Role, with_role
 from convergent_learning.tables.scores import read_scores
 from convergent_learning.tables.storage import read_table, read_tables, remove_others
+from convergent_learning.tables.summaries import map_means
 
 FAMILIES = {"colour": ["bw"], "contrast": ["50", "5"], "eidolon_I": ["8"], "eidolon_II": ["8"]}
 WRITTEN = [f"fig{n}{kind}" for n in range(2, 7) for kind in ("", "_pairs")] + [
@@ -218,3 +219,15 @@ def test_tables_that_an_experiment_no_longer_has_are_removed(tmp_path):
         (tmp_path / f"{name}.csv").write_text("a\n1\n")
     remove_others(tmp_path, ["fig2", "datasets"])
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["fig2", "notes_of_mine"]
+
+
+def test_a_dead_block_takes_no_best_match_from_the_others(experiment):
+    maps = read_table(experiment[0] / "tables", "fig4_pairs")
+    facts = read_tables(experiment[0] / "tables", ("groups",))
+    dead = (maps.source_layer == "features.5") | (maps.target_layer == "features.5")
+    maps.loc[dead, "score"] = np.nan
+    table = map_means({"fig4_pairs": maps}, facts)["fig4"]
+    blocks = table[(table.source_role == "block") & (table.target_role == "block")]
+    blocks = blocks[blocks.metric == "procrustes"]
+    best = blocks.groupby(["step", "source_group", "target_group", "target_layer"]).best.sum()
+    assert (best == (best.index.get_level_values("target_layer") != "features.5")).all()

@@ -202,19 +202,20 @@ def beyond_untrained(tables: Tables, group: str) -> Contrast:
     untrained = groups.group[groups.objective == "none"]
     if untrained.empty:
         raise NoStatistic("no group of untrained networks (objective: none)")
-    spans = final_spans(tables)
+    spans, left_out = final_spans(tables)
     reference = supervised(groups)
-    across, chance = (
-        between(spans[spans.third == "all"], reference, other)
-        for other in (group, untrained.iloc[0])
-    )
-    both = (f"means s_SG {across.mean():.3f}, s_SU {chance.mean():.3f}",)
-    return _difference(across, chance, both)
+    everywhere = spans[spans.third == "all"]
+    across = between(everywhere, reference, group)
+    # The first of them that is compared at all: of the same architecture.
+    chances = (between(everywhere, reference, other) for other in untrained)
+    chance = next((scores for scores in chances if len(scores)), across[:0])
+    both = f"means s_SG {across.mean():.3f}, s_SU {chance.mean():.3f}"
+    return _difference(across, chance, (both, *left_out))
 
 
 def as_supervised(tables: Tables, group: str, third: str) -> Contrast:
     """C8b, c: alignment with supervised networks beyond their share of those among themselves."""
-    spans = final_spans(tables)
+    spans, left_out = final_spans(tables)
     reference = supervised(tables["groups"])
     within, across = (
         between(spans[spans.third == third], reference, other) for other in (reference, group)
@@ -223,30 +224,33 @@ def as_supervised(tables: Tables, group: str, third: str) -> Contrast:
         f"means s_SG {across.mean():.3f}, s_SS {within.mean():.3f}",
         *converged(tables, group),
         *parting(tables, group),
+        *left_out,
     )
     return _difference(across, SUPERVISED_SHARE * within, notes)
 
 
 def nearer_to_system(tables: Tables, recording: str, system: str) -> Contrast:
     """C9a: rise of the score of late layers with a system, trained minus untrained."""
-    levels = system_levels(tables, recording, system, ("b0", "bF"))
+    levels, left_out = system_levels(tables, recording, system, ("b0", "bF"))
     notes = (
         f"means trained {levels.bF.mean():.3f}, untrained {levels.b0.mean():.3f}",
         *resampled_gains(tables, recording, system),
         *noise_ceiling(tables, recording, system),
+        *left_out,
     )
     return Contrast(levels.bF - levels.b0, notes=notes)
 
 
 def nearer_in_epoch_one(tables: Tables, recording: str, system: str) -> Contrast:
     """C9b: rise of epoch 1 beyond half of the whole rise."""
-    levels = system_levels(tables, recording, system, ("b0", "b1", "bF"))
+    levels, left_out = system_levels(tables, recording, system, ("b0", "b1", "bF"))
     rise = Contrast(levels.bF - levels.b0)
     low, high = rise.ends()
     values = (levels.b1 - levels.b0) - HALF * (levels.bF - levels.b0)
     said = "whether there is a rise is open" if high > 0 else "there is no rise here"
     moot = f"{said}: bF − b0 has the interval {low:.3f} to {high:.3f}" if low <= 0 else ""
-    return Contrast(values, notes=(f"mean after epoch 1 {levels.b1.mean():.3f}",), moot=moot)
+    notes = (f"mean after epoch 1 {levels.b1.mean():.3f}", *left_out)
+    return Contrast(values, notes=notes, moot=moot)
 
 
 def _difference(one: pd.Series, other: pd.Series, notes: tuple[str, ...]) -> Contrast:

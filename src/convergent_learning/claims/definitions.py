@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 
+from convergent_learning.alignment.crossvalidation import MIN_ROWS_PER_UNIT
 from convergent_learning.claims import contrasts
 from convergent_learning.claims.contrasts import (
     EARLY_DROP,
@@ -102,7 +103,7 @@ CLAIMS = (
                 f"procrustes − {LINEAR_SHARE:g}·linear",
                 contrasts.rotations_linear,
                 2,
-                f"{_FIG2}, rows_per_unit ≥ 10",
+                f"{_FIG2}, rows_per_unit ≥ {MIN_ROWS_PER_UNIT}",
                 holds=f"Procrustes reaches {LINEAR_SHARE:.0%} of the linear score",
                 fails=f"Procrustes does not reach {LINEAR_SHARE:.0%} of the linear score",
             ),
@@ -113,7 +114,7 @@ CLAIMS = (
                 "procrustes − 0.5·linear − 0.5·permutation",
                 contrasts.rotations_permutation,
                 2,
-                f"{_FIG2}, rows_per_unit ≥ 10",
+                f"{_FIG2}, rows_per_unit ≥ {MIN_ROWS_PER_UNIT}",
                 holds="Procrustes is nearer to linear than to permutation",
                 fails="Procrustes is no nearer to linear than to permutation",
             ),

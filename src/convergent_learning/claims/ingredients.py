@@ -179,13 +179,17 @@ def conditions_note(rows: pd.DataFrame) -> str:
     return f"{counted(len(conditions), 'condition')} of {families}"
 
 
-def final_spans(tables: Tables) -> pd.DataFrame:
-    """Procrustes rows of fig7_pairs after training, by what a mean over layers is of."""
+def final_spans(tables: Tables) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Procrustes rows of fig7_pairs after training, by what a mean over layers is of.
+
+    Which layers were left out is said.
+    """
     rows = tables["fig7_pairs"]
     rows = rows[(rows.metric == "procrustes") & (rows.stage == TRAINED)]
     if rows.empty:
         raise NoStatistic("no Procrustes scores across groups of one architecture")
-    return spans_of_layers(rows)
+    _, unknown = complete_layers(rows, ["score"], ())
+    return spans_of_layers(rows), left_out_note(unknown, "without a score")
 
 
 def converged(tables: Tables, group: str) -> tuple[str, ...]:
@@ -213,21 +217,22 @@ def parting(tables: Tables, group: str) -> tuple[str, ...]:
 
 def system_levels(
     tables: Tables, recording: str, system: str, names: Sequence[str]
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Scores (network, name) of late layers with a system, by `PAIR` of a network twice.
 
-    Of `names`, b0 is at step 0, b1 after epoch 1 and bF at the last step.
+    Of `names`, b0 is at step 0, b1 after epoch 1 and bF at the last step. What was left out is
+    said.
     """
     rows = tables["fig8_networks"]
-    late = late_scores(rows[(rows.recording == recording) & (rows.system == system)])
+    late, unknown = late_scores(rows[(rows.recording == recording) & (rows.system == system)])
     stages = {name: _LEVELS[name] for name in names}
-    late, _ = _with_all(late, [*stages.values()], f"scores with {system}")
+    late, lacking = _with_all(late, [*stages.values()], f"scores with {system}")
     itself = late.assign(seed_x=late.seed, seed_y=late.seed)
     wide = itself.groupby([*PAIR, "stage"]).score.mean().unstack("stage")
     levels = pd.DataFrame({name: wide[stage] for name, stage in stages.items()}).dropna()
     if levels.empty:
         raise NoStatistic(f"no network was scored with {system} at all these stages")
-    return levels
+    return levels, lacking + left_out_note(unknown, "without a score")
 
 
 def resampled_gains(tables: Tables, recording: str, system: str) -> tuple[str, ...]:

@@ -55,18 +55,20 @@ def recording_means(tables: Tables, facts: Tables) -> Tables:
     }
 
 
-def late_scores(networks: pd.DataFrame) -> pd.DataFrame:
+def late_scores(networks: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Rows of fig8_networks of blocks in the last third of their group, subjects' means.
 
-    A layer that has no score with a system in some network is left out of its group there.
+    A layer that has no score with a system in some network is left out of its group there; these
+    are listed, too.
     """
     known = networks[(networks.subject == "mean") & (networks.metric == RSA)]
-    parts = [known.assign(third="")[:0]]
+    parts, left_out = [known.assign(third="")[:0]], []
     for _, rows in known.groupby(["recording", "system"], sort=False):
-        complete, _ = complete_layers(rows, ["score"], ("dataset", "group"))
+        complete, unknown = complete_layers(rows, ["score"], ("dataset", "group"))
+        left_out += unknown
         thirds = label_thirds(complete)
         parts.append(thirds[thirds.third == "late"])
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True), left_out
 
 
 def _read(files: Iterable[Path]) -> Tables:
@@ -87,11 +89,13 @@ def _networks(scores: pd.DataFrame, facts: Tables) -> pd.DataFrame:
 def _means(networks: pd.DataFrame) -> pd.DataFrame:
     """Means over networks; those of the last third of the blocks as the layer `late`."""
     single = networks[networks.subject == "mean"]
-    late = late_scores(networks).assign(layer="late", depth=np.nan, role="")
+    late, _ = late_scores(networks)
+    late = late.assign(layer="late", depth=np.nan, role="")
     keys = [*_SYSTEM, "group", "seed", "step", "epoch", *_METRIC, *_LAYER]
     late = late.groupby(keys, dropna=False, as_index=False).score.mean()
     rows = pd.concat([single[[*keys, "score"]], late], ignore_index=True)
-    start = rows[rows.step == 0].drop(columns=["step", "epoch"]).rename(columns={"score": "first"})
+    start = rows[(rows.step == 0) & _goes_on(rows)]
+    start = start.drop(columns=["step", "epoch"]).rename(columns={"score": "first"})
     rows = rows.merge(start, how="left", on=[k for k in keys if k not in ("step", "epoch")])
     rows["gain"] = rows.score - rows["first"]
     table = _over_networks(rows, "score").drop(columns="n_pairs")
@@ -117,12 +121,14 @@ def _over_networks(rows: pd.DataFrame, value: str) -> pd.DataFrame:
 def _over_stimuli(resampled: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
     """Intervals over stimuli and subjects of means and gains, of layers and of `late`."""
     keys = [*_SYSTEM, "group", "step", "layer"]
-    late = late_scores(networks)[[*_SYSTEM, "group", "layer"]].drop_duplicates()
-    over = resampled.merge(late).assign(layer="late")
+    late, _ = late_scores(networks)
+    layers = late[[*_SYSTEM, "group", "layer"]].drop_duplicates()
+    over = resampled.merge(layers).assign(layer="late")
     over = over.groupby([*keys, "draw"], as_index=False).score.mean()
     draws = pd.concat([resampled, over], ignore_index=True)
     wide = draws.pivot(index=keys, columns="draw", values="score").astype(float)
-    first = wide[wide.index.get_level_values("step") == 0].droplevel("step")
+    goes_on = _goes_on(wide.index.to_frame(index=False)).to_numpy()
+    first = wide[goes_on & (wide.index.get_level_values("step") == 0)].droplevel("step")
     gains = wide - first.reindex(wide.index.droplevel("step")).to_numpy()
     ends = {}
     for name, values in (("stimuli", wide), ("stimuli_gain", gains)):
@@ -134,9 +140,14 @@ def _over_stimuli(resampled: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFra
     return table
 
 
+def _goes_on(rows: pd.DataFrame) -> pd.Series:
+    """Whether a row's group has steps after step 0, since which it may gain."""
+    return rows.groupby(["dataset", "group"]).step.transform("max") > 0
+
+
 def _course(networks: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
     """Rises of the last third of the blocks since step 0, as shares of the whole rise."""
-    brain = late_scores(networks)
+    brain, _ = late_scores(networks)
     itself = brain.assign(seed_x=brain.seed, seed_y=brain.seed)
     alike, _ = complete_layers(pairs[pairs.metric == "procrustes"], ["score"], ("dataset", "group"))
     thirds = label_thirds(alike)

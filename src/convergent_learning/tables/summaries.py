@@ -135,6 +135,10 @@ def _fig4(maps: pd.DataFrame) -> pd.DataFrame:
     blocks = table[(table.source_role == "block") & (table.target_role == "block")]
     for _, cells in blocks.groupby(order):
         square = cells.pivot(index="source_depth", columns="target_depth", values="mean")
+        # Layers that have no score at all leave their axis, and the others keep their best ones.
+        square = square.dropna(how="all").dropna(how="all", axis=1)
+        if square.empty:
+            continue
         depth = np.abs(square.index.to_numpy()[:, None] - square.columns.to_numpy()[None, :])
         best = best_matches(square.to_numpy(), depth.argmin(axis=0))
         found = np.where(best >= 0, square.index.to_numpy()[best], np.nan)
