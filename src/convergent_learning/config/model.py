@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
+from convergent_learning.alignment.calibration import fewest_draws
 from convergent_learning.config.group import Group, Training
 from convergent_learning.config.types import (
     Count,
@@ -157,7 +158,7 @@ class Alignment(Keys):
         1,
         description="Permutations of the stimuli that own-layer scores at the last step and the"
         " best matches of C3 are judged against. With 1, nothing is calibrated; calibration needs"
-        " 19 or more.",
+        f" {fewest_draws()} or more.",
     )
 
 

@@ -16,6 +16,7 @@ from scipy import special
 
 # Fewer give no interval, and no verdict (methods).
 MIN_NETWORKS, MIN_FAMILIES = 3, 2
+_CONFIDENCE = 0.95
 # What names a pair of networks of one group.
 PAIR = ["group", "seed_x", "seed_y"]
 
@@ -51,9 +52,8 @@ def jackknife(
     values: np.ndarray,
     pairs: Pairs,
     left_out: Sequence[np.ndarray] | np.ndarray | None = None,
-    confidence: float = 0.95,
 ) -> Interval:
-    """Mean over pairs with the stratified delete-one-network interval.
+    """Mean over pairs with the stratified delete-one-network interval, of 95%.
 
     The estimate is the mean over groups (pairs of groups) of the mean over their
     pairs, so that a group with more seeds does not weigh more. With S_h networks in stratum
@@ -73,8 +73,6 @@ def jackknife(
         too.
     left_out : (n_families, n_pairs, ...) float, optional
         The same values recomputed without each family of conditions.
-    confidence : float
-        Coverage aimed at.
 
     Returns
     -------
@@ -126,7 +124,7 @@ def jackknife(
         variance, dof = _satterthwaite(variance, dof, extra, np.full_like(extra, len(families) - 1))
     error = np.sqrt(variance)
     dof = np.where(np.isfinite(error), dof, np.nan)
-    half = np.where(error > 0, special.stdtrit(dof, 0.5 + confidence / 2), 0.0) * error
+    half = np.where(error > 0, special.stdtrit(dof, 0.5 + _CONFIDENCE / 2), 0.0) * error
     half = np.where(np.isfinite(error), half, np.nan)
     fields = np.stack([estimate, estimate - half, estimate + half, error, dof])
     estimate, low, high, error, dof = fields.reshape(len(fields), *shape)

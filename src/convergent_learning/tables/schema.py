@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from convergent_learning.activations.accuracy import ACCURACY_COLUMNS
+from convergent_learning.alignment.calibration import ALPHA
+from convergent_learning.tables.drops import NEAR_CHANCE_IN_WORDS
 
 
 class Role(Enum):
@@ -168,8 +170,9 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
         "transfer": "score on the condition of maps fitted in distribution",
         "transfer_drop": "id − transfer",
         "shuffled": "score with shuffled stimuli",
-        "threshold": "τ: the lowest of the score and its draws that at most 5% of them exceed",
-        "calibrated": "max((score − τ)/(1 − τ), 0): above 0 only where p ≤ 0.05",
+        "threshold": "τ: the lowest of the score and its draws that at most "
+        f"{ALPHA:.0%} of them exceed",
+        "calibrated": f"max((score − τ)/(1 − τ), 0): above 0 only where p ≤ {ALPHA}",
         "slope": "of the alignment drop on accuracy_drop, over conditions",
         "early": "drop, mean over the first third of the blocks",
         "late": "drop, mean over the last third of the blocks",
@@ -183,7 +186,7 @@ _MEANINGS: dict[tuple[Role, type], dict[str, str]] = {
     },
     (Role.FLAG, bool): {
         "best": "whether the source block is the one that best matches the target block",
-        "near_chance": "whether the group's mean accuracy is within 2 points of chance",
+        "near_chance": f"whether the group's mean accuracy is {NEAR_CHANCE_IN_WORDS}",
     },
 }
 _WITH_INTERVAL = ["learned", "difference", "drop", "slope", "early", "late", "accuracy_drop"]

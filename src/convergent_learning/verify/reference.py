@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from convergent_learning.figures import schema
+from convergent_learning.files import sha256_of
 from convergent_learning.tables.storage import tables_in
 from convergent_learning.training.plan import PORTABLE, YOUNGER
 from convergent_learning.verify import roles
@@ -230,7 +231,7 @@ def unpack_tables(reference: Path, out: Path) -> None:
 
 def _digests(reference: Path) -> dict[str, str]:
     return {
-        str(path.relative_to(reference)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(reference)): sha256_of(path)
         for path in sorted(reference.rglob("*"))
         if path.is_file() and path != reference / SUMS
     }

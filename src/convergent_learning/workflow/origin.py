@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from convergent_learning.files import sha256_of
 from convergent_learning.machine import processor
 
 _PACKAGES = (
@@ -76,7 +76,7 @@ def _commit(repository: Path) -> tuple[str | None, bool]:
 
 def _lock_digest(repository: Path) -> str | None:
     try:
-        return hashlib.sha256((repository / _LOCK).read_bytes()).hexdigest()
+        return sha256_of(repository / _LOCK)
     except FileNotFoundError:
         return None
 
