@@ -355,7 +355,7 @@ def test_a_batch_is_made_once_and_no_more_is_kept_than_the_block(live, monkeypat
 
 
 def test_networks_that_do_not_fit_are_loaded_again(made, tmp_path, passes, monkeypatch):
-    monkeypatch.setattr("convergent_learning.activations.loaded._KEPT", 1)
+    monkeypatch.setattr("convergent_learning.activations.loaded.WEIGHTS_KEPT", 1)
     run(made, tmp_path, samples=two_samples(made), kept=None)
     # For the attributes of all networks, then for the activations of each.
     assert passes[1] == ["resnet18-seed1", "resnet18-seed2"] * 2 + ["resnet18-seed1"] * 2

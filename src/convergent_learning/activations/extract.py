@@ -15,13 +15,13 @@ import numpy as np
 
 from convergent_learning.activations.decisions import accuracy
 from convergent_learning.activations.forward import (
-    BATCH,
     Extraction,
     attributes_of,
     attributes_of_layers,
     forward,
 )
 from convergent_learning.activations.loaded import LoadedNetwork
+from convergent_learning.activations.shown import BATCH
 from convergent_learning.files import replace_when_done
 from convergent_learning.stimuli.stimulus_files import Stimuli
 

@@ -19,7 +19,6 @@ from convergent_learning.networks.layers import depths
 from convergent_learning.stimuli import condition_slug
 from convergent_learning.stimuli.stimulus_files import Stimuli
 
-BATCH = 125  # on a CPU the maps of more images fall out of the cache
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 

@@ -11,7 +11,6 @@ import torch
 
 from convergent_learning.activations.decisions import accuracy
 from convergent_learning.activations.forward import (
-    BATCH,
     DTYPES,
     Extraction,
     attributes_of,
@@ -19,7 +18,7 @@ from convergent_learning.activations.forward import (
     forward,
 )
 from convergent_learning.activations.loaded import LoadedNetwork, Loader
-from convergent_learning.activations.shown import Shown
+from convergent_learning.activations.shown import BATCH, Shown
 from convergent_learning.alignment.responses import Array
 from convergent_learning.stimuli.stimulus_files import Stimuli
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from convergent_learning.activations.shown import ActivationFile, Shown
+from convergent_learning.activations.shown import WEIGHTS_KEPT, ActivationFile, Shown
 from convergent_learning.files import sha256_of
 from convergent_learning.networks.checkpoints import Checkpoint, load_checkpoint
 from convergent_learning.networks.loading import load_pretrained
@@ -19,8 +19,6 @@ from convergent_learning.networks.outputs import LayerOutputs
 from convergent_learning.networks.pretrained import Pretrained
 from convergent_learning.training.device import default_device
 from convergent_learning.training.plan import refuse_other_plan
-
-_KEPT = 256 << 20  # bytes of weights
 
 
 class LoadedNetwork:
@@ -76,7 +74,7 @@ class LoadedNetwork:
 
 
 class Loader:
-    """Loads networks, and keeps as many as have weights of `_KEPT` bytes together.
+    """Loads networks, and keeps as many as have weights of `WEIGHTS_KEPT` bytes together.
 
     `about` is the summary of the dataset: its mean and std normalise the pixels of networks that
     have none of their own.
@@ -97,7 +95,7 @@ class Loader:
             if network.shown == shown and network.asked_step == step:
                 return network
         network = LoadedNetwork(shown, step, self._about)
-        if sum(kept.bytes for kept in self._kept) + network.bytes <= _KEPT:
+        if sum(kept.bytes for kept in self._kept) + network.bytes <= WEIGHTS_KEPT:
             self._kept.append(network)
         return network
 

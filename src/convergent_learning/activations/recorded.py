@@ -14,9 +14,9 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from convergent_learning.activations.forward import BATCH, Extraction, forward
+from convergent_learning.activations.forward import Extraction, forward
 from convergent_learning.activations.loaded import LoadedNetwork, Loader
-from convergent_learning.activations.shown import ShownSample
+from convergent_learning.activations.shown import BATCH, ShownSample
 from convergent_learning.alignment import FewRowsWarning, score
 from convergent_learning.alignment.dissimilarities import (
     dissimilarities,

@@ -11,6 +11,10 @@ from convergent_learning.training.plan import TrainingPlan
 
 OWN = ""
 """In place of an architecture, where no file of `networks.architectures` builds the network."""
+BATCH = 125
+"""Images of an extraction step: on a CPU the maps of more fall out of the cache."""
+WEIGHTS_KEPT = 256 << 20
+"""Bytes of the networks that a job keeps loaded."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from convergent_learning.activations.shown import BATCH, WEIGHTS_KEPT
 from convergent_learning.alignment.store import MEMORY, MEMORY_ON_GPU
 from convergent_learning.config.design import Design
 from convergent_learning.config.experiment import Experiment, Network, Sample, Tile
@@ -23,7 +24,6 @@ from convergent_learning.config.sizes import NetworkSize, Sizes
 from convergent_learning.training.plan import PORTABLE, PROBED
 
 _GIGA, _MEGA = 1e9, 1e6
-_BATCH = 125  # images of an extraction step
 # How long a portable training takes beside one of those that unit costs come from: 1,900 s for the
 # six networks of the default experiment on an Intel Xeon, 780 planned.
 _PORTABLE = 2.4
@@ -39,7 +39,6 @@ _PASSES = {
     "none": (0, 0),
 }
 _RECORDED, _RECORDED_SIDE = 1000, 224  # images of a recording, of which the config knows nothing
-_WEIGHTS_KEPT = 256 << 20  # bytes of networks that `activations.loaded` keeps
 # Of scores: bytes of a row on the disk, compressed, and in memory.
 _BYTES_A_ROW, _BYTES_A_ROW_READ = 10.5, 240
 
@@ -161,9 +160,9 @@ class Workload:
             _add(amounts, {"gflop:moments": flop / _GIGA})
             _add(amounts, {"gvalue:moments": self._images * values / _GIGA})
             weights = [4 * size.parameters for size in sizes.values()]
-            loaded = min(sum(weights), _WEIGHTS_KEPT + max(weights))
+            loaded = min(sum(weights), WEIGHTS_KEPT + max(weights))
             gpu = bool(self.experiment.config.gpu)
-            maps = 0 if gpu else _BATCH * max(size.alive for size in sizes.values())
+            maps = 0 if gpu else BATCH * max(size.alive for size in sizes.values())
             sums = self._sums(job, sample, sizes, held=not (live or kept))
             held = 0 if kept or gpu else min(activations, self._summed)
             # Activations that are not held are made while they are summed.
