@@ -267,7 +267,8 @@ def test_portable_weights_have_to_be_the_references(tmp_path, precision):
 
 
 def test_runs_of_a_set_of_seeds_are_three_splits_of_it():
-    config = json.loads('{"experiment": "e", "networks": [{"seeds": [1, 2, 3]}], "training": {}}')
+    group = {"architecture": "vgg11", "layers": "default"}
+    config = {"experiment": "e", "networks": [group | {"seeds": [1, 2, 3]}], "training": {}}
     runs = [*honest_runs(config, 2)]
     assert [run.seeds for run in runs] == [
         *([4, 5, 6], [7, 8, 9], [10, 11, 12]),
@@ -276,12 +277,12 @@ def test_runs_of_a_set_of_seeds_are_three_splits_of_it():
     ]
     assert runs[0].name == "e-seeds-4-5-6"
     assert runs[1].config(config)["training"] == {"precision": "float32", "threads": 1}
-    pretrained = {"weights": "IMAGENET1K_V1", "seeds": [1]}
+    pretrained = group | {"weights": "IMAGENET1K_V1", "seeds": [1]}
     config["networks"].append(pretrained)
     assert next(honest_runs(config, 1)).config(config)["networks"][1] == pretrained
     for groups in ([[1]], [[1, 2, 3], [4, 5, 6]]):
         with pytest.raises(ValueError, match="same seeds, three or more"):
-            next(honest_runs({"networks": [{"seeds": seeds} for seeds in groups]}, 1))
+            next(honest_runs({"networks": [group | {"seeds": seeds} for seeds in groups]}, 1))
 
 
 @pytest.mark.parametrize(
